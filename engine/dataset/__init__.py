@@ -1,0 +1,1 @@
+"""From a folder of labelled images to batches of pixels and boxes."""

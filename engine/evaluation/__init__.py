@@ -1,0 +1,1 @@
+"""What trained weights find, and how good that is."""

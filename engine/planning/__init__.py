@@ -1,0 +1,1 @@
+"""What will run: Recipe, Dataset and Hardware resolved into a Plan."""
