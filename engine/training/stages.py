@@ -1,0 +1,57 @@
+"""The two stages: which parameters learn in each, and what turns gradients into steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from engine.network.yolov4 import Detector
+from engine.plan import StageName
+from engine.recipe import Recipe
+
+
+def enter_stage(network: Detector, stage: StageName) -> None:
+    """Put the network into training mode for a stage.
+
+    Frozen means frozen: in the freeze stage the backbone takes no gradient and its batch norm statistics stand still.
+    """
+    frozen = stage == "freeze"
+    network.train()
+    network.backbone.train(not frozen)
+    network.backbone.requires_grad_(not frozen)
+
+
+def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    """The recipe's optimizer over all parameters; weight decay pulls on convolution weights only.
+
+    It lives through both stages: a frozen parameter has no gradient and is passed over.
+    """
+    decayed, free = _decayed_and_free(network)
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    match recipe.optimizer_type:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=recipe.init_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+        case "adam":
+            return torch.optim.Adam(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999))
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """The same learning rate for every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+
+def _decayed_and_free(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    decayed, free = [], []
+    for module in network.modules():
+        for name, parameter in _own(module):
+            (decayed if isinstance(module, nn.Conv2d) and name == "weight" else free).append(parameter)
+    return decayed, free
+
+
+def _own(module: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
+    return module.named_parameters(recurse=False)
