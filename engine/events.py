@@ -24,14 +24,14 @@ class Event:
     time: float = field(default_factory=clock.time)
 
     @classmethod
-    def kind(cls) -> str:
+    def event_name(cls) -> str:
         """The name in the JSON field `event`: the class's name in snake_case."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; a value that is not finite becomes null, since JSON has no word for it."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {"event": self.kind(), **{name: _finite(value) for name, value in values.items()}}
+        return {"event": self.event_name(), **{name: _finite(value) for name, value in values.items()}}
 
     def to_line(self) -> str:
         """One line of events.jsonl, without its end."""
@@ -47,6 +47,18 @@ class RunStarted(Event):
     epoch: int
     step: int
     continued: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsLoaded(Event):
+    """The weights a run starts from: how many of the network's tensors they filled, and what was left out and why."""
+
+    file: str
+    kind: str
+    matched: int
+    total: int
+    skipped: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,9 +213,9 @@ class Failed(Event):
 
 
 _KINDS: dict[str, type[Event]] = {
-    kind.kind(): kind
+    kind.event_name(): kind
     for kind in (
-        RunStarted, StageStarted, Step, EpochFinished, Evaluated, CheckpointSaved, ImageSkipped, OutOfMemory, BatchChanged,
+        RunStarted, WeightsLoaded, StageStarted, Step, EpochFinished, Evaluated, CheckpointSaved, ImageSkipped, OutOfMemory, BatchChanged,
         LossNotFinite, Paused, Resumed, Stopped, Finished, Failed,
     )
 }  # fmt: skip

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from engine.events import (
-    Evaluated,
     EpochFinished,
+    Evaluated,
     Event,
     Failed,
     Finished,

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
 from engine.network.yolov4 import Detector, build_network
 from engine.training.loss import ModernLoss, TutorialLoss
-from torch.utils._python_dispatch import TorchDispatchMode
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "training.json").read_text())
 HEIGHT, WIDTH = 128, 160
@@ -101,7 +102,7 @@ def test_no_loss_waits_for_the_host(make: type[ModernLoss | TutorialLoss]) -> No
         ]
         parts = loss(raw, torch.empty(2, 60, 5))
         parts.total.backward()
-        assert loss.validation(raw, torch.empty(2, 60, 5)).total.device.type == "meta"
+        assert loss.terms(raw, torch.empty(2, 60, 5), training=False).sums.device.type == "meta"
 
 
 @pytest.mark.parametrize("make", [ModernLoss, TutorialLoss])
@@ -155,7 +156,7 @@ def test_a_perfect_prediction_has_almost_no_modern_validation_loss() -> None:
                 output[0, :, 4, 3, 4] = logit
                 output[0, :, 6, 3, 4] = 20
             raw.append(output.flatten(1, 2))
-        losses.append(ModernLoss(network).validation(raw, targets).total.item())
+        losses.append(ModernLoss(network).terms(raw, targets, training=False).parts().total.item())
     assert losses[1] < losses[0]
     assert losses[1] < 0.01
 
@@ -164,3 +165,15 @@ def test_label_smoothing_is_used(network: Detector) -> None:
     targets = random_targets(3)
     losses = [ModernLoss(network, s)(reference_outputs(), targets).classes.item() for s in (0.0, 0.1)]
     assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("make", [ModernLoss, TutorialLoss])
+def test_the_validation_loss_does_not_hang_on_how_images_are_divided_into_batches(
+    network: Detector, make: type[ModernLoss | TutorialLoss]
+) -> None:
+    loss, raw, targets = make(network), reference_outputs(), random_targets(5)
+    together = loss.terms(raw, targets, training=False).parts()
+    first, second = (
+        loss.terms([level[i : i + 1] for level in raw], targets[i : i + 1], training=False) for i in (0, 1)
+    )
+    assert (first + second).parts().total.item() == pytest.approx(together.total.item(), rel=1e-5)

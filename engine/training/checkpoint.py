@@ -7,19 +7,18 @@ killed process or a full disk included, at least one whole checkpoint lies in th
 from __future__ import annotations
 
 import dataclasses
-import pickle
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 from torch import Tensor
 
 from engine.files import write_whole
 from engine.messages import BadInput, bad_input
+from engine.network.pickled import read_pickled
 from engine.runs import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT
 
 _FORMAT = "freezetui checkpoint"
@@ -64,6 +63,9 @@ class Checkpoint:
     ema: Mapping[str, Tensor] | None
     optimizer: Mapping[str, Any]
     scaler: Mapping[str, Any]
+    anchors: tuple[tuple[float, float], ...]
+    scale_x_y: tuple[float, ...]
+    """Both belong to the weights the run started from."""
     logs: Mapping[str, int]
     """Length in bytes of each log file at this moment."""
 
@@ -122,8 +124,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         BadInput: the file is missing, torn, hostile or something else.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, BadZipFile, EOFError, ValueError) as error:
+        content = read_pickled(path)
+    except BadInput as error:
         raise bad_input("checkpoint.unreadable", "{path}: this is no whole checkpoint.", path=path) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise bad_input("checkpoint.foreign", "{path}: this is not a checkpoint of freezetui.", path=path)

@@ -6,9 +6,9 @@ operations for any number of boxes and without waiting for the host.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -20,13 +20,14 @@ from engine.recipe import Recipe
 from engine.training.assignment import Candidates, Grid, one_anchor, several_anchors
 from engine.training.box_loss import ciou_loss, siou_loss
 
-
 _LARGEST_EXPONENT = 15.0
+_IGNORE_IOU = 0.5
+_TUTORIAL_BALANCE = {32: 0.4, 16: 1.0, 8: 4.0}
 
 
 @dataclass(frozen=True, slots=True)
 class LossParts:
-    """Scalars: `total` is what the gradient flows from; the others are its weighted terms, without gradient."""
+    """Scalars: `total` is what the gradient flows from; the others are its weighted terms."""
 
     total: Tensor
     box: Tensor
@@ -35,11 +36,34 @@ class LossParts:
 
     def detached(self) -> Tensor:
         """(4,) total, box, objectness, classes without gradient: one transfer for all of them."""
-        return torch.stack((self.total.detach(), self.box, self.objectness, self.classes))
+        return torch.stack((self.total, self.box, self.objectness, self.classes)).detach()
 
 
-class Loss(Protocol):
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The loss before its means are taken, each (3, levels): box, objectness, classes; so that batches can be added up."""
+
+    sums: Tensor
+    counts: Tensor
+    weights: Tensor
+
+    def __add__(self, other: Terms) -> Terms:
+        """The terms of both batches together."""
+        return Terms(self.sums + other.sums, self.counts + other.counts, self.weights)
+
+    def parts(self) -> LossParts:
+        """Weighted means, added up over the levels."""
+        box, objectness, classes = (self.weights * self.sums / self.counts.clamp(min=1)).sum(-1)
+        return LossParts(box + objectness + classes, box, objectness, classes)
+
+
+class Loss(ABC):
     """The loss of a method."""
+
+    def __init__(self, network: Detector, label_smoothing: float) -> None:
+        self.classes = network.classes
+        self.smoothing = label_smoothing
+        self.levels = [_LevelTensors.of(level, network) for level in network.levels]
 
     def __call__(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
         """The loss to train with.
@@ -48,64 +72,104 @@ class Loss(Protocol):
             raw: the network's outputs, (batch, anchors * (5 + classes), height, width) per level.
             targets: (batch, boxes, 5) cx cy w h class in input pixels, padding with class -1.
         """
-        ...
+        return self.terms(raw, targets, training=True).parts()
 
-    def validation(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
-        """The loss to read as a trend: no target and no weight in it moves with the model."""
-        ...
+    def terms(self, raw: Sequence[Tensor], targets: Tensor, *, training: bool) -> Terms:
+        """The loss in pieces. Without `training` no target and no weight in it moves with the model: it can be read as a trend."""
+        outputs = [split_level(one.float(), len(level.anchors)) for one, level in zip(raw, self.levels, strict=True)]
+        grids = [level.grid(output) for level, output in zip(self.levels, outputs, strict=True)]
+        found = self.assign(targets, grids)
+        pieces = [
+            self._level(*one, targets, training=training)
+            for one in zip(self.levels, outputs, grids, found, strict=True)
+        ]
+        sums, counts = (torch.stack([torch.stack(piece[i]) for piece in pieces], -1) for i in (0, 1))
+        weights = [self.weights(grid) for grid in grids]
+        return Terms(sums, counts, torch.tensor(weights, device=sums.device).T)
+
+    def _level(
+        self, level: _LevelTensors, output: Tensor, grid: Grid, found: Candidates, targets: Tensor, *, training: bool
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Sums and counts of box, objectness and classes of one level; `output` is (batch, anchors, height, width, 5 + classes)."""
+        chosen = output.reshape(found.cells, -1)[found.cell]  # (candidates, 5 + classes)
+        distance = self.box_loss(_boxes_at(chosen, found, level, grid), found.boxes)
+        wanted = _class_loss(chosen[:, 5:], found, self.smoothing).mean(-1)
+        positives = found.positive.sum().to(output.dtype)
+        objectness, counted = self.objectness(output, found, distance.detach(), targets, level, training=training)
+        return (
+            (_sum_of_positives(distance, found), objectness, _sum_of_positives(wanted, found)),
+            (positives, counted, positives),
+        )
+
+    box_loss: Callable[[Tensor, Tensor], Tensor]
+
+    @abstractmethod
+    def assign(self, targets: Tensor, grids: Sequence[Grid]) -> list[Candidates]:
+        """Which cells answer for which boxes."""
+
+    @abstractmethod
+    def weights(self, grid: Grid) -> tuple[float, float, float]:
+        """What the means of box, objectness and classes count at this level."""
+
+    @abstractmethod
+    def objectness(
+        self,
+        output: Tensor,
+        found: Candidates,
+        distance: Tensor,
+        targets: Tensor,
+        level: _LevelTensors,
+        *,
+        training: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """The sum of the objectness term over a level's cells, and how many of them count; `distance` is each candidate's box loss."""
 
 
-class ModernLoss:
+class ModernLoss(Loss):
     """Several anchors per box, an objectness that learns the overlap, plain cross entropy over all cells.
 
     Per level `0.05 mean(1 - CIoU) + classes/32 mean(BCE classes) + b mean(BCE objectness)`, b doubling with each finer
-    level, times the batch size. The objectness target is the box's IoU in training and 1 in validation.
+    level. The objectness target is the box's IoU in training and 1 in validation.
     """
 
     def __init__(self, network: Detector, label_smoothing: float = 0.0) -> None:
-        self.levels = _LevelTensors.of(network)
-        self.classes = network.classes
-        self.smoothing = label_smoothing
-        coarsest = max(level.stride for level in network.levels)
-        self.balance = [coarsest / level.stride for level in network.levels]
+        super().__init__(network, label_smoothing)
+        self.box_loss = ciou_loss
+        self.coarsest = max(level.stride for level in network.levels)
 
-    def __call__(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
-        return self._parts(raw, targets, overlap_as_target=True)
+    def assign(self, targets: Tensor, grids: Sequence[Grid]) -> list[Candidates]:
+        """Every anchor of a similar shape, and the best one always."""
+        return several_anchors(targets, grids)
 
-    def validation(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
-        return self._parts(raw, targets, overlap_as_target=False)
+    def weights(self, grid: Grid) -> tuple[float, float, float]:
+        """The finer the level, the more of its cells are empty, and the more its objectness counts."""
+        return 0.05, self.coarsest / grid.stride, self.classes / 32
 
-    def _parts(self, raw: Sequence[Tensor], targets: Tensor, *, overlap_as_target: bool) -> LossParts:
-        outputs = [
-            split_level(level.float(), len(shape.anchors)) for level, shape in zip(raw, self.levels, strict=True)
-        ]
-        grids = [level.grid(output) for level, output in zip(self.levels, outputs, strict=True)]
-        box = objectness = classes = targets.new_zeros(())
-        for output, level, grid, found, balance in zip(
-            outputs, self.levels, grids, several_anchors(targets, grids), self.balance, strict=True
-        ):
-            chosen = output.reshape(found.cells, -1)[found.cell]  # (candidates, 5 + classes)
-            distance = ciou_loss(_boxes_at(chosen, found, level, grid), found.boxes)
-            box = box + 0.05 * _mean_of_positives(distance, found)
-            classes = classes + self.classes / 32 * _mean_of_positives(
-                _class_loss(chosen[:, 5:], found, self.smoothing).mean(-1), found
-            )
-            wanted = (1 - distance.detach()).clamp(0, 1) if overlap_as_target else torch.ones_like(distance)
-            target = _spread(wanted * found.positive, found)
-            objectness = objectness + balance * F.binary_cross_entropy_with_logits(output[..., 4].flatten(), target)
-        return _weighted(targets.shape[0], box, objectness, classes)
+    def objectness(
+        self,
+        output: Tensor,
+        found: Candidates,
+        distance: Tensor,
+        targets: Tensor,
+        level: _LevelTensors,
+        *,
+        training: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Cross entropy over all cells."""
+        wanted = (1 - distance).clamp(0, 1) if training else torch.ones_like(distance)
+        entropy = F.binary_cross_entropy_with_logits(
+            output[..., 4].flatten(), _spread(wanted * found.positive, found), reduction="sum"
+        )
+        return entropy, entropy.new_full((), found.cells)
 
 
-class TutorialLoss:
+class TutorialLoss(Loss):
     """The tutorials' own: one anchor per box, cells that overlap any truth left out of the negatives.
 
     Per level `0.05 mean(1 - IoU) + classes/80 mean(BCE classes) + balance * 5 (H W / 416^2) mean(BCE objectness)`, balance
     0.4, 1, 4 at strides 32, 16, 8; focal objectness times 10. In validation no cell is left out, since which ones overlap
     hangs on the model.
     """
-
-    IGNORE_IOU = 0.5
-    BALANCE = {32: 0.4, 16: 1.0, 8: 4.0}  # noqa: RUF012  a constant table
 
     def __init__(
         self,
@@ -116,53 +180,44 @@ class TutorialLoss:
         label_smoothing: float = 0.0,
     ) -> None:
         """`focal`: alpha and gamma, or None without focal loss."""
-        self.levels = _LevelTensors.of(network)
-        self.all_anchors = _anchor_tensor(network.all_anchors, network)
-        self.classes = network.classes
+        super().__init__(network, label_smoothing)
         self.box_loss = siou_loss if iou_type == "siou" else ciou_loss
         self.focal = focal
-        self.smoothing = label_smoothing
+        self.all_anchors = _anchor_tensor(network.all_anchors, network)
 
-    def __call__(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
-        return self._parts(raw, targets, ignore_overlapping=True)
+    def assign(self, targets: Tensor, grids: Sequence[Grid]) -> list[Candidates]:
+        """The one anchor of best shape."""
+        return one_anchor(targets, grids, self.all_anchors)
 
-    def validation(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
-        return self._parts(raw, targets, ignore_overlapping=False)
+    def weights(self, grid: Grid) -> tuple[float, float, float]:
+        """Objectness counts more for larger inputs and for finer levels."""
+        size = grid.stride**2 * grid.height * grid.width
+        return 0.05, _TUTORIAL_BALANCE[grid.stride] * 5 * size / 416**2, self.classes / 80
 
-    def _parts(self, raw: Sequence[Tensor], targets: Tensor, *, ignore_overlapping: bool) -> LossParts:
-        outputs = [
-            split_level(level.float(), len(shape.anchors)) for level, shape in zip(raw, self.levels, strict=True)
-        ]
-        grids = [level.grid(output) for level, output in zip(self.levels, outputs, strict=True)]
-        box = objectness = classes = targets.new_zeros(())
-        for output, level, grid, found in zip(
-            outputs, self.levels, grids, one_anchor(targets, grids, self.all_anchors), strict=True
-        ):
-            chosen = output.reshape(found.cells, -1)[found.cell]  # (candidates, 5 + classes)
-            distance = self.box_loss(_boxes_at(chosen, found, level, grid), found.boxes)
-            box = box + 0.05 * _mean_of_positives(distance, found)
-            classes = classes + self.classes / 80 * _mean_of_positives(
-                _class_loss(chosen[:, 5:], found, self.smoothing).mean(-1), found
-            )
-            objects = _spread(found.positive.to(output.dtype), found)  # (cells,) 1 where an object belongs
-            counted = torch.ones_like(objects)
-            if ignore_overlapping:
-                overlapping = _best_overlap(output.detach(), targets, level.level) > self.IGNORE_IOU
-                counted = torch.maximum(objects, 1 - overlapping.to(objects.dtype))
-            size = grid.stride**2 * grid.height * grid.width
-            weight = self.BALANCE[grid.stride] * 5 * size / 416**2
-            objectness = objectness + weight * self._objectness(output[..., 4].flatten(), objects, counted)
-        return _weighted(1, box, objectness, classes)
-
-    def _objectness(self, logits: Tensor, objects: Tensor, counted: Tensor) -> Tensor:
-        """Mean over the `counted` cells; all arguments (cells,)."""
+    def objectness(
+        self,
+        output: Tensor,
+        found: Candidates,
+        distance: Tensor,
+        targets: Tensor,
+        level: _LevelTensors,
+        *,
+        training: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Cross entropy over the cells that hold an object and those that overlap none."""
+        objects = _spread(found.positive.to(output.dtype), found)  # (cells,) 1 where an object belongs
+        counted = torch.ones_like(objects)
+        if training:
+            overlapping = _best_overlap(output.detach(), targets, level.level) > _IGNORE_IOU
+            counted = torch.maximum(objects, 1 - overlapping.to(objects.dtype))
+        logits = output[..., 4].flatten()
         entropy = F.binary_cross_entropy_with_logits(logits, objects, reduction="none")
         if self.focal is not None:
             alpha, gamma = self.focal
             mistake = (logits.sigmoid() - objects).abs()
             # The floor keeps the gradient of mistake ** gamma finite where gamma is below 1 and the mistake is 0.
             entropy = 10 * torch.where(objects > 0, alpha, 1 - alpha) * mistake.clamp(min=1e-9) ** gamma * entropy
-        return (entropy * counted).sum() / counted.sum().clamp(min=1)
+        return (entropy * counted).sum(), counted.sum()
 
 
 def loss_of(recipe: Recipe, network: Detector) -> Loss:
@@ -186,13 +241,10 @@ class _LevelTensors:
     numbers: Tensor
 
     @staticmethod
-    def of(network: Detector) -> list[_LevelTensors]:
-        anchors = [_anchor_tensor(level.anchors, network) for level in network.levels]
-        numbers = [[network.all_anchors.index(anchor) for anchor in level.anchors] for level in network.levels]
-        return [
-            _LevelTensors(level, sizes, torch.tensor(places, device=sizes.device))
-            for level, sizes, places in zip(network.levels, anchors, numbers, strict=True)
-        ]
+    def of(level: Level, network: Detector) -> _LevelTensors:
+        anchors = _anchor_tensor(level.anchors, network)
+        places = [network.all_anchors.index(anchor) for anchor in level.anchors]
+        return _LevelTensors(level, anchors, torch.tensor(places, device=anchors.device))
 
     def grid(self, output: Tensor) -> Grid:
         """The level's grid for an `output` of (batch, anchors, height, width, 5 + classes)."""
@@ -234,16 +286,11 @@ def _class_loss(logits: Tensor, found: Candidates, smoothing: float) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
 
 
-def _mean_of_positives(values: Tensor, found: Candidates) -> Tensor:
+def _sum_of_positives(values: Tensor, found: Candidates) -> Tensor:
     # where, not a product: a candidate that is not positive may be infinite, and 0 * inf is not a number.
-    return torch.where(found.positive, values, 0.0).sum() / found.positive.sum().clamp(min=1)
+    return torch.where(found.positive, values, 0.0).sum()
 
 
 def _spread(values: Tensor, found: Candidates) -> Tensor:
     """(candidates,) -> (cells,): each cell's largest value, 0 where no candidate is."""
     return values.new_zeros(found.cells).scatter_reduce(0, found.cell, values, "amax")
-
-
-def _weighted(factor: int, box: Tensor, objectness: Tensor, classes: Tensor) -> LossParts:
-    total = factor * (box + objectness + classes)
-    return LossParts(total, *(factor * part.detach() for part in (box, objectness, classes)))

@@ -1,0 +1,71 @@
+"""One pass over the validation split: the loss whose trend says whether the network learns, and mAP where it is due."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+import torch
+
+from engine.dataset.images import UnreadableImage
+from engine.dataset.index import Dataset
+from engine.dataset.loader import validation_batches
+from engine.evaluation.evaluate import score_batch
+from engine.evaluation.metrics import Scorer, Scores
+from engine.network.decode import decode
+from engine.network.yolov4 import Detector
+from engine.plan import Plan
+from engine.training.control import Control
+from engine.training.loss import Loss, Terms
+from engine.training.precision import autocast, network_input
+
+
+class StopAsked(Exception):
+    """The control asked for a stop while something long was under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a pass over the validation split found; None where there are no images, or mAP was not due."""
+
+    loss: float | None
+    scores: Scores | None
+    skipped: tuple[UnreadableImage, ...]
+
+
+@torch.inference_mode()
+def validate(
+    network: Detector,
+    dataset: Dataset,
+    plan: Plan,
+    loss: Loss,
+    *,
+    batch_size: int,
+    with_map: bool,
+    control: Control,
+) -> Validation:
+    """Loss and, `with_map`, mAP over every validation image once. Leaves the network in evaluation mode.
+
+    Raises:
+        StopAsked: `control` asked for a stop between two batches.
+    """
+    network.eval()
+    device, shape = torch.device(plan.device), plan.recipe.input_shape
+    scorer = Scorer(dataset.classes) if with_map else None
+    terms: Terms | None = None
+    skipped: list[UnreadableImage] = []
+    batches = validation_batches(dataset, dataset.splits["val"], shape, batch_size, plan.recipe.num_workers)
+    with closing(batches):
+        for batch in batches:
+            if control.stop_asked:
+                raise StopAsked
+            skipped.extend(batch.skipped)
+            with autocast(device, plan.precision):
+                raw = network(network_input(batch.images, device))
+            these = loss.terms(raw, batch.targets.to(device), training=False)
+            terms = these if terms is None else terms + these
+            if scorer is not None:
+                score_batch(scorer, dataset, batch, decode(raw, network.levels, shape), shape)
+    if terms is None:
+        return Validation(None, None, tuple(skipped))
+    return Validation(terms.parts().total.item(), scorer.result() if scorer else None, tuple(skipped))
