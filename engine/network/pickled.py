@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -49,9 +50,13 @@ def read_pickled(path: Path) -> Any:
     """
     _refuse_inflating(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # on odd files torch asks its developers for support; the user gets a sentence
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL (\S+) was not", str(error))
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         if asked is None:
             raise _damaged(path) from error
         raise bad_input(
@@ -97,9 +102,9 @@ def _damaged(path: Path) -> Exception:
 
 def _refuse_inflating(path: Path) -> None:
     """PyTorch stores tensors uncompressed; a zip that claims to grow when read is not its work."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             grows = sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size
     except _REFUSALS as error:

@@ -84,7 +84,7 @@ def transfer(
         for layer in matching:
             for name in layer.tensors:
                 own[name].copy_(state[name])
-    skipped = [_absent(of, found) for of, found in absent.items()]
+    skipped = [_absent(of, found, network) for of, found in absent.items()]
     skipped += [_misshapen(of, found, state, network) for of, found in misshapen.items()]
     if len(wanted) < len(layers):
         skipped.append(
@@ -110,12 +110,16 @@ def _refuse_unsound(names: Iterable[str], state: Mapping[str, Tensor], path: Pat
             )
 
 
-def _absent(part: Part, layers: list[Layer]) -> Message:
+def _absent(part: Part, layers: list[Layer], network: Detector) -> Message:
     return Message(
         "weights.absent",
-        "{part}: {count} convolutions are not in the file and start fresh.",
-        {"part": part, "count": len(layers)},
+        "{part}: {count} of {of} convolutions are not in the file and start fresh.",
+        {"part": part, "count": len(layers), "of": _count(network, part)},
     )
+
+
+def _count(network: Detector, part: Part) -> int:
+    return sum(layer.part == part for layer in network.layers())
 
 
 def _misshapen(part: Part, layers: list[Layer], state: Mapping[str, Tensor], network: Detector) -> Message:
@@ -124,19 +128,21 @@ def _misshapen(part: Part, layers: list[Layer], state: Mapping[str, Tensor], net
         outside = state[f"{example.kernel}.bias"].shape
         return Message(
             "weights.other_classes",
-            "heads: {count} convolutions start fresh, since the file has {file} classes and the network {network}.",
+            "heads: {count} of {of} convolutions start fresh, since the file has {file} classes and the network {network}.",
             {
                 "count": len(layers),
+                "of": _count(network, part),
                 "file": outside[0] // ANCHORS_PER_LEVEL - 5 if outside else 0,
                 "network": network.classes,
             },
         )
     return Message(
         "weights.other_shape",
-        "{part}: {count} convolutions start fresh, since their shapes differ ({example} is {file} in the file, {here} here).",
+        "{part}: {count} of {of} convolutions start fresh, since their shapes differ ({example} is {file} in the file, {here} here).",
         {
             "part": part,
             "count": len(layers),
+            "of": _count(network, part),
             "example": example.kernel,
             "file": "x".join(map(str, state[f"{example.kernel}.weight"].shape)),
             "here": "x".join(map(str, network.state_dict()[f"{example.kernel}.weight"].shape)),
