@@ -12,7 +12,9 @@ from engine.dataset.index import Dataset
 from engine.files import write_whole
 from engine.messages import Message, bad_input
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2", ".pgm", ".ppm", ".pbm", ".pnm"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2", ".pgm", ".ppm", ".pbm", ".pnm"}
+)
 Pixels = NDArray[np.uint8]
 
 
@@ -40,7 +42,9 @@ def read_image(path: Path, *, honour_exif: bool = True) -> Pixels:
         # Bytes, not cv2.imread: on Windows that fails on paths beyond the system's code page.
         content = path.read_bytes()
     except OSError as error:
-        raise UnreadableImage(path, _message("image.missing", "cannot be read ({reason})", path, error.strerror)) from error
+        raise UnreadableImage(
+            path, _message("image.missing", "cannot be read ({reason})", path, error.strerror)
+        ) from error
     return decode_image(path, content, honour_exif=honour_exif)
 
 

@@ -149,6 +149,10 @@ class Packer:
         self._first.append(self._first[-1] + len(labels))
         return len(self.images) - 1
 
+    def labels(self) -> list[NDArray[np.int32]]:
+        """The class numbers of each image so far."""
+        return self._labels
+
     def arrays(
         self,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:

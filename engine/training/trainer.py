@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from engine.dataset.index import Dataset
-from engine.dataset.loader import Batch, training_batches
+from engine.dataset.loader import Batch, CachedImages, training_batches
 from engine.events import (
     BatchChanged,
     CheckpointSaved,
@@ -91,6 +91,7 @@ class Trainer:
         self.plan = plan
         self.recipe = plan.recipe
         self.dataset = dataset
+        self.images = CachedImages(dataset)
         self.control = control
         self.device = torch.device(plan.device)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -157,7 +158,7 @@ class Trainer:
         with_map = is_last or (epoch + 1) % self.recipe.eval_period == 0
         validation = validate(
             self.evaluated_network(),
-            self.dataset,
+            self.images,
             self.plan,
             self.loss,
             batch_size=min(stage.batch_size for stage in self.plan.stages),
@@ -197,7 +198,7 @@ class Trainer:
     def _steps(self, steps: int) -> Iterator[Event]:
         """The epoch's steps from where it stands, until its end or until the batch size changes."""
         batches = training_batches(
-            self.dataset,
+            self.images,
             self.recipe,
             epoch=self.progress.epoch,
             batch_size=self.stage.batch_size,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from engine.dataset.images import UnreadableImage
-from engine.dataset.index import Dataset
-from engine.dataset.loader import validation_batches
+from engine.dataset.loader import CachedImages, validation_batches
 from engine.evaluation.evaluate import score_batch
 from engine.evaluation.metrics import Scorer, Scores
 from engine.network.decode import decode
@@ -36,7 +35,7 @@ class Validation:
 @torch.inference_mode()
 def validate(
     network: Detector,
-    dataset: Dataset,
+    images: CachedImages,
     plan: Plan,
     loss: Loss,
     *,
@@ -51,10 +50,10 @@ def validate(
     """
     network.eval()
     device, shape = torch.device(plan.device), plan.recipe.input_shape
-    scorer = Scorer(dataset.classes) if with_map else None
+    scorer = Scorer(images.dataset.classes) if with_map else None
     terms: Terms | None = None
     skipped: list[UnreadableImage] = []
-    batches = validation_batches(dataset, dataset.splits["val"], shape, batch_size, plan.recipe.num_workers)
+    batches = validation_batches(images, "val", shape, batch_size, plan.recipe.num_workers)
     with closing(batches):
         for batch in batches:
             if control.stop_asked:
@@ -65,7 +64,7 @@ def validate(
             these = loss.terms(raw, batch.targets.to(device), training=False)
             terms = these if terms is None else terms + these
             if scorer is not None:
-                score_batch(scorer, dataset, batch, decode(raw, network.levels, shape), shape)
+                score_batch(scorer, batch, decode(raw, network.levels, shape))
     if terms is None:
         return Validation(None, None, tuple(skipped))
     return Validation(terms.parts().total.item(), scorer.result() if scorer else None, tuple(skipped))

@@ -1,0 +1,195 @@
+"""A close look at a data set: every picture opened, every box weighed, each finding with what it means."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.dataset.images import UnreadableImage, decode_image
+from engine.dataset.index import SPLITS, Dataset, Finding, Severity
+from engine.messages import Message
+
+SHOWN_PER_KIND = 20
+"""Findings of one kind that are listed each; the others are counted."""
+FEW_BOXES = 50
+TINY_SIDE = 0.01
+"""A box narrower than this share of the picture is hardly to be found at any usual input size."""
+RARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the doctor found."""
+
+    dataset: Dataset
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The form of `data check --json`."""
+        return {
+            "format": self.dataset.format,
+            "classes": list(self.dataset.classes),
+            "images": self.dataset.image_counts(),
+            "boxes": self.dataset.box_counts(),
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def check(dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> Report:
+    """Open every picture and weigh every box; `progress` hears how many of how many are done."""
+    findings = list(dataset.findings)
+    contents: dict[str, int] = {}
+    tiny = 0
+    with ThreadPoolExecutor() as pool:
+        looks = pool.map(lambda image: _look(dataset, image), range(len(dataset.images)))
+        for image, (found, digest, small) in enumerate(looks):
+            findings.extend(found)
+            tiny += small
+            if digest is not None:
+                twin = contents.setdefault(digest, image)
+                findings.extend(_twins(dataset, twin, image))
+            if progress is not None:
+                progress(image + 1, len(dataset.images))
+    findings.extend(_whole(dataset, tiny))
+    return Report(dataset, tuple(_gathered(findings)))
+
+
+def _look(dataset: Dataset, image: int) -> tuple[list[Finding], str | None, int]:
+    """Findings about one picture, the digest of its file, and how many of its boxes are tiny."""
+    name, path = dataset.images[image], dataset.path(image)
+    try:
+        content = path.read_bytes()
+        pixels = decode_image(path, content)
+        unturned = decode_image(path, content, honour_exif=False)
+    except UnreadableImage as error:
+        return [Finding("error", name, error.message)], None, 0
+    except OSError as error:
+        message = Message(
+            "image.missing", "{file}: cannot be read ({reason}).", {"file": name, "reason": error.strerror}
+        )
+        return [Finding("error", name, message)], None, 0
+    found = []
+    height, width = pixels.shape[:2]
+    stated = tuple(int(side) for side in dataset.sizes[image])
+    if unturned.shape != pixels.shape:
+        drawn = "unturned" if stated == (unturned.shape[1], unturned.shape[0]) else "turned"
+        found.append(
+            _finding(
+                "info",
+                "image.turned",
+                name,
+                "EXIF turns this picture; its boxes are taken as drawn on the {drawn} one.",
+                drawn=drawn,
+            )
+        )
+    if min(stated) > 0 and stated not in ((width, height), (unturned.shape[1], unturned.shape[0])):
+        found.append(
+            _finding(
+                "warning",
+                "image.size_differs",
+                name,
+                "the label says {stated_width}x{stated_height}, the picture has {width}x{height}; the boxes may be off.",
+                stated_width=stated[0],
+                stated_height=stated[1],
+                width=width,
+                height=height,
+            )
+        )
+    boxes, _ = dataset.boxes_of(image)
+    scale = np.array([width, height]) if dataset.unit == "pixel" else np.ones(2)
+    small = int(((boxes[:, 2:] - boxes[:, :2]) / scale < TINY_SIDE).any(axis=1).sum())
+    return found, hashlib.sha256(content).hexdigest(), small
+
+
+def _twins(dataset: Dataset, first: int, second: int) -> Iterator[Finding]:
+    """The same file under two names; in two splits it makes the validation look better than it is."""
+    if first == second:
+        return
+    where = {name: set(dataset.splits[name].tolist()) for name in SPLITS}
+    splits = [next((name for name in SPLITS if image in where[name]), "none") for image in (first, second)]
+    severity: Severity = "warning" if splits[0] != splits[1] else "info"
+    yield _finding(
+        severity,
+        "image.twin",
+        dataset.images[second],
+        "the same picture as {other} ({first} and {second}).",
+        other=dataset.images[first],
+        first=splits[0],
+        second=splits[1],
+    )
+
+
+def _whole(dataset: Dataset, tiny: int) -> Iterator[Finding]:
+    """What is to be said about the data set as a whole."""
+    counts = dataset.box_counts()
+    root = str(dataset.root)
+    for name, count in counts.items():
+        if count == 0:
+            yield _finding("warning", "class.empty", root, "class {name} has no box.", name=name)
+        elif count < FEW_BOXES:
+            yield _finding(
+                "info",
+                "class.few",
+                root,
+                "class {name} has only {count} boxes; {few} or more are better.",
+                name=name,
+                count=count,
+                few=FEW_BOXES,
+            )
+        elif count < RARE * sum(counts.values()):
+            yield _finding(
+                "info",
+                "class.rare",
+                root,
+                "class {name} is rare: {count} of {total} boxes.",
+                name=name,
+                count=count,
+                total=sum(counts.values()),
+            )
+    if not len(dataset.splits["val"]):
+        yield _finding(
+            "warning",
+            "split.no_validation",
+            root,
+            "no image validates, so nothing will tell when the network stops learning.",
+        )
+    if tiny:
+        yield _finding(
+            "info",
+            "label.tiny",
+            root,
+            "{count} boxes are narrower than 1 % of their picture; a larger input_shape finds more of them.",
+            count=tiny,
+        )
+    bare = int((np.diff(dataset.first) == 0).sum())
+    if bare:
+        yield _finding(
+            "info", "image.background", root, "{count} pictures hold no box and serve as background.", count=bare
+        )
+
+
+def _gathered(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings, errors first; beyond SHOWN_PER_KIND of a kind only their number."""
+    order = {"error": 0, "warning": 1, "info": 2}
+    shown: Counter[str] = Counter()
+    hidden: dict[str, list[Finding]] = {}
+    for finding in sorted(findings, key=lambda f: order[f.severity]):
+        code = finding.message.code
+        shown[code] += 1
+        if shown[code] <= SHOWN_PER_KIND:
+            yield finding
+        else:
+            hidden.setdefault(code, []).append(finding)
+    for code, rest in hidden.items():
+        message = Message(code, "and {count} more of this kind: {code}.", {"count": len(rest), "code": code})
+        yield Finding(rest[0].severity, rest[0].file, message)
+
+
+def _finding(severity: Severity, code: str, file: str, template: str, **values: object) -> Finding:
+    return Finding(severity, file, Message(code, "{file}: " + template, {"file": file, **values}))
