@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -95,7 +95,7 @@ def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
 def training_batches(
     images: CachedImages, recipe: Recipe, *, epoch: int, batch_size: int, first_image: int, workers: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The whole batches of an epoch from its `first_image` on; what is left over at the end makes no batch.
 
     Args:
@@ -124,7 +124,7 @@ def training_batches(
 
 def validation_batches(
     images: CachedImages, split: str, shape: tuple[int, int], batch_size: int, workers: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Every image of a split once, in order, letterboxed into `shape` (height, width); the last batch may be smaller."""
     numbers = images.dataset.splits[split]
 
@@ -212,7 +212,9 @@ def _padded(boxes: Sequence[Boxes]) -> Tensor:
     return torch.from_numpy(targets)
 
 
-def _in_order(chunks: Sequence[NDArray[np.int32]], make: Callable[[int], _T], workers: int) -> Iterator[list[_T]]:
+def _in_order(
+    chunks: Sequence[NDArray[np.int32]], make: Callable[[int], _T], workers: int
+) -> Generator[list[_T], None, None]:
     """`make` of every number, chunk by chunk, some chunks ahead of the reader; closing the iterator ends the threads."""
     # Each thread here is one of several: OpenCV's own threads inside them would only fight over the same cores.
     cv2.setNumThreads(1)
