@@ -221,7 +221,12 @@ def _load_start_weights(plan: Plan, network: Detector) -> WeightsLoaded | None:
     if plan.weights is None:
         return None
     path = Path(plan.weights)
-    report = load_into(network, path, part="backbone" if plan.recipe.start == "backbone" else "whole")
+    report = load_into(
+        network,
+        path,
+        part="backbone" if plan.recipe.start == "backbone" else "whole",
+        keep_anchors=plan.recipe.anchors != "network",
+    )
     return WeightsLoaded(
         file=plan.weights,
         kind=report.kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -280,7 +281,7 @@ def _unused_folder(logs: Path) -> Path:
     raise bad_input("run.no_name", "{path}: a thousand runs were started in this second.", path=logs / name)
 
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _try_lock(file: IO[str]) -> bool:

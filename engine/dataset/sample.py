@@ -90,10 +90,14 @@ def _hidden(below: Mask, above: Mask) -> bool:
 def _ground(rng: Generator) -> Pixels:
     """A gradient with soft blotches, stripes and grain."""
     corners = rng.integers(30, 226, (2, 2, 3)).astype(np.float32)
-    ground: NDArray[np.float32] = np.asarray(cv2.resize(corners, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.float32)
+    ground: NDArray[np.float32] = np.asarray(
+        cv2.resize(corners, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.float32
+    )
     for cells in (6, 24):
         blotches = rng.normal(0, 18, (cells, cells, 1)).astype(np.float32)
-        ground += np.asarray(cv2.resize(blotches, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)[..., None]
+        ground += np.asarray(cv2.resize(blotches, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)[
+            ..., None
+        ]
     if rng.random() < 0.5:
         angle, length = rng.uniform(0, math.pi), rng.uniform(8, 40)
         y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)

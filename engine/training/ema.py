@@ -7,6 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from engine.network.yolov4 import Detector
+
 
 class Ema:
     """Exponential moving mean of every parameter and buffer of a network.
@@ -14,10 +16,11 @@ class Ema:
     Written with `lerp`, so that a value that does not change stays bit-identical in the mean (a frozen backbone does).
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: Detector, decay: float) -> None:
         """`decay` is reached by way of (1 + t) / (10 + t), so that the first weights are soon forgotten."""
         self.decay = decay
-        self.network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
+        self.network: Detector = copy.deepcopy(network)
+        self.network.eval().requires_grad_(requires_grad=False)
         self._floating, self._counting = _tensors(self.network)
 
     @torch.no_grad()

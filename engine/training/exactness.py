@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.utils.deterministic as fresh_memory
 
 from engine.plan import Plan
 
@@ -19,15 +20,15 @@ def exact(plan: Plan) -> Iterator[None]:
     """
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    filling = torch.utils.deterministic.fill_uninitialized_memory
+    filling = fresh_memory.fill_uninitialized_memory
     torch.set_num_threads(plan.threads)
     if plan.device == "cpu":
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
         # Filling fresh memory with NaN would only find defects of torch, and costs a pass over every tensor.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        fresh_memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(mode=deterministic)
-        torch.utils.deterministic.fill_uninitialized_memory = filling
+        fresh_memory.fill_uninitialized_memory = filling

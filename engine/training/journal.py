@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from engine.evaluation.curves import draw_curves
+from engine.evaluation.curves import LOSS, MAP, VAL_LOSS, draw_curves
 from engine.events import EpochFinished, Evaluated, Event, Finished, Stopped
 from engine.files import write_refusal
 from engine.plan import Plan
@@ -21,7 +21,6 @@ from engine.runs import EVENTS
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
 
-LOSS, VAL_LOSS, MAP = "epoch_loss.txt", "epoch_val_loss.txt", "epoch_map.txt"
 _LOGS = (EVENTS, LOSS, VAL_LOSS, MAP)
 
 

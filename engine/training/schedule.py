@@ -58,11 +58,11 @@ class TutorialSchedule:
         self.epochs = recipe.unfreeze_epoch
         self.decay = recipe.lr_decay_type
 
-    def lr(self, epoch: int, step: int, stage: StagePlan) -> float:  # noqa: ARG002  every step of an epoch has the same
+    def lr(self, epoch: int, step: int, stage: StagePlan) -> float:
         """The learning rate of `epoch`."""
         total, high, low = self.epochs, stage.init_lr, stage.min_lr
         if self.decay == "step":
-            return high * (low / high) ** (epoch // (total / 10) / 9)
+            return float(high * (low / high) ** (epoch // (total / 10) / 9))
         warm_up = min(max(0.05 * total, 1), 3)
         still = min(max(0.05 * total, 1), 15)
         if epoch <= warm_up:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from engine.network.yolov4 import Detector
-from engine.plan import StageName
+from engine.plan import Plan, StageName
 from engine.recipe import Recipe
 
 
@@ -39,6 +39,11 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
             return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999))
 
 
+def make_scaler(plan: Plan) -> torch.amp.GradScaler:
+    """Scales losses up and gradients down again for fp16, whose small values vanish; does nothing for the other formats."""
+    return torch.amp.GradScaler(torch.device(plan.device).type, enabled=plan.precision == "fp16")
+
+
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """The same learning rate for every group."""
     for group in optimizer.param_groups:
@@ -46,7 +51,8 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 def _decayed_and_free(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for module in network.modules():
         for name, parameter in _own(module):
             (decayed if isinstance(module, nn.Conv2d) and name == "weight" else free).append(parameter)

@@ -29,6 +29,7 @@ from engine.events import (
     Finished,
     ImageSkipped,
     LossNotFinite,
+    OutOfMemory,
     Paused,
     Resumed,
     StageStarted,
@@ -37,17 +38,17 @@ from engine.events import (
 )
 from engine.hardware import process_memory_bytes
 from engine.messages import Message
-from engine.network.weights import save_weights
+from engine.network.own_weights import info_of, save_weights
+from engine.network.precision import autocast, network_input
 from engine.network.yolov4 import Detector
 from engine.plan import Plan, StagePlan
-from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS
+from engine.runs import BEST_WEIGHTS, LAST_CHECKPOINT, LAST_WEIGHTS
 from engine.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from engine.training.control import Control
 from engine.training.ema import Ema, ema_decay
 from engine.training.loss import LossParts, loss_of
-from engine.training.precision import autocast, make_scaler, network_input
 from engine.training.schedule import fitted_stage, schedule_of
-from engine.training.stages import enter_stage, make_optimizer, set_learning_rate
+from engine.training.stages import enter_stage, make_optimizer, make_scaler, set_learning_rate
 from engine.training.validation import StopAsked, Validation, validate
 
 CHECKPOINT_SECONDS = 180.0
@@ -236,7 +237,7 @@ class Trainer:
             parts = self._loss_of(batch)
             if self.device.type == "cpu" and not parts.total.isfinite():
                 raise LossBroke(group)
-            self.scaler.scale(parts.total / len(group)).backward()
+            self.scaler.scale(parts.total / len(group)).backward()  # type: ignore[no-untyped-call]
             sums += parts.detached() / len(group)
         if self.recipe.method == "modern":
             self.scaler.unscale_(self.optimizer)
@@ -365,11 +366,7 @@ class Trainer:
 
     def evaluated_network(self) -> Detector:
         """The weights that are measured and kept: the running mean where there is one."""
-        if self.ema is None:
-            return self.network
-        network = self.ema.network
-        assert isinstance(network, Detector)
-        return network
+        return self.network if self.ema is None else self.ema.network
 
     def _note_best(self, validation: Validation) -> bool:
         """Whether this epoch's weights are the best so far: by mAP where it is measured, else by validation loss."""
@@ -391,7 +388,14 @@ class Trainer:
 
     def _save_weights(self, epoch: int, train_loss: float, validation: Validation, *, best: bool, period: bool) -> None:
         network = self.evaluated_network()
-        info = weights_info(self.plan, network, validation)
+        scores = validation.scores
+        info = info_of(
+            network,
+            self.plan.classes,
+            self.recipe.input_shape,
+            threshold=None if scores is None else scores.threshold,
+            metrics={} if scores is None else {"map50": scores.map50, "map50_95": scores.map50_95},
+        )
         save_weights(self.run / LAST_WEIGHTS, network, info)
         if best or not (self.run / BEST_WEIGHTS).exists():
             save_weights(self.run / BEST_WEIGHTS, network, info)
@@ -401,6 +405,37 @@ class Trainer:
             save_weights(self.run / name, network, info)
 
     # Ends
+
+    def newest_checkpoint(self) -> str | None:
+        """Where the run can go on from, if it can."""
+        path = self.run / LAST_CHECKPOINT
+        return str(path) if path.exists() else None
+
+    def out_of_memory(self) -> OutOfMemory:
+        """The event for memory that ran out in this stage; what the step held is let go of first."""
+        self._pending.clear()
+        self.optimizer.zero_grad(set_to_none=True)
+        smaller = self.stage.batch_size // 2
+        message = Message(
+            "train.out_of_memory",
+            "Memory ran out in the {stage} stage at batch size {batch}. How many images the data set holds plays no part in it. {cure}",
+            {
+                "stage": self.stage.name,
+                "batch": self.stage.batch_size,
+                "cure": f"Go on with: freezetui resume {self.run.name} --set {self.stage.name}_batch_size={smaller}"
+                if smaller >= 2
+                else "Set a smaller input_shape, precision=bf16, or the network yolov4-tiny.",
+            },
+        )
+        return OutOfMemory(
+            stage=self.stage.name,
+            epoch=self.progress.epoch,
+            step=self.progress.step,
+            batch_size=self.stage.batch_size,
+            suggested_batch_size=smaller if smaller >= 2 else None,
+            where=str(self.device),
+            message=str(message),
+        )
 
     def _stopped(self) -> Iterator[Event]:
         yield from self._report(keep=0)

@@ -12,11 +12,11 @@ from engine.dataset.loader import CachedImages, validation_batches
 from engine.evaluation.evaluate import score_batch
 from engine.evaluation.metrics import Scorer, Scores
 from engine.network.decode import decode
+from engine.network.precision import autocast, network_input
 from engine.network.yolov4 import Detector
 from engine.plan import Plan
 from engine.training.control import Control
 from engine.training.loss import Loss, Terms
-from engine.training.precision import autocast, network_input
 
 
 class StopAsked(Exception):
@@ -59,6 +59,8 @@ def validate(
             if control.stop_asked:
                 raise StopAsked
             skipped.extend(batch.skipped)
+            if not batch.indices:
+                continue
             with autocast(device, plan.precision):
                 raw = network(network_input(batch.images, device))
             these = loss.terms(raw, batch.targets.to(device), training=False)

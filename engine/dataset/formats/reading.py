@@ -82,9 +82,7 @@ class Reading:
         if not len(boxes):
             return boxes, labels
         keep = np.asarray(np.isfinite(boxes).all(axis=1))
-        self._count(
-            "error", "label.not_a_number", file, (~keep).sum(), "{count} boxes hold no numbers; left out."
-        )
+        self._count("error", "label.not_a_number", file, (~keep).sum(), "{count} boxes hold no numbers; left out.")
         boxes, labels = boxes[keep], labels[keep]
         has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         self._count(
