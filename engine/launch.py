@@ -11,14 +11,13 @@ from typing import Any
 
 import torch
 
-from engine.dataset.formats import open_dataset
 from engine.dataset.index import Dataset, splits_to_json, with_splits
 from engine.events import Event, Failed, Finished, LossNotFinite, OutOfMemory, RunStarted, Stopped, WeightsLoaded
 from engine.hardware import probe
 from engine.messages import BadInput, Message, bad_input
 from engine.network.weights import load_into
 from engine.network.yolov4 import Detector, build_network
-from engine.plan import DataSource, Plan
+from engine.plan import Plan, open_source
 from engine.planning.resolve import make_plan
 from engine.recipe import make_recipe
 from engine.runs import (
@@ -40,21 +39,6 @@ from engine.training.trainer import LossBroke, Trainer
 
 EXTENDABLE = ("unfreeze_epoch", "freeze_batch_size", "unfreeze_batch_size", "save_period", "eval_period", "num_workers")
 """What may be set anew when a run goes on. Everything else is what makes it that run."""
-
-
-def open_source(source: DataSource, seed: int) -> Dataset:
-    """The Dataset of a plan's source.
-
-    Raises:
-        BadInput: see `open_dataset`.
-    """
-    return open_dataset(
-        Path(source.path),
-        format=source.format,
-        classes_file=None if source.classes_file is None else Path(source.classes_file),
-        mapping=source.mapping,
-        seed=seed,
-    )
 
 
 def start(plan: Plan, control: Control, dataset: Dataset | None = None) -> Iterator[Event]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from engine.dataset.formats import open_dataset
+from engine.dataset.index import Dataset
 from engine.messages import Message
 from engine.recipe import Recipe, make_recipe
 
@@ -21,6 +24,21 @@ class DataSource:
     classes_file: str | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
     """Class names of the labels to the names that take their place."""
+
+
+def open_source(source: DataSource, seed: int = 11) -> Dataset:
+    """The Dataset at `source`; `seed` draws the splits where it has none.
+
+    Raises:
+        BadInput: see `open_dataset`.
+    """
+    return open_dataset(
+        Path(source.path),
+        format=source.format,
+        classes_file=None if source.classes_file is None else Path(source.classes_file),
+        mapping=source.mapping,
+        seed=seed,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ All chance comes from the generator that is passed in, so that a sample is a pur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from engine.dataset.images import Pixels
-from engine.dataset.letterbox import GREY
+from engine.dataset.letterbox import GREY, resized
 from engine.recipe import Recipe
 
 ASPECT_JITTER = 0.3
@@ -130,60 +131,45 @@ def _random_size(
 
 
 def _place(loaded: Loaded, ground: Pixels, place: tuple[int, int, int, int], *, flip: bool) -> Boxes:
-    """Draw an image at `place` (left, top, width, height) of `ground`, which may cut it; its boxes (n, 5) there."""
+    """Draw an image at `place` (left, top, width, height) of `ground`, which may cut it; its boxes (n, 5) there.
+
+    Only what will be seen is computed: the whole source pixels behind the window are stretched over it. That bends scale
+    and place by less than a source pixel, and boxes follow the pixels, not the wish.
+    """
     pixels, boxes, labels = loaded
     left, top, width, height = place
-    ground_height, ground_width = ground.shape[:2]
-    x1, x2 = max(0, left), min(ground_width, left + width)
-    y1, y2 = max(0, top), min(ground_height, top + height)
-    if x1 >= x2 or y1 >= y2:
+    across = _visible(left, width, ground.shape[1], pixels.shape[1])
+    down = _visible(top, height, ground.shape[0], pixels.shape[0])
+    if across is None or down is None:
         return np.zeros((0, 5), np.float32)
-    resized = _resized(pixels, width, height, (x1 - left, y1 - top, x2 - left, y2 - top), flip=flip)
-    ground[y1:y2, x1:x2] = resized
-    return _moved(boxes, labels, pixels, place, (ground_width, ground_height), flip=flip)
-
-
-def _resized(pixels: Pixels, width: int, height: int, window: tuple[int, int, int, int], *, flip: bool) -> Pixels:
-    """The `window` (x1 y1 x2 y2) of the image at `width` x `height`, mirrored before it is cut."""
-    x1, y1, x2, y2 = window
-    if width < pixels.shape[1] and height < pixels.shape[0]:
-        whole = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-        return (cv2.flip(whole, 1) if flip else whole)[y1:y2, x1:x2]  # type: ignore[return-value]
-    # Enlarged, only the pixels that will be seen are computed.
-    scale_x, scale_y = pixels.shape[1] / width, pixels.shape[0] / height
+    (x1, x2, u1, u2), (y1, y2, v1, v2) = across, down
     if flip:
-        row_x = (-scale_x, 0.0, pixels.shape[1] - (x1 + 0.5) * scale_x - 0.5)
+        seen = cv2.flip(resized(pixels[v1:v2, pixels.shape[1] - u2 : pixels.shape[1] - u1], x2 - x1, y2 - y1), 1)
+        boxes = np.column_stack(
+            (pixels.shape[1] - boxes[:, 2], boxes[:, 1], pixels.shape[1] - boxes[:, 0], boxes[:, 3])
+        )
     else:
-        row_x = (scale_x, 0.0, (x1 + 0.5) * scale_x - 0.5)
-    matrix = np.array([row_x, (0.0, scale_y, (y1 + 0.5) * scale_y - 0.5)])
-    return cv2.warpAffine(  # type: ignore[return-value]
-        pixels,
-        matrix,
-        (x2 - x1, y2 - y1),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+        seen = resized(pixels[v1:v2, u1:u2], x2 - x1, y2 - y1)
+    ground[y1:y2, x1:x2] = seen
+    scale = np.array([(x2 - x1) / (u2 - u1), (y2 - y1) / (v2 - v1)] * 2)
+    return _cut((boxes - (u1, v1, u1, v1)) * scale + (x1, y1, x1, y1), labels, (x1, y1, x2, y2))
 
 
-def _moved(
-    boxes: Boxes,
-    labels: NDArray[np.int32],
-    pixels: Pixels,
-    place: tuple[int, int, int, int],
-    ground: tuple[int, int],
-    *,
-    flip: bool,
-) -> Boxes:
-    """Boxes of an image drawn at `place`, cut at the edges of `ground` (width, height), without what is left of none."""
-    left, top, width, height = place
-    scale_x, scale_y = width / pixels.shape[1], height / pixels.shape[0]
-    moved = boxes * np.array([scale_x, scale_y, scale_x, scale_y], np.float32)
-    if flip:
-        moved[:, [0, 2]] = width - moved[:, [2, 0]]
-    moved += np.array([left, top, left, top], np.float32)
-    cut = np.clip(moved, 0, np.array([*ground, *ground], np.float32))
+def _visible(start: int, length: int, room: int, source: int) -> tuple[int, int, int, int] | None:
+    """Along one axis: the window (from, to) that an image at `start` fills, and the whole source pixels behind it."""
+    low, high = max(0, start), min(room, start + length)
+    if low >= high:
+        return None
+    scale = source / length
+    return low, high, math.floor((low - start) * scale), min(source, math.ceil((high - start) * scale))
+
+
+def _cut(boxes: NDArray[np.float64], labels: NDArray[np.int32], window: tuple[int, int, int, int]) -> Boxes:
+    """(n, 5) boxes cut at the edges of `window` (x1 y1 x2 y2), without those of which too little is left."""
+    x1, y1, x2, y2 = window
+    cut = np.clip(boxes, (x1, y1, x1, y1), (x2, y2, x2, y2))
     sides = cut[:, 2:] - cut[:, :2]
-    area = (moved[:, 2:] - moved[:, :2]).prod(axis=1)
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     keep = (sides >= SMALLEST_SIDE).all(axis=1) & (sides.prod(axis=1) >= SMALLEST_SHARE * area)
     return np.column_stack((cut[keep], labels[keep])).astype(np.float32)
 

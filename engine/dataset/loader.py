@@ -167,7 +167,7 @@ def _training_sample(
             "dataset.no_readable_image", "{root}: none of the training images can be read.", root=images.dataset.root
         )
 
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([recipe.seed, epoch, image])))
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([recipe.seed, epoch], spawn_key=(image,))))
     sample = training_sample(readable, image, pool, recipe.input_shape, augmentation, rng)
     return image, sample, tuple(skipped.values())
 

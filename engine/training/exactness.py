@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-import torch.utils.deterministic as fresh_memory
+from torch.utils import deterministic as fresh_memory
 
 from engine.plan import Plan
 

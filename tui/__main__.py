@@ -1,0 +1,5 @@
+"""`python -m tui` is `freezetui`."""
+
+from tui.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""One file for each command. Each imports the engine when it runs, not before."""

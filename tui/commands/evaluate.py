@@ -1,0 +1,46 @@
+"""`freezetui evaluate`: mAP of weights on a split."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tui.commands.options import HERE, Classes, Data, Device, Format, Json, Mapping, WeightsFile
+from tui.exits import complain
+from tui.output import print_json, print_line, print_table
+from tui.progress import count_bar
+
+
+def evaluate(
+    weights: WeightsFile,
+    data: Data,
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "val",
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time.")] = 8,
+    device: Device = "auto",
+    format: Format = "auto",  # noqa: A002
+    classes: Classes = None,
+    mapping: Mapping = None,
+    json: Json = False,
+) -> int:
+    """MAP of weights on a split of a data set, and for each class."""
+    from engine.evaluation.session import score
+    from engine.plan import open_source
+    from tui.commands.assembly import source_of
+
+    dataset = open_source(source_of(data, HERE, format, classes, tuple(mapping or ())))
+    with count_bar("evaluating") as progress:
+        evaluation = score(weights, dataset, split, batch_size=batch_size, device=device, progress=progress)
+    for skipped in evaluation.skipped:
+        complain(str(skipped))
+    scores = evaluation.scores
+    if json:
+        print_json(scores.to_json())
+        return 0
+    print_line(f"{scores.images} images  mAP50 {scores.map50:.3f}  mAP50-95 {scores.map50_95:.3f}")
+    print_table(
+        ("class", "boxes", "AP50", "AP50-95", "precision", "recall", "F1"),
+        ((n, s.boxes, s.ap50, s.ap50_95, s.precision, s.recall, s.f1) for n, s in scores.per_class.items()),
+    )
+    print_line(f"Precision, recall and F1 at confidence {scores.threshold:.2f}, where the mean F1 is best.")
+    return 0

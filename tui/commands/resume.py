@@ -1,0 +1,25 @@
+"""`freezetui resume`: go on with a run exactly, or extend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tui.commands.options import HERE, Json, Settings, Workspace
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="A run folder, its name in logs/, or a checkpoint.")],
+    settings: Settings = None,
+    workspace: Workspace = HERE,
+    json: Json = False,
+) -> int:
+    """Go on from the last checkpoint, exactly; with --set unfreeze_epoch=..., extend."""
+    from engine.launch import resume as go_on
+    from engine.recipe import parse_assignments
+    from tui.following import follow
+
+    overrides = parse_assignments(settings or ())
+    return follow(lambda control: go_on(run, control, overrides=overrides, workspace=workspace), json=json)

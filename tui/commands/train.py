@@ -1,0 +1,30 @@
+"""`freezetui train`: a training without a screen."""
+
+from __future__ import annotations
+
+from tui.commands.options import HERE, Classes, Data, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
+
+
+def train(
+    data: Data,
+    preset: Preset = None,
+    recipe: RecipeFile = None,
+    settings: Settings = None,
+    format: Format = "auto",  # noqa: A002
+    classes: Classes = None,
+    mapping: Mapping = None,
+    workspace: Workspace = HERE,
+    json: Json = False,
+) -> int:
+    """Train from beginning to end. Ctrl+C stops within a step and keeps a checkpoint."""
+    from engine.launch import start
+    from tui.commands.assembly import Wanted, assemble
+    from tui.commands.plan import print_plan
+    from tui.following import follow
+
+    made, dataset = assemble(
+        Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
+    )
+    if not json:
+        print_plan(made)
+    return follow(lambda control: start(made, control, dataset), json=json)

@@ -1,0 +1,54 @@
+"""How a command ends: its exit code, and one clear sentence for everything that went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from engine.messages import BadInput
+
+DEFECT, BAD_INPUT, STOPPED = 1, 2, 130
+
+
+def guarded(command: Callable[..., Any]) -> int:
+    """Run a typer app; its exit code."""
+    try:
+        result = command(standalone_mode=False)
+    except BadInput as error:
+        for message in error.messages:
+            complain(str(message))
+        return BAD_INPUT
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stdout.write(error.format_message() + "\n")
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return BAD_INPUT
+    except (KeyboardInterrupt, click.Abort):
+        return STOPPED
+    except BrokenPipeError:
+        return _reader_went_away()
+    except Exception as error:
+        if os.environ.get("FREEZETUI_DEBUG"):
+            raise
+        complain(
+            f"A defect of freezetui: {type(error).__name__}: {error}. Please report it, with what FREEZETUI_DEBUG=1 shows."
+        )
+        return DEFECT
+    return result if isinstance(result, int) else 0
+
+
+def complain(sentence: str) -> None:
+    """One sentence on standard error."""
+    sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
+
+
+def _reader_went_away() -> int:
+    # What is still buffered can go nowhere; without this Python would complain about it at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
