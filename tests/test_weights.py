@@ -19,7 +19,7 @@ from torch import Tensor
 
 from engine.messages import BadInput
 from engine.network.pickled import read_pickled
-from engine.network.tutorial_pth import tutorial_names
+from engine.network.tutorial_pth import renamed, tutorial_names
 from engine.network.weights import info_of, load_into, network_of_weights, read_weights, save_weights
 from engine.network.yolov4 import NETWORKS, Detector, build_network
 
@@ -90,7 +90,16 @@ def test_a_tutorial_file_gives_the_reference_outputs(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_tutorial_backbone_is_the_backbone_of_the_whole_file(name: str, tmp_path: Path) -> None:
+def test_a_backbones_own_file_has_the_same_names_without_their_prefix(name: str) -> None:
+    theirs = [f"{n}.weight" for pair in tutorial_names(name) for n in pair if n and n.startswith("backbone.")]
+    with_prefix = renamed({n: torch.zeros(0) for n in theirs}, name)
+    without = renamed({n.removeprefix("backbone."): torch.zeros(0) for n in theirs}, name)
+    assert len(theirs) == len(with_prefix)
+    assert list(with_prefix) == list(without)
+
+
+def test_a_tutorial_backbone_is_the_backbone_of_the_whole_file(tmp_path: Path) -> None:
+    name = "yolov4-tiny"
     floats = reference.synthetic_floats(name)
     path = saved(tmp_path / "backbone.pth", reference.tutorial_state(name, floats, prefix="backbone."))
     network, whole = build_network(name, 3), build_network(name, 3)
