@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.dataset.augment import Augmentation, Boxes, Loaded, Sample, augmentation_of, training_sample
+from engine.dataset.augment import LARGEST_SCALE, Augmentation, Boxes, Loaded, Sample, augmentation_of, training_sample
 from engine.dataset.images import Pixels, UnreadableImage, load
 from engine.dataset.index import Dataset
 from engine.dataset.letterbox import Letterbox, letterboxed
@@ -67,24 +67,24 @@ class CachedImages:
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self._room = min(CACHE_BYTES, psutil.virtual_memory().available // 8)
-        self._kept: dict[int, Loaded] = {}
+        self._kept: dict[tuple[int, int | None], Loaded] = {}
         self._lock = threading.Lock()
 
-    def load(self, image: int) -> Loaded:
-        """Pixels, boxes and classes of an image; the arrays must not be written to.
+    def load(self, image: int, enough: int | None = None) -> Loaded:
+        """Pixels, boxes and classes of an image; the arrays must not be written to. `enough`: see `images.load`.
 
         Raises:
             UnreadableImage: the picture cannot be read.
         """
         # What is in stays in: with every image visited once an epoch, throwing out the oldest would always throw out
         # the one that is needed next.
-        if (kept := self._kept.get(image)) is not None:
+        if (kept := self._kept.get((image, enough))) is not None:
             return kept
-        loaded = load(self.dataset, image)
+        loaded = load(self.dataset, image, enough=enough)
         with self._lock:
-            if image not in self._kept and loaded[0].nbytes <= self._room:
+            if (image, enough) not in self._kept and loaded[0].nbytes <= self._room:
                 self._room -= loaded[0].nbytes
-                self._kept[image] = loaded
+                self._kept[image, enough] = loaded
         return loaded
 
 
@@ -151,16 +151,17 @@ def _training_sample(
 ) -> tuple[int, Sample, tuple[UnreadableImage, ...]]:
     """The sample of `image`; an image that cannot be read gives way to the next one that can."""
     skipped: dict[int, UnreadableImage] = {}
+    enough = round(LARGEST_SCALE * max(recipe.input_shape))
 
     def readable(number: int) -> Loaded:
         try:
-            return images.load(number)
+            return images.load(number, enough)
         except UnreadableImage as error:
             skipped[number] = error
         place = int(np.flatnonzero(pool == number)[0])
         for candidate in map(int, np.roll(pool, -place - 1)):
             try:
-                return images.load(candidate)
+                return images.load(candidate, enough)
             except UnreadableImage as error:
                 skipped[candidate] = error
         raise bad_input(
