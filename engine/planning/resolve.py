@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.dataset.index import Dataset
-from engine.hardware import Hardware
+from engine.hardware import Card, Hardware
 from engine.messages import Message, bad_input, nearest
 from engine.network.download import find
 from engine.plan import DataSource, Plan, StagePlan
@@ -107,6 +107,8 @@ def _batch(wanted: int | str, fallback: int, key: str, train: int, recipe: Recip
 def _device(recipe: Recipe, hardware: Hardware) -> str:
     build = hardware.torch
     number = recipe.devices[0] if recipe.devices else 0
+    card = hardware.cuda_card(number)
+    usable = card is not None and card.usable
     if recipe.parallel != "none":
         raise bad_input(
             "plan.parallel",
@@ -115,21 +117,30 @@ def _device(recipe: Recipe, hardware: Hardware) -> str:
             parallel=recipe.parallel,
         )
     if recipe.device == "auto":
-        return f"cuda:{number}" if build.usable_cards > number else "mps" if build.mps else "cpu"
-    if recipe.device == "cuda" and build.usable_cards <= number:
-        reason = (
-            "the installed torch is a CPU build"
-            if build.cuda is None
-            else "torch sees no such card"
-            if hardware.cards
-            else "no NVIDIA card was found"
+        return f"cuda:{number}" if usable else "mps" if build.mps else "cpu"
+    if recipe.device == "cuda" and not usable:
+        raise bad_input(
+            "plan.no_cuda",
+            "device: cuda:{number} is not possible; set device=auto, or mend this: {reason}",
+            number=number,
+            reason=_why_not(hardware, card),
         )
-        raise bad_input("plan.no_cuda", "device: cuda is not possible, since {reason}; set device=auto.", reason=reason)
     if recipe.device == "mps" and not build.mps:
         raise bad_input(
             "plan.no_mps", "device: mps is not possible, since this is no Mac with Apple graphics; set device=auto."
         )
     return f"cuda:{number}" if recipe.device == "cuda" else recipe.device
+
+
+def _why_not(hardware: Hardware, card: Card | None) -> str:
+    """What keeps torch from `card`, or from every card where there is no such one."""
+    candidates = hardware.cards if card is None else (card,)
+    problems = [
+        problem for problem in (hardware.driver.problem, *(c.problem for c in candidates)) if problem is not None
+    ]
+    return (
+        str(problems[0]) if problems else f"torch can use {len(hardware.usable_cards)} card(s) here, numbered from 0."
+    )
 
 
 def _precision(recipe: Recipe, device: str, hardware: Hardware) -> Literal["fp32", "bf16", "fp16"]:
@@ -142,7 +153,8 @@ def _precision(recipe: Recipe, device: str, hardware: Hardware) -> Literal["fp32
             )
         return recipe.precision
     if device.startswith("cuda"):
-        capability = hardware.cards[int(device.partition(":")[2])].capability if hardware.cards else None
+        card = hardware.cuda_card(int(device.partition(":")[2]))
+        capability = None if card is None else card.capability
         if capability is None or capability < (7, 0):
             return "fp32"
         return "bf16" if capability >= (8, 0) else "fp16"

@@ -15,10 +15,7 @@ def probe(workspace: Workspace = HERE, json: Json = False) -> int:
         print_json(hardware.to_json())
         return 0
     processor, memory = hardware.processor, hardware.memory
-    print_line(
-        f"Processor  {processor.name}, {processor.cores} cores"
-        + (", bf16" if processor.amx_bf16 or processor.avx512_bf16 else "")
-    )
+    print_line(f"Processor  {processor.name}, {processor.cores} cores" + (", bf16" if processor.amx_bf16 else ""))
     print_line(f"Memory     {megabytes(memory.available)} free of {megabytes(memory.total)}")
     print_line(f"Disk       {megabytes(hardware.disk_free)} free")
     for card in hardware.cards:

@@ -77,6 +77,7 @@ class Driver:
     version: str | None = None
     cuda: tuple[int, int] | None = None
     problem: Message | None = None
+    notes: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Hardware:
     @property
     def messages(self) -> tuple[Message, ...]:
         """Every sentence of this look."""
-        found = [self.driver.problem, *self.notes]
+        found = [self.driver.problem, *self.driver.notes, *self.notes]
         for card in self.cards:
             found += [card.problem, *card.notes]
         return tuple(message for message in found if message is not None)
@@ -146,6 +147,7 @@ class Hardware:
                 "version": self.driver.version,
                 "cuda": _dotted(self.driver.cuda),
                 "problem": _message(self.driver.problem),
+                "notes": [note.to_json() for note in self.driver.notes],
             },
             "cards": [_card_json(card) for card in self.cards],
             "cuda_order_known": self.cuda_order_known,

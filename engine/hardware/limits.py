@@ -1,0 +1,95 @@
+"""The limits a container or a batch system sets: control groups of version 1, version 2, and both at once.
+
+Files of a group: https://docs.kernel.org/admin-guide/cgroup-v2.html (memory.max, memory.current, memory.stat, cpu.max) and
+https://docs.kernel.org/admin-guide/cgroup-v1/memory.html. `root` is the folder that stands for `/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the groups allow. `memory` and `memory_left` in bytes, `processors` in whole and part processors; None: no limit."""
+
+    memory: int | None = None
+    memory_left: int | None = None
+    processors: float | None = None
+
+
+def read_limits(root: Path) -> Limits:
+    """The narrowest limit among this process's own group and every group around it."""
+    memory = [found for folder in _folders(root, "memory") if (found := _memory(folder)) is not None]
+    shares = [found for folder in _folders(root, "cpu") if (found := _processors(folder)) is not None]
+    return Limits(
+        memory=min((limit for limit, _ in memory), default=None),
+        memory_left=min((max(0, limit - used) for limit, used in memory), default=None),
+        processors=min(shares, default=None),
+    )
+
+
+def _folders(root: Path, controller: str) -> Iterator[Path]:
+    """The folders of the groups that hold this process, innermost first.
+
+    In a container the mounted tree often begins at the container's own group while the names still count from the
+    machine's root, so folders that are not there are passed over and the mount's top is always looked at.
+    """
+    mount = root / "sys" / "fs" / "cgroup"
+    for line in _lines(root / "proc" / "self" / "cgroup"):
+        number, _, rest = line.partition(":")
+        names, _, group = rest.partition(":")
+        if number == "0" and not names:
+            tops = [mount, mount / "unified"]
+        elif controller in names.split(","):
+            tops = [mount / names, mount / controller]
+        else:
+            continue
+        inside = PurePosixPath(group.strip().lstrip("/"))
+        for top in tops:
+            if ".." not in inside.parts:
+                yield from (top / part for part in (inside, *inside.parents) if (top / part).is_dir())
+
+
+def _memory(folder: Path) -> tuple[int, int] | None:
+    """Limit and use in bytes. File cache that the kernel drops at need (`inactive_file`) does not count as used."""
+    for limit_file, used_file, cache_key in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        limit = _number(folder / limit_file)
+        if limit is None or limit >= 1 << 60:  # version 1 writes "no limit" as the largest multiple of a page
+            continue
+        used = _number(folder / used_file) or 0
+        cache = 0
+        for line in _lines(folder / "memory.stat"):
+            key, _, value = line.partition(" ")
+            if key == cache_key and value.strip().isdigit():
+                cache = int(value)
+        return limit, max(0, used - cache)
+    return None
+
+
+def _processors(folder: Path) -> float | None:
+    """The share of processor time, as a number of processors."""
+    for line in _lines(folder / "cpu.max"):
+        quota, _, period = line.strip().partition(" ")
+        with suppress(ValueError, ZeroDivisionError):
+            return int(quota) / int(period)  # "max" is no number: no limit
+    share, span = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+    return share / span if share and span and share > 0 else None
+
+
+def _number(path: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        return int(path.read_text(encoding="ascii"))
+    return None
+
+
+def _lines(path: Path) -> list[str]:
+    with suppress(OSError, ValueError):
+        return path.read_text(encoding="utf-8").splitlines()
+    return []
