@@ -16,6 +16,7 @@ from engine.hardware.limits import read_limits
 from engine.hardware.snapshot import Memory, Processor
 
 ROOT = Path("/")
+_TILE_LEAF = 0x1D
 
 
 def look_at_processor(root: Path = ROOT) -> Processor:
@@ -24,9 +25,19 @@ def look_at_processor(root: Path = ROOT) -> Processor:
     return Processor(
         name=_name(root),
         cores=_cores(root),
-        amx_bf16=None if flags is None else "amx_bf16" in flags,
+        amx_bf16=None if flags is None else "amx_bf16" in flags and not _tiles_are_hidden(root),
         avx512_bf16=None if flags is None else "avx512_bf16" in flags,
     )
+
+
+def avoid_broken_amx(root: Path = ROOT) -> None:
+    """Keep oneDNN from AMX on virtual machines that name it and do not let it run: there it kills the process.
+
+    Must be called before torch computes anything; children inherit it. Where the user has set the limit it stays.
+    """
+    flags = _flags(root)
+    if flags is not None and "amx_tile" in flags and _tiles_are_hidden(root):
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
 
 
 def look_at_memory(root: Path = ROOT) -> Memory:
@@ -98,6 +109,12 @@ def _flags(root: Path) -> frozenset[str] | None:
     if sys.platform == "darwin":  # an Apple processor has no such key, and none of these instructions
         return frozenset(_sysctl("machdep.cpu.leaf7_features").lower().split())
     return None if (line := _cpuinfo(root, ("flags", "Features"))) is None else frozenset(line.split())
+
+
+def _tiles_are_hidden(root: Path) -> bool:
+    """Whether the processor keeps the sizes of its tiles (CPUID leaf 0x1D) to itself; without them none can be set up."""
+    level = _cpuinfo(root, ("cpuid level",))
+    return level is not None and int(level) < _TILE_LEAF
 
 
 def _name(root: Path) -> str:
