@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -18,42 +20,89 @@ from numpy.typing import NDArray
 from engine.dataset.images import Pixels, encode_image
 from engine.dataset.index import SPLITS, draw_splits
 from engine.files import write_text
+from engine.messages import bad_input
 
 SAMPLE_CLASSES = ("ball", "crate", "star")
 WIDTH, HEIGHT = 480, 360
 OBJECTS = (3, 7)
 SIZES = (0.05, 0.5)
 """An object's width as a share of the image's."""
-HIDDEN = 0.25
-"""An object is placed only where it hides at most this share of what is seen of any other."""
+HIDDEN = 0.4
+"""At most this share of an object is hidden, by all that lie over it together."""
+EDGE = 127
+"""Where an object is more opaque than this it is there; its box is drawn around that."""
+MARK = "drawn-by-freezetui.txt"
+"""The file by which a sample set is known, so that nothing else is ever overwritten."""
 
 _SUPERSAMPLING = 3
 Mask = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn picture and what is known of it."""
+
+    pixels: Pixels
+    """(HEIGHT, WIDTH, 3) RGB."""
+    boxes: NDArray[np.int32]
+    """(n, 4) x1 y1 x2 y2: the first pixel and one past the last of each whole object, hidden parts included."""
+    labels: NDArray[np.int32]
+    """(n,) numbers of SAMPLE_CLASSES."""
+    masks: tuple[Mask, ...]
+    """(HEIGHT, WIDTH) opacity 0 to 255 of each whole object, the lowest first."""
+
+
 def draw_sample(folder: Path, images: int = 160, seed: int = 0) -> Path:
-    """Draw the sample set into `folder`/VOCdevkit/VOC2007 and return that path.
+    """Draw the sample set into `folder`/VOCdevkit/VOC2007 and return that path. An earlier sample set there is replaced.
 
     Raises:
-        BadInput: the folder cannot be written.
+        BadInput: the folder cannot be written, or holds another data set.
     """
     root = folder / "VOCdevkit" / "VOC2007"
-    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    for number in range(images):
-        pixels, boxes, labels = draw_image(Generator(PCG64(SeedSequence([seed, number]))))
-        encode_image(root / "JPEGImages" / f"{number:06d}.jpg", pixels)
-        write_text(root / "Annotations" / f"{number:06d}.xml", _annotation(f"{number:06d}.jpg", boxes, labels))
+    _make_room(root, images, seed)
+
+    def draw(number: int) -> None:
+        picture = draw_image(Generator(PCG64(SeedSequence([seed, number]))))
+        encode_image(root / "JPEGImages" / f"{number:06d}.jpg", picture.pixels)
+        write_text(root / "Annotations" / f"{number:06d}.xml", _annotation(f"{number:06d}.jpg", picture))
+
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(draw, range(images)):
+            pass
     splits = draw_splits(images, seed)
     for name in SPLITS:
         write_text(root / "ImageSets" / "Main" / f"{name}.txt", "".join(f"{i:06d}\n" for i in splits[name]))
     return root
 
 
-def draw_image(rng: Generator) -> tuple[Pixels, NDArray[np.int32], NDArray[np.int32]]:
-    """One picture (HEIGHT, WIDTH, 3) RGB, its boxes (n, 4) x1 y1 x2 y2 and classes (n,)."""
+def _make_room(root: Path, images: int, seed: int) -> None:
+    """The folders of the set, without an earlier sample set; never over pictures that were not drawn here."""
+    marked = root / MARK
+    try:
+        if root.exists() and not marked.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise bad_input(
+                "sample.occupied",
+                "{path}: another data set lies there, and drawing would overwrite it; choose an empty folder.",
+                path=root,
+            )
+        for name, pattern in (("JPEGImages", "*.jpg"), ("Annotations", "*.xml"), ("ImageSets/Main", "*.txt")):
+            (root / name).mkdir(parents=True, exist_ok=True)
+            # Only what this function's own files are called: six digits, or a split.
+            for path in (root / name).glob(pattern):
+                if path.stem in SPLITS or (len(path.stem) == 6 and path.stem.isdigit()):
+                    path.unlink()
+    except OSError as error:
+        raise bad_input(
+            "sample.folder", "{path}: cannot be drawn into ({reason}).", path=root, reason=error.strerror
+        ) from error
+    write_text(marked, f"{images} pictures drawn by freezetui, seed {seed}; drawing again replaces them.\n")
+
+
+def draw_image(rng: Generator) -> Picture:
+    """One picture; all chance comes from `rng`."""
     pixels = _ground(rng)
-    masks: list[Mask] = []
+    whole: list[Mask] = []
+    visible: list[NDArray[np.bool_]] = []
     boxes: list[tuple[int, int, int, int]] = []
     labels: list[int] = []
     wanted = int(rng.integers(*OBJECTS, endpoint=True))
@@ -62,29 +111,27 @@ def draw_image(rng: Generator) -> tuple[Pixels, NDArray[np.int32], NDArray[np.in
         tries += 1
         # Sizes are even on a logarithmic scale; after many tries only small ones still find a place.
         largest = SIZES[1] if tries < 20 else 0.12
-        width = WIDTH * math.exp(rng.uniform(math.log(SIZES[0]), math.log(largest)))
         label = int(rng.integers(len(SAMPLE_CLASSES)))
-        mask = _SHAPES[label](rng, width)
-        height, width_drawn = mask.shape
-        if height >= HEIGHT or width_drawn >= WIDTH:
+        shape = _SHAPES[label](rng, WIDTH * math.exp(rng.uniform(math.log(SIZES[0]), math.log(largest))))
+        height, width = shape.shape
+        if height > HEIGHT or not SIZES[0] * WIDTH <= width <= SIZES[1] * WIDTH:
             continue
-        left, top = int(rng.integers(WIDTH - width_drawn)), int(rng.integers(HEIGHT - height))
-        whole = np.zeros((HEIGHT, WIDTH), np.uint8)
-        whole[top : top + height, left : left + width_drawn] = mask
-        if any(_hidden(mask_below, whole) for mask_below in masks):
+        left = int(rng.integers(WIDTH - width, endpoint=True))
+        top = int(rng.integers(HEIGHT - height, endpoint=True))
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        mask[top : top + height, left : left + width] = shape
+        left_of_others = [seen & (mask <= EDGE) for seen in visible]
+        if any(
+            np.count_nonzero(left_over) < (1 - HIDDEN) * np.count_nonzero(below > EDGE)
+            for left_over, below in zip(left_of_others, whole, strict=True)
+        ):
             continue
-        _paint(pixels, whole, (left, top, width_drawn, height), rng)
-        masks = [np.where(whole > 127, 0, below).astype(np.uint8) for below in masks] + [whole]
-        boxes.append((left, top, left + width_drawn, top + height))
+        _paint(pixels, mask, (left, top, width, height), rng)
+        whole.append(mask)
+        visible = [*left_of_others, mask > EDGE]
+        boxes.append((left, top, left + width, top + height))
         labels.append(label)
-    return pixels, np.array(boxes, np.int32), np.array(labels, np.int32)
-
-
-def _hidden(below: Mask, above: Mask) -> bool:
-    """Whether `above` would hide too much of what is still seen of an object."""
-    seen = np.count_nonzero(below > 127)
-    covered = np.count_nonzero((below > 127) & (above > 127))
-    return bool(covered > HIDDEN * seen)
+    return Picture(pixels, np.array(boxes, np.int32), np.array(labels, np.int32), tuple(whole))
 
 
 def _ground(rng: Generator) -> Pixels:
@@ -103,7 +150,7 @@ def _ground(rng: Generator) -> Pixels:
         y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
         wave = np.sin((x * math.cos(angle) + y * math.sin(angle)) * (2 * math.pi / length))
         ground += rng.uniform(5, 18) * wave[..., None]
-    ground += rng.normal(0, rng.uniform(3, 9), ground.shape).astype(np.float32)
+    ground += np.float32(rng.uniform(3, 9)) * rng.standard_normal(ground.shape, np.float32)
     return np.clip(ground, 0, 255).astype(np.uint8)
 
 
@@ -119,7 +166,7 @@ def _paint(pixels: Pixels, mask: Mask, box: tuple[int, int, int, int], rng: Gene
     size = max(3, round(min(width, height) * 0.08)) | 1
     inner = cv2.erode(mask[part], np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     rim = 0.35 if colour.mean() > 110 else 1.9
-    shaded = np.where(inner[..., None] > 127, shaded, np.clip(shaded * rim + (40 if rim > 1 else 0), 0, 255))
+    shaded = np.where(inner[..., None] > EDGE, shaded, np.clip(shaded * rim + (40 if rim > 1 else 0), 0, 255))
     opacity = mask[part].astype(np.float32)[..., None] / 255
     pixels[part] = (pixels[part] * (1 - opacity) + shaded * opacity).astype(np.uint8)
 
@@ -170,19 +217,19 @@ def _drawn(width: float, height: float, draw: Callable[[Mask, int, int], object]
     canvas = np.zeros((h, w), np.uint8)
     draw(canvas, w, h)
     small = cv2.resize(canvas, (max(4, w // _SUPERSAMPLING), max(4, h // _SUPERSAMPLING)), interpolation=cv2.INTER_AREA)
-    rows, columns = np.flatnonzero((small > 127).any(axis=1)), np.flatnonzero((small > 127).any(axis=0))
+    rows, columns = np.flatnonzero((small > EDGE).any(axis=1)), np.flatnonzero((small > EDGE).any(axis=0))
     return np.ascontiguousarray(small[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
 _SHAPES: tuple[Callable[[Generator, float], Mask], ...] = (_ball, _crate, _star)
 
 
-def _annotation(name: str, boxes: NDArray[np.int32], labels: NDArray[np.int32]) -> str:
-    """A VOC annotation; corners are the box's edges in pixels from the picture's corner, as drawing tools write them."""
+def _annotation(name: str, picture: Picture) -> str:
+    """A VOC annotation, its corners as the usual labelling programs write them: counted from 0, the last one outside."""
     objects = "".join(
         f"\t<object>\n\t\t<name>{SAMPLE_CLASSES[label]}</name>\n\t\t<difficult>0</difficult>\n\t\t<bndbox>"
         f"<xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox>\n\t</object>\n"
-        for (x1, y1, x2, y2), label in zip(boxes, labels, strict=True)
+        for (x1, y1, x2, y2), label in zip(picture.boxes, picture.labels, strict=True)
     )
     size = f"\t<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>\n"
     return f"<annotation>\n\t<filename>{name}</filename>\n{size}{objects}</annotation>\n"
