@@ -24,7 +24,7 @@ class Limits:
 def read_limits(root: Path) -> Limits:
     """The narrowest limit among this process's own group and every group around it."""
     memory = [found for folder in _folders(root, "memory") if (found := _memory(folder)) is not None]
-    shares = [found for folder in _folders(root, "cpu") if (found := _processors(folder)) is not None]
+    shares = [share for folder in _folders(root, "cpu") if (share := _processors(folder)) is not None]
     return Limits(
         memory=min((limit for limit, _ in memory), default=None),
         memory_left=min((max(0, limit - used) for limit, used in memory), default=None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,7 @@ class HardwareWatch:
             memory=look_at_memory(self._root),
             disk_free=free_disk(self._workspace),
             torch=self._torch,
-            driver=self._with_card_built_in(driver),
+            driver=self._explained(driver),
             cards=tuple(self._judged(card, order, driver) for card in cards),
             cuda_order_known=order.known,
             notes=() if order.known else (_ESTIMATED,),
@@ -73,19 +74,13 @@ class HardwareWatch:
             problem = _slices_chosen(card) if order.slices else _hidden(card, self._environment)
         return replace(card, cuda_index=index, problem=problem)
 
-    def _with_card_built_in(self, driver: Driver) -> Driver:
-        if (
-            driver.problem is None
-            or driver.problem.code != "hardware.no_driver"
-            or not nvidia_card_built_in(self._root)
-        ):
+    def _explained(self, driver: Driver) -> Driver:
+        """`driver`; where there is none, with what that means on this machine."""
+        if driver.problem is None or driver.problem.code != "hardware.no_driver":
             return driver
-        return Driver(
-            problem=Message(
-                "hardware.card_without_driver",
-                "This machine has an NVIDIA card but no NVIDIA driver; install the driver, or train on the processor.",
-            )
-        )
+        if sys.platform == "darwin":
+            return Driver(problem=_MAC)
+        return Driver(problem=_CARD_WITHOUT_DRIVER) if nvidia_card_built_in(self._root) else driver
 
 
 def probe(
@@ -99,6 +94,17 @@ def probe(
     with HardwareWatch(workspace, torch_build=torch_build, root=root, environment=environment) as watch:
         return watch.look()
 
+
+_MAC = Message(
+    "hardware.mac",
+    "NVIDIA's cards do not work in a Mac; training uses Apple's graphics (device=mps) where torch can, else the processor.",
+)
+
+_CARD_WITHOUT_DRIVER = Message(
+    "hardware.card_without_driver",
+    "This machine has an NVIDIA card but no NVIDIA driver; install the driver (in a container, start it with access to the "
+    "cards), or train on the processor.",
+)
 
 _ESTIMATED = Message(
     "hardware.order_estimated",
