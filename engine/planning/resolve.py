@@ -175,7 +175,7 @@ def _weights(recipe: Recipe, workspace: Path) -> str | None:
                 name=name,
                 folder=workspace / "model_data",
             )
-        return str(path)
+        return str(path.absolute())
     given = Path(recipe.model_path).expanduser()
     for path in (given, workspace / given, workspace / "model_data" / given):
         if path.is_file():

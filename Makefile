@@ -1,0 +1,50 @@
+# Everything a fresh machine needs: `make demo` and `make test`.
+#
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu     the small CPU build of torch (Linux)
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cu126   for GTX 10xx, V100 and older cards
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := sample
+SOURCES := engine tui tests benchmarks
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.installed
+	@test -d $(DATA)/VOCdevkit || $(BIN)/freezetui data sample $(DATA)
+	@$(BIN)/freezetui weights get yolov4-tiny.weights
+	@$(BIN)/freezetui train --data $(DATA) --preset quick-cpu
+
+# Two workers on two cores, each with one thread: threads that wait for each other are slower than none.
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) $(DATA) build dist .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.torch: | $(VENV)/bin/python
+ifdef TORCH_INDEX
+	$(BIN)/python -m pip install --index-url $(TORCH_INDEX) torch torchvision
+endif
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.torch
+	$(BIN)/python -m pip install -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.torch
+	$(BIN)/python -m pip install -e '.[dev]'
+	@touch $@ $(VENV)/.installed
