@@ -38,7 +38,6 @@ def cuda_order(cards: Sequence[CardIdentity], environment: Mapping[str, str]) ->
     chosen = environment.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return CudaOrder(everything, known or len(cards) < 2)
-    chosen = chosen.strip()
     if chosen.startswith("MIG-"):
         return CudaOrder((), known=True, slices=True)
     if chosen.startswith("GPU-"):
@@ -60,10 +59,8 @@ def _enumeration(cards: Sequence[CardIdentity], order: str) -> tuple[tuple[int, 
 def _by_uuid(chosen: str, cards: Sequence[CardIdentity]) -> tuple[int, ...]:
     found: list[int] = []
     for name in chosen.split(","):
-        if not name.strip().startswith("GPU-"):
-            break
-        matches = [number for number, card in enumerate(cards) if (card.uuid or "").startswith(name.strip())]
-        if len(matches) != 1:
+        matches = [number for number, card in enumerate(cards) if (card.uuid or "").startswith(name)]
+        if not name.startswith("GPU-") or len(matches) != 1:
             break
         if matches[0] in found:
             return ()
@@ -78,10 +75,8 @@ def _by_number(chosen: str, count: int) -> tuple[int, ...]:
         digits = re.match(r"\s*\+?(\d+)", name)
         if digits is None:
             break
-        number = int(digits[1])
-        if number in found:
+        if int(digits[1]) in found:
             return ()
-        if number >= count:
-            break
-        found.append(number)
-    return tuple(found)
+        found.append(int(digits[1]))
+    beyond = next((place for place, number in enumerate(found) if number >= count), len(found))
+    return tuple(found[:beyond])
