@@ -209,7 +209,7 @@ def test_a_card_lost_between_two_looks(library: Path, tmp_path: Path, function: 
         assert small[lasting] == before["cards"][0][lasting]
     assert {key: small[key] for key in DYNAMIC} == dict.fromkeys(DYNAMIC)
     assert large == before["cards"][1]
-    assert after == before
+    assert (after["driver"], after["cards"]) == (before["driver"], before["cards"])
 
 
 def test_a_card_that_vanishes_from_the_count_is_listed_as_lost(library: Path, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_driver_that_stops_and_comes_back(library: Path, tmp_path: Path) -> No
     assert first["driver"]["problem"]["code"] == "hardware.driver_failed"
     assert second["driver"]["problem"]["code"] == "hardware.driver_not_loaded"
     assert [one["lost"] for one in (*first["cards"], *second["cards"])] == [True, True]
-    assert after == before
+    assert (after["driver"], after["cards"]) == (before["driver"], before["cards"])
 
 
 @pytest.mark.parametrize(
