@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,6 +24,7 @@ from engine.dataset.augment import LARGEST_SCALE, Augmentation, Boxes, Loaded, S
 from engine.dataset.images import Pixels, UnreadableImage, load
 from engine.dataset.index import Dataset
 from engine.dataset.letterbox import Letterbox, letterboxed
+from engine.hardware.machine import look_at_memory
 from engine.messages import bad_input
 from engine.recipe import Recipe
 
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 PREFETCHED_BATCHES = 2
 CACHE_BYTES = 512 * 2**20
-"""Decoded images kept in memory, at most; and at most an eighth of the memory that is free."""
+"""Decoded images kept in memory, at most; and at most an eighth of the memory that is free to this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class CachedImages:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self._room = min(CACHE_BYTES, psutil.virtual_memory().available // 8)
+        self._room = min(CACHE_BYTES, look_at_memory().available // 8)
         self._kept: dict[tuple[int, int | None], Loaded] = {}
         self._lock = threading.Lock()
 
