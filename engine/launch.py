@@ -173,7 +173,7 @@ def _watched(trainer: Trainer, journal: Journal) -> Iterator[Event]:
             exit_code=error.exit_code,
             checkpoint=trainer.newest_checkpoint(),
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  it is raised again once it has been written down
         if is_out_of_memory(error):
             # Only the words are taken along: the error's traceback still holds the step's tensors.
             ending = trainer.out_of_memory()

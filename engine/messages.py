@@ -50,5 +50,5 @@ def bad_input(code: str, template: str, **values: object) -> BadInput:
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The choice most like `word`, or None where nothing resembles it."""
     by_fold = {choice.casefold(): choice for choice in choices}
-    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
     return by_fold[found[0]] if found else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from engine.dataset.formats import open_dataset
 from engine.dataset.index import Dataset
 from engine.dataset.sample import SAMPLE_CLASSES, draw_sample

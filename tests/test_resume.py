@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from engine.events import Step
 from engine.runs import list_runs, read_events
-
 from tests.small_training import arguments, final_weights, freezetui, only_run, prepare, same_bits, start_freezetui
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as POSIX knows them")
@@ -46,7 +46,7 @@ def seconds_of(run: Path) -> float:
 @pytest.mark.parametrize("kill", range(KILLS))
 def test_a_run_killed_at_any_moment_ends_with_the_same_weights(whole: Path, workspace: Path, kill: int) -> None:
     """In a step, at the stage border, in validation, while saving: wherever the moment falls."""
-    moments = random.Random(kill)  # noqa: S311
+    moments = random.Random(kill)
     training = start_freezetui(*arguments(workspace), "--json")
     assert training.stdout is not None
     for line in training.stdout:

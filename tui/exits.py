@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import click
+import typer
 
 from engine.messages import BadInput
 
@@ -22,13 +22,9 @@ def guarded(command: Callable[..., Any]) -> int:
         for message in error.messages:
             complain(str(message))
         return BAD_INPUT
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stdout.write(error.format_message() + "\n")
-        return 0
-    except click.ClickException as error:
-        error.show()
-        return BAD_INPUT
-    except (KeyboardInterrupt, click.Abort):
+    except typer.TyperException as error:
+        return _misused(error)
+    except (KeyboardInterrupt, typer.Abort):
         return STOPPED
     except BrokenPipeError:
         return _reader_went_away()
@@ -40,6 +36,17 @@ def guarded(command: Callable[..., Any]) -> int:
         )
         return DEFECT
     return result if isinstance(result, int) else 0
+
+
+def _misused(error: typer.TyperException) -> int:
+    """A wrong word on the command line; a command that only lacks its words shows its help."""
+    text = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        if text:
+            sys.stdout.write(text + "\n")
+        return 0
+    complain(f"{text} See: freezetui --help")
+    return BAD_INPUT
 
 
 def complain(sentence: str) -> None:

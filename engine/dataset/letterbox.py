@@ -1,8 +1,13 @@
-"""The one preprocessing, of validation and prediction alike: the whole image, undistorted, on grey ground."""
+"""From a picture to the input of a network, the same way in validation and in prediction.
+
+Ours is the letterbox: the whole picture, undistorted, on grey ground. Darknet's own weights were trained on stretched
+pictures; which of the two it is belongs to the weights.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,6 +16,7 @@ from numpy.typing import NDArray
 from engine.dataset.images import Pixels
 
 GREY = 128
+Preprocessing = Literal["letterbox", "stretch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,15 @@ def letterboxed(pixels: Pixels, shape: tuple[int, int]) -> tuple[Pixels, Letterb
     ground = np.full((*shape, 3), GREY, np.uint8)
     ground[box.top : box.top + box.height, box.left : box.left + box.width] = resized(pixels, box.width, box.height)
     return ground, box
+
+
+def fitted(pixels: Pixels, shape: tuple[int, int], preprocessing: Preprocessing) -> tuple[Pixels, Letterbox]:
+    """(h, w, 3) -> (height, width, 3) of `shape` by `preprocessing`, and how the picture lies in there."""
+    if preprocessing == "letterbox":
+        return letterboxed(pixels, shape)
+    height, width = pixels.shape[:2]
+    stretched = cv2.resize(pixels, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)  # as Darknet does
+    return stretched, Letterbox(shape[1] / width, shape[0] / height, 0, 0, shape[1], shape[0])  # type: ignore[return-value]
 
 
 def resized(pixels: Pixels, width: int, height: int) -> Pixels:

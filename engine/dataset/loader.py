@@ -23,7 +23,7 @@ from torch import Tensor
 from engine.dataset.augment import LARGEST_SCALE, Augmentation, Boxes, Loaded, Sample, augmentation_of, training_sample
 from engine.dataset.images import Pixels, UnreadableImage, load
 from engine.dataset.index import Dataset
-from engine.dataset.letterbox import Letterbox, letterboxed
+from engine.dataset.letterbox import Letterbox, Preprocessing, fitted
 from engine.hardware.machine import look_at_memory
 from engine.messages import bad_input
 from engine.recipe import Recipe
@@ -123,9 +123,14 @@ def training_batches(
 
 
 def validation_batches(
-    images: CachedImages, split: str, shape: tuple[int, int], batch_size: int, workers: int
+    images: CachedImages,
+    split: str,
+    shape: tuple[int, int],
+    batch_size: int,
+    workers: int,
+    preprocessing: Preprocessing = "letterbox",
 ) -> Generator[Batch, None, None]:
-    """Every image of a split once, in order, letterboxed into `shape` (height, width); the last batch may be smaller."""
+    """Every image of a split once, in order, fitted into `shape` (height, width); the last batch may be smaller."""
     numbers = images.dataset.splits[split]
 
     def make(image: int) -> tuple[int, Pixels, Original] | UnreadableImage:
@@ -133,7 +138,7 @@ def validation_batches(
             pixels, boxes, labels = images.load(image)
         except UnreadableImage as error:
             return error
-        inside, letterbox = letterboxed(pixels, shape)
+        inside, letterbox = fitted(pixels, shape, preprocessing)
         return image, inside, Original((pixels.shape[1], pixels.shape[0]), boxes, labels, letterbox)
 
     chunks = [numbers[i : i + batch_size] for i in range(0, len(numbers), batch_size)]

@@ -31,7 +31,8 @@ def detections(decoded: Tensor, *, confidence: float, iou: float = NMS_IOU, most
 
     Args:
         decoded: (batch, rows, 5 + classes) cx cy w h in pixels of the input, objectness, class probabilities.
-        confidence: objects less certain than this are left out; certainty is objectness times class probability.
+        confidence: objects less certain than this are left out; certainty is objectness times the probability of the
+            most probable class, which is the one class a row stands for.
         iou: two boxes of one class that overlap more are one object.
         most: at most so many objects a picture.
 
@@ -39,17 +40,17 @@ def detections(decoded: Tensor, *, confidence: float, iou: float = NMS_IOU, most
         Boxes in pixels of the input.
     """
     scores, labels = (decoded[..., 4:5] * decoded[..., 5:]).max(-1)  # (batch, rows) each
+    scores = scores.nan_to_num(0.0)  # not a number would count as the largest of all
     count = min(_CANDIDATES, scores.shape[1])
     scores, rows = scores.topk(count, dim=1)
     labels = labels.gather(1, rows)
     boxes = decoded[..., :4].gather(1, rows[..., None].expand(-1, -1, 4))
     boxes = torch.cat((boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2), -1)
     picture = torch.arange(len(decoded), device=decoded.device)[:, None].expand_as(scores)
-    keep = (scores > confidence) & boxes.isfinite().all(-1)
+    keep = (scores >= confidence) & boxes.isfinite().all(-1)
     boxes, scores, labels, picture = boxes[keep], scores[keep], labels[keep], picture[keep]
     # Pictures and classes apart: boxes of two groups never suppress each other.
-    groups = picture * decoded.shape[-1] + labels
-    kept = batched_nms(boxes, scores, groups, iou)  # most confident first
+    kept = _suppressed(boxes, scores, picture * decoded.shape[-1] + labels, iou)
     boxes, scores, labels, picture = (t[kept].cpu() for t in (boxes, scores, labels, picture))
     found = []
     for number in range(len(decoded)):
@@ -62,3 +63,15 @@ def detections(decoded: Tensor, *, confidence: float, iou: float = NMS_IOU, most
             )
         )
     return found
+
+
+def _suppressed(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Tensor:
+    """NMS within each group: numbers of the rows that stay, the most confident first.
+
+    torchvision moves every group to a place of its own, as far away as the largest coordinate. In single precision one box
+    of an untrained network, a million pixels wide, would blur all others by whole pixels.
+    """
+    if boxes.device.type == "mps":  # which has no double
+        boxes, scores, groups = boxes.cpu(), scores.cpu(), groups.cpu()
+    kept: Tensor = batched_nms(boxes.double().clamp(-1e6, 1e6), scores.double(), groups, iou)
+    return kept

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
+from engine.dataset.letterbox import Preprocessing
 from engine.dataset.loader import Batch, CachedImages, validation_batches
 from engine.evaluation.detect import EVALUATION_CONFIDENCE, detections
 from engine.evaluation.metrics import Scorer, Scores
@@ -37,6 +38,7 @@ def evaluate(
     *,
     classes: Sequence[str],
     input_shape: tuple[int, int],
+    preprocessing: Preprocessing = "letterbox",
     batch_size: int,
     device: torch.device,
     precision: str,
@@ -51,6 +53,7 @@ def evaluate(
         split: train, val or test.
         classes: what the weights can find, in their order.
         input_shape: height and width of the input.
+        preprocessing: how pictures become input.
         batch_size: images at a time.
         device: where to compute.
         precision: fp32, bf16 or fp16.
@@ -68,7 +71,8 @@ def evaluate(
     scorer = Scorer(classes)
     skipped: list[UnreadableImage] = []
     done = 0
-    with closing(validation_batches(CachedImages(dataset), split, input_shape, batch_size, workers)) as batches:
+    images = CachedImages(dataset)
+    with closing(validation_batches(images, split, input_shape, batch_size, workers, preprocessing)) as batches:
         for batch in batches:
             skipped.extend(batch.skipped)
             if batch.indices:

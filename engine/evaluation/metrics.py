@@ -15,6 +15,7 @@ from engine.evaluation.detect import MOST_BOXES, Detections
 
 logging.getLogger("faster_coco_eval").setLevel(logging.ERROR)
 _THRESHOLDS = np.linspace(0.01, 0.99, 99)
+_IOUS = np.linspace(0.5, 0.95, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Scorer:
             )
         if len(found.scores):
             sides = found.boxes[:, 2:] - found.boxes[:, :2]
-            # The library's own rows: image, x, y, w, h, score, category.
+            # image, x, y, w, h, score, category
             numbers = np.full((len(found.scores), 1), number)
             rows = np.hstack((numbers, found.boxes[:, :2], sides, found.scores[:, None], found.labels[:, None] + 1))
             self._found.append(rows.astype(np.float64))
@@ -92,70 +93,106 @@ class Scorer:
         if not self._truth or not self._found:
             none = {n: ClassScore(0.0, 0.0, int(c), 0.0, 0.0, 0.0) for n, c in zip(self.classes, counts, strict=True)}
             return Scores(len(self._images), 0.0, 0.0, none, 0.5)
-        curves = _Curves(self._evaluated())
-        present = counts > 0
-        threshold = curves.best_threshold(present)
-        per_class = {}
-        for number, name in enumerate(self.classes):
-            precision, recall, f1 = curves.at(threshold, number)
-            per_class[name] = ClassScore(
-                ap50=float(curves.ap[0, number]),
-                ap50_95=float(curves.ap[:, number].mean()),
+        ap, confidences = self._evaluated(counts)
+        threshold = confidences.best_threshold()
+        precision, recall, f1 = confidences.at(np.array([threshold]))
+        per_class = {
+            name: ClassScore(
+                ap50=float(ap[0, number]),
+                ap50_95=float(ap[:, number].mean()),
                 boxes=int(counts[number]),
-                precision=precision,
-                recall=recall,
-                f1=f1,
+                precision=float(precision[number, 0]),
+                recall=float(recall[number, 0]),
+                f1=float(f1[number, 0]),
             )
+            for number, name in enumerate(self.classes)
+        }
+        present = counts > 0
         return Scores(
             images=len(self._images),
-            map50=float(curves.ap[0, present].mean()),
-            map50_95=float(curves.ap[:, present].mean()),
+            map50=float(ap[0, present].mean()),
+            map50_95=float(ap[:, present].mean()),
             per_class=per_class,
             threshold=threshold,
         )
 
-    def _evaluated(self) -> Any:
+    def _evaluated(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], _Confidences]:
+        """Average precision (ious, classes), and which detections are right at IoU 0.5."""
         categories = [{"id": number + 1, "name": name} for number, name in enumerate(self.classes)]
         truth = COCO(
             {"images": self._images, "annotations": self._truth, "categories": categories}, print_function=_silent
         )
-        ev = COCOeval_faster(truth, truth.loadRes(np.concatenate(self._found)), "bbox", print_function=_silent)
-        ev.params.maxDets = [MOST_BOXES]
-        ev.params.areaRng = [[0, 1e10]]
-        ev.params.areaRngLbl = ["all"]
-        ev.evaluate()
-        ev.accumulate()
-        return ev
+        rows = np.concatenate(self._found)
+        found = truth.loadRes(_as_annotations(rows))
+        evaluated = _run(truth, found, _IOUS)
+        # (ious, recalls, classes, areas, most) -> (ious, classes); -1 stands for a class without truth.
+        ap = np.clip(evaluated["precision"][..., 0, -1], 0, None).mean(axis=1)
+        # Matches of several IoUs lie in one heap, where a box can have found several partners: so 0.5 once more, alone.
+        right = np.zeros(len(rows), np.bool_)
+        for pair in _run(truth, found, _IOUS[:1])["matched"]:
+            right[int(pair.split("_")[0]) - 1] = True
+        return ap, _Confidences(rows[:, 5], rows[:, 6].astype(np.int64) - 1, right, counts)
 
 
-class _Curves:
-    """Precision over recall of each class, and the confidence at which each recall is reached.
+class _Confidences:
+    """Detections of all pictures by confidence: what is right and what is wrong above any threshold, at IoU 0.5."""
 
-    Recall runs in COCO's 101 steps, and precision is the best that any larger recall reaches too, as in its definition of AP.
-    """
+    def __init__(
+        self,
+        scores: NDArray[np.float64],
+        labels: NDArray[np.int64],
+        right: NDArray[np.bool_],
+        counts: NDArray[np.int64],
+    ) -> None:
+        numbers = range(len(counts))
+        self._all = [np.sort(scores[labels == number]) for number in numbers]
+        self._right = [np.sort(scores[(labels == number) & right]) for number in numbers]
+        self._counts = counts
 
-    def __init__(self, evaluated: Any) -> None:
-        # (ious, recalls, classes); -1 stands for a class without truth.
-        precision: NDArray[np.float64] = np.clip(evaluated.eval["precision"][..., 0, -1], 0, None)
-        self.ap = precision.mean(axis=1)  # (ious, classes)
-        self.precision = precision[0].T  # (classes, recalls) at IoU 0.5
-        self.score: NDArray[np.float64] = evaluated.eval["scores"][0, :, :, 0, -1].T
-        self.recall: NDArray[np.float64] = evaluated.params.recThrs
+    def at(self, thresholds: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Precision, recall and F1, each (classes, thresholds), where detections from each threshold on count; 0 for 0/0."""
+        found, right = (
+            np.array([len(scores) - np.searchsorted(scores, thresholds) for scores in sets], np.float64)
+            for sets in (self._all, self._right)
+        )
+        true = np.broadcast_to(self._counts[:, None], right.shape)
+        parts = ((right, found), (right, true), (2 * right, found + true))
+        return tuple(np.divide(a, b, out=np.zeros_like(a), where=b > 0) for a, b in parts)
 
-    def at(self, threshold: float, number: int) -> tuple[float, float, float]:
-        """Precision, recall and F1 of one class when only detections above `threshold` count."""
-        reached = np.flatnonzero((self.score[number] >= threshold) & (self.precision[number] > 0))
-        if not len(reached):
-            return 0.0, 0.0, 0.0
-        precision, recall = float(self.precision[number, reached[-1]]), float(self.recall[reached[-1]])
-        together = precision + recall
-        return precision, recall, 2 * precision * recall / together if together else 0.0
+    def best_threshold(self) -> float:
+        """The confidence at which the mean F1 of the classes with truth is best.
 
-    def best_threshold(self, present: NDArray[np.bool_]) -> float:
-        """The confidence at which the mean F1 of the classes that are `present` is best."""
-        classes = np.flatnonzero(present)
-        means = [np.mean([self.at(t, int(number))[2] for number in classes]) for t in _THRESHOLDS]
-        return float(_THRESHOLDS[int(np.argmax(means))])
+        Few pictures leave whole ranges of confidences equally good: then the middle of the widest, the farthest from
+        where it gets worse.
+        """
+        mean = self.at(_THRESHOLDS)[2][self._counts > 0].mean(axis=0)
+        best = np.flatnonzero(mean >= mean.max() - 1e-9)
+        ranges = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
+        widest = max(ranges, key=len)
+        return float(_THRESHOLDS[widest[len(widest) // 2]])
+
+
+def _run(truth: COCO, found: COCO, ious: NDArray[np.float64]) -> Mapping[str, Any]:
+    """The library's own results at these IoUs: boxes of any size, at most 100 a picture."""
+    run = COCOeval_faster(truth, found, "bbox", print_function=_silent)
+    run.params.iouThrs = ious
+    run.params.maxDets = [MOST_BOXES]
+    run.params.areaRng = [[0, 1e10]]
+    run.params.areaRngLbl = ["all"]
+    run.evaluate()
+    run.accumulate()
+    results: Mapping[str, Any] = run.eval
+    return results
+
+
+def _as_annotations(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """The library's form of detections; handed the rows themselves it would draw a polygon of eight numbers for each."""
+    ids = rows[:, [0, 6]].astype(np.int64).tolist()
+    boxes, scores = rows[:, 1:5].tolist(), rows[:, 5].tolist()
+    return [
+        {"image_id": image, "category_id": category, "bbox": box, "score": score, "segmentation": ()}
+        for (image, category), box, score in zip(ids, boxes, scores, strict=True)
+    ]
 
 
 def _silent(*_: object) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from engine.dataset.formats.reading import pictures_below
 from engine.dataset.images import Pixels, UnreadableImage, is_image, read_image
-from engine.dataset.letterbox import letterboxed
+from engine.dataset.letterbox import fitted
 from engine.evaluation.detect import NMS_IOU, Detections, detections
 from engine.messages import bad_input
 from engine.network.decode import decode
@@ -20,7 +20,7 @@ from engine.network.precision import autocast, network_input
 from engine.network.weights import WeightsInfo
 from engine.network.yolov4 import Detector
 
-DEFAULT_THRESHOLD = 0.4
+DEFAULT_THRESHOLD = 0.5
 """Where the weights do not know the confidence of their best F1."""
 
 
@@ -103,7 +103,7 @@ def predict(
         except UnreadableImage as error:
             yield error
             continue
-        inside, letterbox = letterboxed(pixels, info.input_shape)
+        inside, letterbox = fitted(pixels, info.input_shape, info.preprocessing)
         batch = torch.from_numpy(np.ascontiguousarray(inside)).permute(2, 0, 1)[None]
         with autocast(device, precision):
             raw = network(network_input(batch, device))

@@ -58,6 +58,7 @@ def score(
         split,
         classes=info.classes,
         input_shape=info.input_shape,
+        preprocessing=info.preprocessing,
         batch_size=batch_size,
         device=device_named(device),
         precision="fp32",

@@ -14,6 +14,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
+from engine.dataset.letterbox import Preprocessing
 from engine.files import write_whole
 from engine.messages import Message, bad_input
 from engine.network.pickled import plain_tensors
@@ -37,7 +38,7 @@ class WeightsInfo:
     all_anchors: Anchors
     scale_x_y: tuple[float, ...]
     input_shape: tuple[int, int] = (416, 416)
-    preprocessing: Literal["letterbox"] = "letterbox"
+    preprocessing: Preprocessing = "letterbox"
     threshold: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[Message, ...] = ()
@@ -154,7 +155,7 @@ class _Header(BaseModel):
         Annotated[int, Field(ge=32, multiple_of=32)],
         Annotated[int, Field(ge=32, multiple_of=32)],
     ]
-    preprocessing: Literal["letterbox"]
+    preprocessing: Preprocessing
     threshold: Annotated[float, Field(ge=0, le=1)] | None
     metrics: dict[str, float]
 

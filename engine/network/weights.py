@@ -61,7 +61,7 @@ def network_of_weights(path: Path, classes: Sequence[str] | None = None) -> tupl
             network=found.network,
             kind=found.kind,
         )
-    info = found.info or _assumed(found.network, found.classes, found.scale_x_y)
+    info = found.info or _assumed(found)
     if classes is not None:
         info = _with_classes(path, info, classes)
     network = build_network(found.network, found.classes, anchors=info.all_anchors, scale_x_y=info.scale_x_y)
@@ -190,18 +190,25 @@ def _beginning(path: Path) -> bytes:
     return beginning
 
 
-def _assumed(network: str, classes: int, scale_x_y: tuple[float, ...]) -> WeightsInfo:
-    """What foreign weights leave unsaid."""
-    anchors = published_anchors(network)
+def _assumed(found: _Found) -> WeightsInfo:
+    """What foreign weights leave unsaid. Darknet stretches its pictures, the tutorials letterbox them."""
+    anchors, classes = published_anchors(found.network), found.classes or 0
+    info = WeightsInfo(
+        found.network,
+        COCO_NAMES,
+        anchors,
+        found.scale_x_y,
+        preprocessing="stretch" if found.kind.startswith("Darknet") else "letterbox",
+    )
     if classes == len(COCO_NAMES):
-        return WeightsInfo(network, COCO_NAMES, anchors, scale_x_y)
+        return info
     numbered = tuple(f"class {number}" for number in range(classes))
     note = Message(
         "weights.no_names",
         "The file does not name its {count} classes; they are called 'class 0' to 'class {last}'.",
         {"count": classes, "last": classes - 1},
     )
-    return WeightsInfo(network, numbered, anchors, scale_x_y, notes=(note,))
+    return replace(info, classes=numbered, notes=(note,))
 
 
 def _with_classes(path: Path, info: WeightsInfo, classes: Sequence[str]) -> WeightsInfo:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch.utils import deterministic as fresh_memory
+from torch.utils import deterministic
 
 from engine.plan import Plan
 
@@ -19,16 +20,17 @@ def exact(plan: Plan) -> Iterator[None]:
     not promised, since its deterministic kernels are slow.
     """
     threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    filling = fresh_memory.fill_uninitialized_memory
+    was_exact = torch.are_deterministic_algorithms_enabled()
+    memory: Any = deterministic  # its one setting lives in the module's class, where mypy does not see it
+    filling = memory.fill_uninitialized_memory
     torch.set_num_threads(plan.threads)
     if plan.device == "cpu":
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
         # Filling fresh memory with NaN would only find defects of torch, and costs a pass over every tensor.
-        fresh_memory.fill_uninitialized_memory = False
+        memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(mode=deterministic)
-        fresh_memory.fill_uninitialized_memory = filling
+        torch.use_deterministic_algorithms(mode=was_exact)
+        memory.fill_uninitialized_memory = filling

@@ -17,7 +17,7 @@ app = typer.Typer(help="Look at data sets, draw the sample set.", no_args_is_hel
 @app.command()
 def check(
     path: Annotated[str, typer.Argument(help="A folder, data.yaml, COCO file or list.")],
-    format: Format = "auto",  # noqa: A002
+    format: Format = "auto",
     classes: Classes = None,
     mapping: Mapping = None,
     json: Json = False,

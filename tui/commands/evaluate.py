@@ -18,7 +18,7 @@ def evaluate(
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "val",
     batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time.")] = 8,
     device: Device = "auto",
-    format: Format = "auto",  # noqa: A002
+    format: Format = "auto",
     classes: Classes = None,
     mapping: Mapping = None,
     json: Json = False,

@@ -16,7 +16,7 @@ def plan(
     preset: Preset = None,
     recipe: RecipeFile = None,
     settings: Settings = None,
-    format: Format = "auto",  # noqa: A002
+    format: Format = "auto",
     classes: Classes = None,
     mapping: Mapping = None,
     workspace: Workspace = HERE,

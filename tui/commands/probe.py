@@ -31,7 +31,7 @@ def probe(workspace: Workspace = HERE, json: Json = False) -> int:
 
 def _print_machine(hardware: Hardware) -> None:
     processor, memory, build, driver = hardware.processor, hardware.memory, hardware.torch, hardware.driver
-    fast = ", fast in bf16" if processor.amx_bf16 or processor.avx512_bf16 else ""
+    fast = ", fast in bf16" if processor.amx_bf16 else ""
     limited = ", a limit of this container or session" if memory.limited else ""
     kind = f"built for CUDA {build.cuda}" if build.cuda else "built for AMD cards" if build.hip else "without CUDA"
     apple = ", with Apple's graphics" if build.mps else ""

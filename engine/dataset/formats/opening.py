@@ -23,7 +23,7 @@ FORMATS = ("voc", "yolo", "coco", "list")
 def open_dataset(
     path: Path,
     *,
-    format: str = "auto",  # noqa: A002  the command's own word
+    format: str = "auto",
     classes_file: Path | None = None,
     mapping: Mapping[str, str] | None = None,
     seed: int = 11,
@@ -44,7 +44,7 @@ def open_dataset(
     return _assemble(reading, classes_file, mapping or {}, seed)
 
 
-def _read(path: Path, format: str) -> Reading:  # noqa: A002
+def _read(path: Path, format: str) -> Reading:
     if format not in ("auto", *FORMATS):
         raise bad_input(
             "dataset.format",
@@ -186,7 +186,7 @@ def _missing(path: Path) -> BadInput:
     )
 
 
-def _unrecognised(path: Path, format: str) -> BadInput:  # noqa: A002
+def _unrecognised(path: Path, format: str) -> BadInput:
     if path.is_file():
         return bad_input(
             "dataset.unrecognised",
