@@ -11,7 +11,11 @@ from engine.recipe import Recipe, is_read_by, make_recipe
 def page() -> str:
     """The whole page."""
     lines = ["# Recipes and presets", ""]
-    lines += ["A preset says only what differs from the defaults: `freezetui presets show NAME`. Change a setting with", "`--set key=value`.", ""]
+    lines += [
+        "A preset says only what differs from the defaults: `freezetui presets show NAME`. Change a setting with",
+        "`--set key=value`.",
+        "",
+    ]
     lines += ["| preset | what it is |", "| --- | --- |"]
     lines += [f"| `{preset.name}` | {preset.summary} |" for preset in list_presets()]
     lines += ["", "## Settings", ""]
@@ -19,7 +23,8 @@ def page() -> str:
     defaults = {method: make_recipe({"method": method}) for method in ("modern", "tutorial")}
     for name, field in Recipe.model_fields.items():
         values = [
-            f"`{getattr(recipe, name)}`" if is_read_by(name, method) else "not read" for method, recipe in defaults.items()
+            f"`{getattr(recipe, name)}`" if is_read_by(name, method) else "not read"
+            for method, recipe in defaults.items()
         ]
         lines.append(f"| `{name}` | {values[0]} | {values[1]} | {field.description} |")
     return "\n".join(lines) + "\n"

@@ -1,0 +1,117 @@
+"""Recipes and presets: every mistake is named at once, every preset says only what differs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+from engine.messages import BadInput
+from engine.presets import find_preset, list_presets
+from engine.recipe import make_recipe, parse_assignments, recipe_to_toml
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"unfreeze_batch_size": 1, "freeze_batch_size": 2}, "the smallest is 2, since batch norm cannot train on 1"),
+        ({"freeze_batch_size": 40}, "freeze_batch_size: 40 must be 1 to 2 times unfreeze_batch_size"),
+        ({"input_shape": [400, 416]}, "the nearest is 384"),
+        ({"model_path": ""}, "freeze_train: true freezes a backbone that has learned nothing"),
+        ({"init_epoch": 50}, "the largest is 49"),
+        ({"freeze_epoch": 60}, "freeze_epoch: 60 is beyond the last epoch"),
+        ({"unfreeze_epochs": 10}, "did you mean unfreeze_epoch?"),
+        ({"network": "yolo4"}, "did you mean yolov4?"),
+        ({"focal_loss": True}, "the modern method does not read it"),
+        ({"min_lr": 1.0}, "min_lr: 1 is larger than init_lr"),
+        ({"anchors": [[10, 20]]}, "takes 6 of them, not 1"),
+        ({"sync_bn": True}, "needs parallel=ddp"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_with_the_nearest_valid_value(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        make_recipe(settings)
+    assert sentence in str(refusal.value)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(BadInput) as refusal:
+        make_recipe({"netwrk": "yolov4", "mosaic_prob": 3, "seed": "abc", "freeze_batch_size": 5})
+    assert len(refusal.value.messages) == 4
+
+
+def test_a_recipe_survives_its_own_file() -> None:
+    for method in ("modern", "tutorial"):
+        recipe = make_recipe({"method": method, "unfreeze_epoch": 70})
+        assert make_recipe(tomlkit.parse(recipe_to_toml(recipe)).unwrap()) == recipe
+
+
+def test_words_of_the_command_line_are_typed() -> None:
+    words = ["unfreeze_epoch=20", "model_path=my file.pth", "mosaic=false", "input_shape=[320, 416]", "init_lr=1e-3"]
+    settings = parse_assignments(words)
+    assert settings["unfreeze_epoch"] == 20
+    assert settings["model_path"] == "my file.pth"
+    assert settings["mosaic"] is False
+    assert make_recipe(settings).input_shape == (320, 416)
+
+
+@pytest.mark.parametrize("name", [preset.name for preset in list_presets()])
+def test_a_preset_loads_and_says_only_what_differs(name: str) -> None:
+    preset = find_preset(name)
+    recipe = preset.recipe()
+    method = {"method": recipe.method}
+    for key in set(preset.settings) - {"method"}:
+        base = {k: v for k, v in preset.settings.items() if k not in (key, "freeze_train", "model_path", "pretrained")}
+        default = getattr(make_recipe(method), key)
+        assert getattr(recipe, key) != default, (key, base)
+    assert f"--preset {name}" in preset.path.read_text(encoding="utf-8")
+    assert preset.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "lr", "decay", "epochs", "start", "frozen"),
+    [
+        ("tutorial-whole-adam", "adam", 1e-3, 0, 100, "whole", True),
+        ("tutorial-whole-adam-unfrozen", "adam", 1e-3, 0, 100, "whole", False),
+        ("tutorial-whole-sgd", "sgd", 1e-2, 5e-4, 300, "whole", True),
+        ("tutorial-whole-sgd-unfrozen", "sgd", 1e-2, 5e-4, 300, "whole", False),
+        ("tutorial-backbone-adam", "adam", 1e-3, 0, 100, "backbone", True),
+        ("tutorial-backbone-adam-unfrozen", "adam", 1e-3, 0, 100, "backbone", False),
+        ("tutorial-backbone-sgd", "sgd", 1e-2, 5e-4, 300, "backbone", True),
+        ("tutorial-backbone-sgd-unfrozen", "sgd", 1e-2, 5e-4, 300, "backbone", False),
+        ("tutorial-scratch", "sgd", 1e-2, 5e-4, 300, "scratch", False),
+    ],
+)
+def test_every_row_of_the_tutorials_table_is_a_preset(
+    name: str, optimizer: str, lr: float, decay: float, epochs: int, start: str, frozen: bool
+) -> None:
+    recipe = find_preset(name).recipe()
+    assert (recipe.method, recipe.optimizer_type, recipe.start) == ("tutorial", optimizer, start)
+    assert (recipe.init_lr, recipe.weight_decay) == (lr, decay)
+    assert recipe.min_lr == pytest.approx(lr / 100)
+    assert (recipe.unfreeze_epoch, recipe.freeze_epoch, recipe.freeze_train) == (epochs, 50, frozen)
+    assert start != "scratch" or (recipe.unfreeze_batch_size == 16 and recipe.mosaic)
+
+
+@pytest.mark.parametrize("name", ["tutorial-weak-gpu-adam", "tutorial-weak-gpu-sgd", "modern-freeze-only"])
+def test_on_a_very_weak_gpu_the_freeze_stage_is_all_there_is(name: str) -> None:
+    recipe = find_preset(name).recipe()
+    assert recipe.freeze_epoch == recipe.unfreeze_epoch
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(BadInput, match="did you mean modern-whole"):
+        find_preset("modern-hole")
+
+
+def test_the_page_about_recipes_is_the_model() -> None:
+    made = subprocess.run(
+        [sys.executable, "docs/recipe_table.py"],
+        cwd=PROJECT, env={"PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert made.stdout.decode() == (PROJECT / "docs" / "recipes.md").read_text(encoding="utf-8")
