@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import tomlkit
+
 from engine.messages import BadInput
 from engine.presets import find_preset, list_presets
 from engine.recipe import make_recipe, parse_assignments, recipe_to_toml

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from engine.plan import StagePlan
 from engine.recipe import make_recipe
 from engine.training.schedule import fit_learning_rates, schedule_of

@@ -237,7 +237,7 @@ def test_a_foreign_file_is_not_read_as_ours(tiny_pth: Path) -> None:
         ("anchors", "many"),
         ("scale_x_y", [1.05]),
         ("input_shape", [416, 415]),
-        ("preprocessing", "stretch"),
+        ("preprocessing", "squash"),
         ("threshold", 7.0),
         ("state", None),
         ("state", {"backbone.last.conv.weight": "text"}),

@@ -40,6 +40,8 @@ def detections(decoded: Tensor, *, confidence: float, iou: float = NMS_IOU, most
         Boxes in pixels of the input.
     """
     scores, labels = (decoded[..., 4:5] * decoded[..., 5:]).max(-1)  # (batch, rows) each
+    # A row with a value that is no number must not take a place among the candidates.
+    scores = torch.where(decoded.isfinite().all(-1), scores, 0.0)
     scores = scores.nan_to_num(0.0)  # not a number would count as the largest of all
     count = min(_CANDIDATES, scores.shape[1])
     scores, rows = scores.topk(count, dim=1)
@@ -47,7 +49,7 @@ def detections(decoded: Tensor, *, confidence: float, iou: float = NMS_IOU, most
     boxes = decoded[..., :4].gather(1, rows[..., None].expand(-1, -1, 4))
     boxes = torch.cat((boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2), -1)
     picture = torch.arange(len(decoded), device=decoded.device)[:, None].expand_as(scores)
-    keep = (scores >= confidence) & boxes.isfinite().all(-1)
+    keep = (scores >= confidence) & (scores > 0)
     boxes, scores, labels, picture = boxes[keep], scores[keep], labels[keep], picture[keep]
     # Pictures and classes apart: boxes of two groups never suppress each other.
     kept = _suppressed(boxes, scores, picture * decoded.shape[-1] + labels, iou)

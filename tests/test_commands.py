@@ -1,0 +1,192 @@
+"""The commands as a user types them: output, exit codes, hostile input."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.dataset.sample import draw_sample
+from tests.small_training import arguments, freezetui, only_run, prepare
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data, weights, and one finished run."""
+    folder = tmp_path_factory.mktemp("workspace")
+    prepare(folder)
+    done = freezetui(*arguments(folder, unfreeze_epoch=2))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_run_folder_holds_everything(workspace: Path) -> None:
+    run = only_run(workspace)
+    names = {path.name for path in run.iterdir()}
+    assert {
+        "recipe.toml", "plan.json", "classes.txt", "dataset.json", "events.jsonl", "epoch_loss.txt",
+        "epoch_val_loss.txt", "epoch_map.txt", "epoch_loss.png", "epoch_map.png", "best_epoch_weights.pth",
+        "last_epoch_weights.pth", "last.ckpt", "previous.ckpt",
+    } <= names  # fmt: skip
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert any(name.startswith("ep002-loss") for name in names)
+
+
+def test_plan_starts_nothing_and_prints_json(workspace: Path) -> None:
+    words = arguments(workspace, unfreeze_epoch=2)[1:]
+    done = freezetui("plan", *words, "--json")
+    plan = json.loads(done.stdout)
+    assert [stage["name"] for stage in plan["stages"]] == ["freeze", "unfreeze"]
+    assert plan["total_steps"] == sum(
+        (s["last_epoch"] - s["first_epoch"] + 1) * s["steps_per_epoch"] for s in plan["stages"]
+    )
+    assert len(list((workspace / "logs").iterdir())) == 1
+
+
+def test_weights_beyond_the_freeze_stage_skip_it(workspace: Path) -> None:
+    done = freezetui("plan", *arguments(workspace, init_epoch=2)[1:], "--json")
+    assert [stage["name"] for stage in json.loads(done.stdout)["stages"]] == ["unfreeze"]
+
+
+def test_runs_lists_what_is_there(workspace: Path) -> None:
+    listed = json.loads(freezetui("runs", "--workspace", str(workspace), "--json").stdout)
+    assert [(run["state"], run["epoch"], run["last_epoch"]) for run in listed] == [("finished", 1, 1)]
+
+
+def test_evaluate_and_predict_in_their_json(workspace: Path, tmp_path: Path) -> None:
+    weights = str(only_run(workspace) / "best_epoch_weights.pth")
+    scores = json.loads(freezetui("evaluate", "--weights", weights, "--data", str(workspace / "data"), "--json").stdout)
+    assert set(scores["per_class"]) == {"ball", "crate", "star"}
+    assert 0 <= scores["map50"] <= 1
+    pictures = tmp_path / "two words"
+    draw_sample(pictures, 2)
+    done = freezetui("predict", "--weights", weights, str(pictures), "--save", str(tmp_path / "out"), "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["width"], line["height"]) for line in lines] == [(480, 360)] * 2
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_resuming_weights_says_what_they_cannot_restore(workspace: Path) -> None:
+    done = freezetui("resume", str(only_run(workspace) / "last_epoch_weights.pth"))
+    assert done.returncode == 2
+    assert "weights alone restore neither optimizer" in done.stderr
+
+
+def test_a_setting_that_makes_the_run_what_it_is_cannot_be_changed(workspace: Path) -> None:
+    done = freezetui("resume", str(only_run(workspace)), "--set", "seed=5")
+    assert done.returncode == 2
+    assert "--set seed" in done.stderr
+
+
+class Trap:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("trap_has_sprung",)
+
+
+def test_code_in_weights_is_refused_and_never_run(workspace: Path, tmp_path: Path) -> None:
+    hostile = tmp_path / "hostile.pth"
+    for protocol in (2, 4):
+        hostile.write_bytes(pickle.dumps(Trap(), protocol=protocol))
+        done = freezetui("predict", "--weights", str(hostile), str(workspace / "data"), cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
+    torch.save(Trap(), hostile)
+    done = freezetui("train", "--data", str(workspace / "data"), "--set", f"model_path={hostile}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "trap_has_sprung").exists()
+
+
+BOMB = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]>
+<annotation><object><name>&c;</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>
+</annotation>"""
+
+
+def test_dirty_and_hostile_labels_are_findings(tmp_path: Path) -> None:
+    root = draw_sample(tmp_path, 8)
+    annotations, pictures = root / "Annotations", root / "JPEGImages"
+    (annotations / "000000.xml").write_text(BOMB)
+    picture = pictures / "000001.jpg"
+    picture.write_bytes(picture.read_bytes()[:2000])
+    label = annotations / "000002.xml"
+    label.write_text(label.read_text().replace("<name>", "<name>[red]\x9b31m", 1))
+    label = annotations / "000003.xml"
+    box = "<object><name>ball</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>5</xmax><ymax>9</ymax></bndbox></object>"
+    label.write_text(label.read_text().replace("</annotation>", box + "</annotation>"))
+    with (root / "ImageSets" / "Main" / "train.txt").open("a") as names:
+        names.write("../../../etc/passwd\n")
+    done = freezetui("data", "check", str(tmp_path), "--json")
+    codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+    assert {"label.unsafe_xml", "image.truncated", "label.zero_size", "label.outside_dataset"} <= codes
+    plain = freezetui("data", "check", str(tmp_path))
+    assert plain.returncode == 0
+    assert "[red]" in plain.stdout
+    assert "\x9b" not in plain.stdout
+
+
+def test_yolo_labels_out_of_range_and_empty_ones(tmp_path: Path) -> None:
+    source = draw_sample(tmp_path / "drawn", 4) / "JPEGImages"
+    for number, text in enumerate(("0 0.5 0.5 0.2 0.2\n7 0.5 0.5 0.1 0.1\n", "", "0 0.4 0.4 0.2 0.2\n", "nonsense\n")):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        (tmp_path / "set" / f"{number}.jpg").write_bytes((source / f"{number:06d}.jpg").read_bytes())
+        (tmp_path / "set" / f"{number}.txt").write_text(text)
+    (tmp_path / "set" / "classes.txt").write_text("cell\n")
+    report = json.loads(freezetui("data", "check", str(tmp_path / "set"), "--json").stdout)
+    assert report["format"] == "yolo"
+    assert report["boxes"] == {"cell": 2}
+    codes = {finding["code"] for finding in report["findings"]}
+    assert {"label.class_out_of_range", "label.unreadable"} <= codes
+
+
+def test_class_names_that_do_not_match_are_explained_and_can_be_mapped(tmp_path: Path) -> None:
+    draw_sample(tmp_path / "data", 4)
+    names = tmp_path / "names.txt"
+    names.write_text("sphere\n")
+    refused = freezetui("data", "check", str(tmp_path / "data"), "--classes", str(names))
+    assert refused.returncode == 2
+    assert "no box is left" in refused.stderr
+    assert "ball" in refused.stderr
+    mapped = freezetui(
+        "data", "check", str(tmp_path / "data"), "--classes", str(names), "--map", "ball=sphere", "--json"
+    )
+    assert json.loads(mapped.stdout)["classes"] == ["sphere"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train"], "Missing option '--data'"),
+        (["trian"], "Did you mean 'train'?"),
+        (["data", "check", "no such folder"], "there is no such folder"),
+        (["plan", "--data", "sample", "--preset", "modern-hole"], "did you mean modern-whole?"),
+        (["resume", "nowhere"], "there is no such run"),
+        (["weights", "get", "yolov4-tiny.weight"], "yolov4-tiny.weights"),
+        (["predict", "--weights", "none.pth", "none.jpg"], "none.jpg: there is no such picture"),
+    ],
+)
+def test_wrong_words_get_one_sentence_and_exit_2(words: list[str], sentence: str, tmp_path: Path) -> None:
+    done = freezetui(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_a_folder_with_the_users_own_engine_and_train(tmp_path: Path) -> None:
+    for name in ("engine.py", "train.py", "tui.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong file')\n")
+    assert freezetui("presets", cwd=tmp_path).returncode == 0
+
+
+def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
+    from engine.runs import only_trainer
+
+    run = only_run(workspace)
+    with only_trainer(run):
+        done = freezetui("resume", str(run), "--set", "unfreeze_epoch=3")
+    assert done.returncode == 2
+    assert f"process {os.getpid()} is training into this run" in done.stderr
