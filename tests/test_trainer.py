@@ -1,0 +1,76 @@
+"""What a training promises, on real steps."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.events import Event, LossNotFinite, StageStarted
+from engine.launch import exit_code, start
+from engine.network.weights import read_weights
+from engine.runs import list_runs
+from engine.training import trainer
+from engine.training.checkpoint import load_newest
+from engine.training.control import Control
+from tests.small_training import plan_and_dataset, prepare
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    prepare(tmp_path, images=12)
+    return tmp_path
+
+
+def train(workspace: Path, **changes: Any) -> list[Event]:
+    plan, dataset = plan_and_dataset(workspace, **changes)
+    return list(start(plan, Control(), dataset))
+
+
+def test_frozen_means_bit_identical_in_the_running_mean_too(workspace: Path) -> None:
+    events = train(workspace, freeze_epoch=2, unfreeze_epoch=2)
+    assert {event.stage for event in events if isinstance(event, StageStarted)} == {"freeze"}
+    _, before = read_weights(workspace / "model_data" / "start.pth")
+    checkpoint = load_newest(Path(list_runs(workspace)[0].path))
+    assert checkpoint.ema is not None
+    for after in (checkpoint.network, checkpoint.ema):
+        backbone = [name for name in before if name.startswith("backbone.")]
+        assert all(torch.equal(before[name], after[name]) for name in backbone)
+        assert not all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_everything_moves_once_it_is_unfrozen(workspace: Path) -> None:
+    train(workspace, freeze_epoch=1, unfreeze_epoch=2)
+    _, before = read_weights(workspace / "model_data" / "start.pth")
+    after = load_newest(Path(list_runs(workspace)[0].path)).network
+    weights = [name for name in before if name.endswith("conv.weight")]
+    assert not any(torch.equal(before[name], after[name]) for name in weights)
+
+
+def test_a_loss_that_is_no_number_stops_names_the_images_and_leaves_a_good_checkpoint(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, dataset = plan_and_dataset(workspace)
+    loss_of = trainer.loss_of
+
+    def overflowing(*words: Any) -> Any:
+        loss = loss_of(*words)
+        weights = loss.weights
+        calls = iter(range(1000))
+        # From the third step on the objectness counts infinitely much.
+        monkeypatch.setattr(loss, "weights", lambda grid: (*weights(grid)[:2], math.inf if next(calls) > 3 else 0.1))
+        return loss
+
+    monkeypatch.setattr(trainer, "loss_of", overflowing)
+    events = list(start(plan, Control(), dataset))
+    broken = events[-1]
+    assert isinstance(broken, LossNotFinite)
+    assert exit_code(broken) == 4
+    assert set(broken.images) <= set(dataset.images)
+    assert len(broken.images) == plan.stage_of(broken.epoch).batch_size
+    run = Path(list_runs(workspace)[0].path)
+    assert all(tensor.isfinite().all() for tensor in load_newest(run).network.values())
+    assert list_runs(workspace)[0].state == "loss_not_finite"
