@@ -23,7 +23,7 @@ def evaluate(
     mapping: Mapping = None,
     json: Json = False,
 ) -> int:
-    """MAP of weights on a split of a data set, and for each class."""
+    """Score weights on a split of a data set: mAP, and each class."""
     from engine.evaluation.session import score
     from engine.plan import open_source
     from tui.commands.assembly import source_of
