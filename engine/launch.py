@@ -268,7 +268,7 @@ def _extended(plan: Plan, dataset: Dataset, overrides: Mapping[str, Any], checkp
                 key=key,
                 free=", ".join(EXTENDABLE),
             )
-    recipe = make_recipe({**plan.recipe.read_settings(), **overrides})
+    recipe = make_recipe(_with_matching_batches(plan.recipe.read_settings(), overrides))
     if recipe.freeze_train and plan.recipe.freeze_epoch == plan.recipe.unfreeze_epoch < recipe.unfreeze_epoch:
         note = "The freeze stage stays as it was; the new epochs train everything."
     elif recipe.unfreeze_epoch != plan.recipe.unfreeze_epoch:
@@ -285,3 +285,19 @@ def _extended(plan: Plan, dataset: Dataset, overrides: Mapping[str, Any], checkp
     return replace(
         fresh, device=plan.device, precision=plan.precision, threads=plan.threads, weights=plan.weights
     ), note
+
+
+def _with_matching_batches(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with `overrides` over them; a batch size that was not named follows the one that was.
+
+    After out of memory one stage's batch is lowered, and the rule between the two must not stand in the way of that.
+    """
+    merged = {**settings, **overrides}
+    freeze, unfreeze = merged["freeze_batch_size"], merged["unfreeze_batch_size"]
+    if not isinstance(freeze, int) or not isinstance(unfreeze, int) or min(freeze, unfreeze) < 2:  # batch norm's least
+        return merged
+    if "unfreeze_batch_size" in overrides and "freeze_batch_size" not in overrides:
+        merged["freeze_batch_size"] = min(max(freeze, unfreeze), 2 * unfreeze)
+    elif "freeze_batch_size" in overrides and "unfreeze_batch_size" not in overrides:
+        merged["unfreeze_batch_size"] = min(max(unfreeze, (freeze + 1) // 2), freeze)
+    return merged

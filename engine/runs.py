@@ -57,7 +57,6 @@ def create_run(plan: Plan, dataset_json: Mapping[str, Any]) -> Path:
     except OSError as error:
         refusal = write_refusal(logs, error)
         raise (refusal if refusal is not None else error) from error
-    write_text(run / RECIPE, recipe_to_toml(plan.recipe))
     write_text(run / CLASSES, "".join(f"{name}\n" for name in plan.classes))
     write_text(run / DATASET, json.dumps(dataset_json, ensure_ascii=False))
     save_plan(run, plan)
@@ -65,7 +64,8 @@ def create_run(plan: Plan, dataset_json: Mapping[str, Any]) -> Path:
 
 
 def save_plan(run: Path, plan: Plan) -> None:
-    """Write the run's plan.json (again, when the run is extended)."""
+    """Write the run's recipe.toml and plan.json (again, when the run is extended)."""
+    write_text(run / RECIPE, recipe_to_toml(plan.recipe))
     write_text(run / PLAN, json.dumps(plan.to_json(), ensure_ascii=False, indent=2) + "\n")
 
 

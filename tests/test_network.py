@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,16 +14,6 @@ from engine.messages import BadInput
 from engine.network.blocks import CrossStage, SpatialPyramidPooling, TinyCrossStage
 from engine.network.decode import decode, split_level
 from engine.network.yolov4 import NETWORKS, Detector, Level, build_network
-
-
-def amx_is_half_hidden() -> bool:
-    """Some virtual machines show AMX but not how large its tiles are; oneDNN's bf16 then ends in SIGILL."""
-    try:
-        about = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    level = re.search(r"cpuid level\s*: (\d+)", about)
-    return " amx_tile" in about and level is not None and int(level[1]) < 0x1D
 
 
 @pytest.fixture(scope="module")
@@ -177,10 +164,6 @@ def test_channels_last_gives_the_same_outputs(tiny: Detector) -> None:
         assert torch.allclose(a, b, atol=1e-4)
 
 
-@pytest.mark.skipif(
-    amx_is_half_hidden() and "ONEDNN_MAX_CPU_ISA" not in os.environ,
-    reason="this machine shows AMX but hides its tile sizes; set ONEDNN_MAX_CPU_ISA=AVX512_CORE_FP16",
-)
 def test_bf16_autocast_trains_on_the_cpu(tiny: Detector) -> None:
     network = tiny.train()
     images = torch.rand(2, 3, 64, 64).to(memory_format=torch.channels_last)

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from engine.events import Event, LossNotFinite, StageStarted
-from engine.launch import exit_code, start
+from engine.launch import exit_code, resume, start
 from engine.network.weights import read_weights
-from engine.runs import list_runs
+from engine.recipe import load_recipe
+from engine.runs import list_runs, load_plan
 from engine.training import trainer
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
@@ -74,3 +75,24 @@ def test_a_loss_that_is_no_number_stops_names_the_images_and_leaves_a_good_check
     run = Path(list_runs(workspace)[0].path)
     assert all(tensor.isfinite().all() for tensor in load_newest(run).network.values())
     assert list_runs(workspace)[0].state == "loss_not_finite"
+
+
+@pytest.mark.parametrize(
+    ("asked", "batches"),
+    [
+        ({"unfreeze_batch_size": 2}, {"freeze": 4, "unfreeze": 2}),
+        ({"freeze_batch_size": 2}, {"freeze": 2, "unfreeze": 2}),
+    ],
+)
+def test_the_smaller_batch_that_out_of_memory_proposes_is_taken(
+    workspace: Path, asked: dict[str, int], batches: dict[str, int]
+) -> None:
+    plan, dataset = plan_and_dataset(workspace, freeze_batch_size=8, unfreeze_batch_size=4)
+    control = Control()
+    control.stop()
+    assert exit_code(list(start(plan, control, dataset))[-1]) == 130
+    run = Path(list_runs(workspace)[0].path)
+    events = list(resume(run, Control(), overrides=asked, workspace=workspace))
+    assert exit_code(events[-1]) == 0
+    assert {event.stage: event.batch_size for event in events if isinstance(event, StageStarted)} == batches
+    assert load_recipe(run / "recipe.toml") == load_plan(run).recipe
