@@ -12,7 +12,7 @@ import re
 import time as clock
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
 from engine.plan import StageName
 
@@ -131,7 +131,11 @@ class ImageSkipped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfMemory(Event):
-    """Memory ran out. The number of images in the data set plays no part in that."""
+    """Memory ran out at `where` (a torch device). The number of images in the data set plays no part in that.
+
+    `during` says what was under way; in validation both batch sizes are the validation's own. `checkpoint` is where the run
+    can go on from.
+    """
 
     stage: StageName
     epoch: int
@@ -139,12 +143,14 @@ class OutOfMemory(Event):
     batch_size: int
     suggested_batch_size: int | None
     where: str
+    during: Literal["start", "training", "validation"]
+    checkpoint: str | None
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchChanged(Event):
-    """From this step on the stage trains with another batch size."""
+    """From this step on the stage trains with another batch size, `accumulate` batches to a step."""
 
     stage: StageName
     epoch: int
@@ -152,6 +158,7 @@ class BatchChanged(Event):
     batch_size: int
     init_lr: float
     min_lr: float
+    accumulate: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

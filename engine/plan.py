@@ -52,6 +52,8 @@ class StagePlan:
     init_lr: float
     min_lr: float
     steps_per_epoch: int
+    accumulate: int = 1
+    """Batches whose gradients make one step."""
     memory_estimate_bytes: int | None = None
     memory_limit_bytes: int | None = None
     seconds_estimate: float | None = None

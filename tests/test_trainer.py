@@ -14,7 +14,7 @@ from engine.launch import exit_code, resume, start
 from engine.network.weights import read_weights
 from engine.recipe import load_recipe
 from engine.runs import list_runs, load_plan
-from engine.training import trainer
+from engine.training import learner as learning
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
 from tests.small_training import plan_and_dataset, prepare
@@ -55,7 +55,7 @@ def test_a_loss_that_is_no_number_stops_names_the_images_and_leaves_a_good_check
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, dataset = plan_and_dataset(workspace)
-    loss_of = trainer.loss_of
+    loss_of = learning.loss_of
 
     def overflowing(*words: Any) -> Any:
         loss = loss_of(*words)
@@ -65,7 +65,7 @@ def test_a_loss_that_is_no_number_stops_names_the_images_and_leaves_a_good_check
         monkeypatch.setattr(loss, "weights", lambda grid: (*weights(grid)[:2], math.inf if next(calls) > 3 else 0.1))
         return loss
 
-    monkeypatch.setattr(trainer, "loss_of", overflowing)
+    monkeypatch.setattr(learning, "loss_of", overflowing)
     events = list(start(plan, Control(), dataset))
     broken = events[-1]
     assert isinstance(broken, LossNotFinite)

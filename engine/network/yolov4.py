@@ -142,6 +142,13 @@ class Detector(nn.Module):
         scales = scale_x_y if scale_x_y is not None else [level.scale_x_y for level in self.levels]
         self.levels = levels_of(self.name, self.all_anchors, scales)
 
+    def twin(self) -> Detector:
+        """Another network with copies of these weights, in the same memory format; draws no random numbers."""
+        with torch.device("meta"):
+            twin = Detector(self.name, self.classes, self.all_anchors, tuple(level.scale_x_y for level in self.levels))
+        twin.load_state_dict({name: tensor.clone() for name, tensor in self.state_dict().items()}, assign=True)
+        return twin
+
     def layers(self) -> tuple[Layer, ...]:
         """Every convolution in the order of a Darknet file."""
         return tuple(

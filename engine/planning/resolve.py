@@ -70,7 +70,7 @@ def _stages(recipe: Recipe, train: int, warnings: list[Message]) -> tuple[StageP
         ("unfreeze", max(recipe.init_epoch, border), recipe.unfreeze_epoch, unfreeze),
     )
     return tuple(
-        fitted_stage(recipe, StagePlan(_name(name), first, end - 1, batch, 0.0, 0.0, 0), train)
+        fitted_stage(recipe, StagePlan(_name(name), first, end - 1, batch, 0.0, 0.0, 0, recipe.accumulate), train)
         for name, first, end, batch in borders
         if first < end
     )

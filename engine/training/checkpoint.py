@@ -45,6 +45,10 @@ class Progress:
     best_val_loss: float | None = None
     batch_sizes: dict[str, int] = field(default_factory=dict)
     """Batch sizes by stage that took the place of the plan's."""
+    accumulates: dict[str, int] = field(default_factory=dict)
+    """Batches that make a step, by stage, where they took the place of the plan's."""
+    validation_batch: int | None = None
+    """Images at a time in validation, where memory did not suffice for more."""
 
     def next_epoch(self) -> None:
         """Point at the first step of the next epoch."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +17,7 @@ class Ema:
     def __init__(self, network: Detector, decay: float) -> None:
         """`decay` is reached by way of (1 + t) / (10 + t), so that the first weights are soon forgotten."""
         self.decay = decay
-        self.network: Detector = copy.deepcopy(network)
+        self.network = network.twin()
         self.network.eval().requires_grad_(requires_grad=False)
         self._floating, self._counting = _tensors(self.network)
 

@@ -66,6 +66,12 @@ class Journal:
         except OSError as error:
             raise _refusal(self.run, error) from error
 
+    def cut(self, lengths: Mapping[str, int]) -> None:
+        """Take back what came after a checkpoint whose logs were of these `lengths`."""
+        for log in self._logs.values():
+            log.close()
+        self._logs = {name: _open_cut(self.run / name, lengths.get(name, 0)) for name in _LOGS}
+
     def draw(self) -> None:
         """Draw epoch_loss.png and epoch_map.png from the text logs."""
         border = next((stage.first_epoch for stage in self.plan.stages if stage.name == "unfreeze"), None)

@@ -46,7 +46,7 @@ def fit_learning_rates(recipe: Recipe, batch_size: int) -> tuple[float, float]:
 
 def fitted_stage(recipe: Recipe, stage: StagePlan, train_images: int) -> StagePlan:
     """`stage` with the learning rates and the steps that belong to its batch size."""
-    batch = stage.batch_size * recipe.accumulate
+    batch = stage.batch_size * stage.accumulate
     init_lr, min_lr = fit_learning_rates(recipe, batch)
     return replace(stage, init_lr=init_lr, min_lr=min_lr, steps_per_epoch=max(1, train_images // batch))
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from engine.network.yolov4 import Detector
-from engine.plan import Plan, StageName
+from engine.plan import StageName
 from engine.recipe import Recipe
 
 
@@ -23,25 +23,29 @@ def enter_stage(network: Detector, stage: StageName) -> None:
     network.backbone.requires_grad_(not frozen)
 
 
-def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+def make_optimizer(recipe: Recipe, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """The recipe's optimizer over all parameters; weight decay pulls on convolution weights only.
 
-    It lives through both stages: a frozen parameter has no gradient and is passed over.
+    It lives through both stages: a frozen parameter has no gradient and is passed over. How it walks the parameters is said
+    aloud (torch would choose by where they are), so that a prediction for a GPU made without one walks the same way.
     """
+    foreach = device.type == "cuda"
     decayed, free = _decayed_and_free(network)
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
     match recipe.optimizer_type:
         case "sgd":
-            return torch.optim.SGD(groups, lr=recipe.init_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+            return torch.optim.SGD(
+                groups, lr=recipe.init_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, foreach=foreach
+            )
         case "adam":
-            return torch.optim.Adam(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999))
+            return torch.optim.Adam(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), foreach=foreach)
         case "adamw":
-            return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999))
+            return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), foreach=foreach)
 
 
-def make_scaler(plan: Plan) -> torch.amp.GradScaler:
+def make_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
     """Scales losses up and gradients down again for fp16, whose small values vanish; does nothing for the other formats."""
-    return torch.amp.GradScaler(torch.device(plan.device).type, enabled=plan.precision == "fp16")
+    return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -12,11 +12,10 @@ from engine.dataset.loader import CachedImages, validation_batches
 from engine.evaluation.evaluate import score_batch
 from engine.evaluation.metrics import Scorer, Scores
 from engine.network.decode import decode
-from engine.network.precision import autocast, network_input
-from engine.network.yolov4 import Detector
-from engine.plan import Plan
+from engine.recipe import Recipe
 from engine.training.control import Control
-from engine.training.loss import Loss, Terms
+from engine.training.learner import Learner
+from engine.training.loss import Terms
 
 
 class StopAsked(Exception):
@@ -34,26 +33,18 @@ class Validation:
 
 @torch.inference_mode()
 def validate(
-    network: Detector,
-    images: CachedImages,
-    plan: Plan,
-    loss: Loss,
-    *,
-    batch_size: int,
-    with_map: bool,
-    control: Control,
+    learner: Learner, images: CachedImages, recipe: Recipe, batch_size: int, *, with_map: bool, control: Control
 ) -> Validation:
-    """Loss and, `with_map`, mAP over every validation image once. Leaves the network in evaluation mode.
+    """Loss and, `with_map`, mAP over every validation image once. Leaves the evaluated network in evaluation mode.
 
     Raises:
         StopAsked: `control` asked for a stop between two batches.
     """
-    network.eval()
-    device, shape = torch.device(plan.device), plan.recipe.input_shape
+    learner.evaluated.eval()
     scorer = Scorer(images.dataset.classes) if with_map else None
     terms: Terms | None = None
     skipped: list[UnreadableImage] = []
-    batches = validation_batches(images, "val", shape, batch_size, plan.recipe.num_workers)
+    batches = validation_batches(images, "val", recipe.input_shape, batch_size, recipe.num_workers)
     with closing(batches):
         for batch in batches:
             if control.stop_asked:
@@ -61,12 +52,11 @@ def validate(
             skipped.extend(batch.skipped)
             if not batch.indices:
                 continue
-            with autocast(device, plan.precision):
-                raw = network(network_input(batch.images, device))
-            these = loss.terms(raw, batch.targets.to(device), training=False)
+            raw = learner.predict(batch.images)
+            these = learner.loss.terms(raw, batch.targets.to(learner.device), training=False)
             terms = these if terms is None else terms + these
             if scorer is not None:
-                score_batch(scorer, batch, decode(raw, network.levels, shape))
+                score_batch(scorer, batch, decode(raw, learner.evaluated.levels, recipe.input_shape))
     if terms is None:
         return Validation(None, None, tuple(skipped))
     return Validation(terms.parts().total.item(), scorer.result() if scorer else None, tuple(skipped))

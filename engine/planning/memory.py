@@ -1,0 +1,192 @@
+"""How much memory a training will take, predicted without a GPU and without allocating.
+
+The very learner that trains is built of fake tensors, takes a step in each stage and looks at a validation batch, while the
+sum of what is alive is followed. What libraries take inside an operation is added by rules that were measured (FACTS: the
+CPU's convolutions) or, on a GPU, belongs to the margin.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from engine.network.decode import decode
+from engine.network.yolov4 import Detector, build_network
+from engine.plan import StageName
+from engine.planning.live_storages import PRIME_BATCH, Bytes, LiveStorages, peak
+from engine.recipe import Recipe, is_read_by, make_recipe
+from engine.training.learner import Learner
+
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryProfile:
+    """The memory of a training, for any batch sizes: peaks of each stage's steps and of its validation."""
+
+    steps: dict[StageName, tuple[Bytes, ...]]
+    validation: dict[StageName, tuple[Bytes, ...]]
+
+    def peak(self, stage: StageName, batch: int, validation_batch: int) -> int:
+        """Bytes of torch's allocator at the highest moment of a stage."""
+        return max(peak(self.steps[stage], batch), peak(self.validation[stage], validation_batch))
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    images: Tensor
+    targets: Tensor
+
+
+def memory_profile(recipe: Recipe, classes: int, boxes: int, device_type: str, precision: str) -> MemoryProfile:
+    """The profile of a training.
+
+    Args:
+        recipe: network, input shape, method, optimizer, running mean, accumulation, parallel.
+        classes: how many the network tells apart.
+        boxes: most ground truth boxes in one (augmented) image.
+        device_type: cpu, cuda or mps.
+        precision: fp32, bf16 or fp16.
+    """
+    matters = {name: getattr(recipe, name) for name in _MATTERS if is_read_by(name, recipe.method)}
+    settings = tuple({**matters, "accumulate": min(recipe.accumulate, 2)}.items())
+    with _LOCK:  # fake tensors share caches that are not made for threads
+        return _profile(settings, classes, -(-boxes // 8) * 8, device_type, precision)
+
+
+_MATTERS = (
+    *("network", "method", "input_shape", "accumulate", "optimizer_type", "momentum", "ema", "parallel"),
+    *("label_smoothing", "focal_loss", "iou_type"),
+)
+"""The settings that memory hangs on, besides the batch sizes."""
+
+
+@lru_cache(maxsize=128)
+def _profile(
+    settings: tuple[tuple[str, Any], ...], classes: int, boxes: int, device_type: str, precision: str
+) -> MemoryProfile:
+    recipe = make_recipe(dict(settings))
+    rules = _cpu_temporaries if device_type == "cpu" else _no_temporaries
+    with FakeTensorMode(allow_non_fake_inputs=True), LiveStorages(rules) as live:
+        learner = _fake_learner(recipe, classes, device_type, precision)
+        frozen_state = _give_state(learner)
+        example = _example(recipe, boxes)
+        group = [example] * min(recipe.accumulate, 2)
+
+        learner.enter("unfreeze")
+        before = len(live.moments)
+        learner.step(group, 1e-3, 10, stop_at_broken=False)
+        unfreeze = live.since(before)
+        before = len(live.moments)
+        _validate(learner, example)
+        validation = live.since(before)
+
+        learner.enter("freeze")
+        before = len(live.moments)
+        learner.step(group, 1e-3, 10, stop_at_broken=False)
+        freeze = live.since(before)
+    backbone = sum(_size(parameter) for parameter in learner.network.backbone.parameters())
+    everything = sum(_size(parameter) for parameter in learner.network.parameters())
+    buckets = everything if recipe.parallel == "ddp" else 0
+    frozen_buckets = everything - backbone if recipe.parallel == "ddp" else 0
+    return MemoryProfile(
+        # In the freeze stage the backbone has neither optimizer state nor gradients.
+        steps={"freeze": _raised(freeze, frozen_buckets - frozen_state), "unfreeze": _raised(unfreeze, buckets)},
+        validation={
+            "freeze": _raised(validation, frozen_buckets - frozen_state - backbone),
+            "unfreeze": _raised(validation, buckets),
+        },
+    )
+
+
+def _fake_learner(recipe: Recipe, classes: int, device_type: str, precision: str) -> Learner:
+    """A learner of fake CPU tensors; optimizers walk as they do on the real device."""
+    with torch.device("meta"):
+        network = build_network(recipe.network, classes)
+    network.load_state_dict({name: _fake(tensor) for name, tensor in network.state_dict().items()}, assign=True)
+    learner = Learner(recipe, network, torch.device("cpu"), precision, 1000)
+    for group in learner.optimizer.param_groups:
+        group["foreach"] = device_type == "cuda"
+    # What scales losses for fp16 reads a number from the device, which a fake one does not have, and takes next to nothing.
+    learner.scaler = torch.amp.GradScaler("cpu", enabled=False)
+    return learner
+
+
+def _fake(tensor: Tensor) -> Tensor:
+    layout = torch.channels_last if tensor.dim() == 4 else torch.contiguous_format
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", memory_format=layout)
+
+
+def _give_state(learner: Learner) -> int:
+    """The optimizer state that is there after the first step; how many bytes of it are the backbone's."""
+    backbone = set(map(id, learner.network.backbone.parameters()))
+    frozen = 0
+    for group in learner.optimizer.param_groups:
+        for parameter in group["params"]:
+            state = learner.optimizer.state[parameter]
+            if learner.recipe.optimizer_type == "sgd":
+                names: tuple[str, ...] = ("momentum_buffer",) if learner.recipe.momentum else ()
+            else:
+                state["step"] = torch.tensor(0.0)
+                names = ("exp_avg", "exp_avg_sq")
+            for name in names:
+                state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            if id(parameter) in backbone:
+                frozen += len(names) * _size(parameter)
+    return frozen
+
+
+def _example(recipe: Recipe, boxes: int) -> _Example:
+    height, width = recipe.input_shape
+    images = torch.empty(PRIME_BATCH, height, width, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
+    return _Example(images, torch.empty(PRIME_BATCH, boxes, 5))
+
+
+@torch.inference_mode()
+def _validate(learner: Learner, example: _Example) -> None:
+    """What a validation batch computes, on the way to its loss and its detections."""
+    learner.evaluated.eval()
+    raw = learner.predict(example.images)
+    terms = learner.loss.terms(raw, example.targets, training=False)
+    decoded = decode(raw, learner.evaluated.levels, learner.recipe.input_shape)
+    del raw, terms, decoded
+
+
+def _raised(envelope: Sequence[Bytes], by: int) -> tuple[Bytes, ...]:
+    return tuple((always + by, per_image) for always, per_image in envelope)
+
+
+def _size(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _no_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> int:  # noqa: ARG001
+    return 0
+
+
+def _cpu_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> int:
+    """What torch's convolutions on the CPU take inside themselves, as measured for every shape of both networks.
+
+    oneDNN lays the kernel out anew (once its size) and hands its gradient through two more copies. Where it cannot do bf16
+    (no AVX-512), torch unfolds the input instead: every window of every image.
+    """
+    if func is torch.ops.aten.convolution.default:
+        kernel, output, copies = args[1], made[0], 1
+    elif func is torch.ops.aten.convolution_backward.default:
+        kernel, output, copies = args[2], args[0], 2
+    else:
+        return 0
+    if kernel.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return copies * _size(kernel)
+    outside, inside, height, width = kernel.shape
+    if height * width == 1:
+        return 0
+    windows = output.numel() // outside
+    return int(windows * inside * height * width * kernel.element_size())

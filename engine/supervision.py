@@ -1,0 +1,263 @@
+"""Watches over a training: writes down what happens, words what ends it early, and goes on after out of memory."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from engine.dataset.index import Dataset
+from engine.events import CheckpointSaved, Event, Failed, LossNotFinite, OutOfMemory, RunStarted, WeightsLoaded
+from engine.messages import BadInput, Message
+from engine.network.yolov4 import Detector
+from engine.plan import Plan
+from engine.planning.budget import smaller_batch
+from engine.runs import LAST_CHECKPOINT, only_trainer, save_plan
+from engine.training.checkpoint import Checkpoint, load_newest
+from engine.training.control import Control
+from engine.training.exactness import exact
+from engine.training.journal import Journal
+from engine.training.memory import is_out_of_memory
+from engine.training.trainer import HalfDone, LossBroke, Trainer
+
+OnOutOfMemory = Literal["stop", "retry", "accumulate"]
+"""What follows when memory runs out: the end, or smaller batches; `accumulate` adds up as many of them as give the old step."""
+
+MOST_RETRIES = 3
+
+
+@dataclass(slots=True)
+class Beginning:
+    """Where a training begins, or goes on: from weights that were loaded, or from a checkpoint. `note` says what was changed.
+
+    The checkpoint holds as much memory as the training itself and is dropped once it is restored.
+    """
+
+    loaded: WeightsLoaded | None = None
+    checkpoint: Checkpoint | None = None
+    note: str = ""
+
+
+def supervise(
+    run: Path,
+    plan: Plan,
+    dataset: Dataset,
+    network: Detector,
+    control: Control,
+    beginning: Beginning,
+    on_out_of_memory: OnOutOfMemory,
+) -> Iterator[Event]:
+    """Events of one process training into `run`, each written into the run folder before it is yielded."""
+    with only_trainer(run):
+        checkpoint = beginning.checkpoint
+        if beginning.note:
+            save_plan(run, plan)
+        first_epoch = plan.stages[0].first_epoch if checkpoint is None else checkpoint.progress.epoch
+        journal = Journal(run, plan, {} if checkpoint is None else checkpoint.logs, first_epoch)
+        del checkpoint
+        with closing(journal), exact(plan):
+            yield from _Supervision(run, plan, dataset, journal, on_out_of_memory).events(network, control, beginning)
+
+
+def _trainer(
+    run: Path, plan: Plan, dataset: Dataset, network: Detector, control: Control, checkpoint: Checkpoint | None
+) -> Trainer | None:
+    """The trainer; None where there is not even memory for what it starts with."""
+    try:
+        return Trainer(run, plan, dataset, network, control, checkpoint)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    return None
+
+
+class _Supervision:
+    """One training and what is done when it breaks. Every event is written down before it is yielded."""
+
+    def __init__(self, run: Path, plan: Plan, dataset: Dataset, journal: Journal, on_oom: OnOutOfMemory) -> None:
+        self.run = run
+        self.plan = plan
+        self.dataset = dataset
+        self.journal = journal
+        self.on_oom = on_oom
+
+    def events(self, network: Detector, control: Control, beginning: Beginning) -> Iterator[Event]:
+        """From the run's first event to its last."""
+        yield from self._opening(beginning)
+        trainer = _trainer(self.run, self.plan, self.dataset, network, control, beginning.checkpoint)
+        if trainer is None:
+            gc.collect()
+            yield self._say(_no_room_at_all(self.run, self.plan))
+            return
+        self.trainer = trainer
+        beginning.checkpoint = None
+        for retries_left in reversed(range(MOST_RETRIES + 1)):
+            exhausted = yield from self._train()
+            if not exhausted or not (yield from self._after_out_of_memory(retries_left)):
+                return
+
+    def _opening(self, beginning: Beginning) -> Iterator[Event]:
+        checkpoint = beginning.checkpoint
+        yield self._say(
+            RunStarted(
+                run=str(self.run),
+                plan=self.plan.to_json(),
+                epoch=self.plan.stages[0].first_epoch if checkpoint is None else checkpoint.progress.epoch,
+                step=0 if checkpoint is None else checkpoint.progress.step,
+                continued=checkpoint is not None,
+                note=beginning.note,
+            )
+        )
+        if beginning.loaded is not None:
+            yield self._say(beginning.loaded)
+
+    def _train(self) -> Generator[Event, None, bool]:
+        """Train to the end that it comes to; whether memory ran out."""
+        try:
+            for event in self.trainer.train(self.journal.lengths):
+                yield self._say(event)
+        except LossBroke as error:
+            yield self._say(broken(self.trainer, error))
+        except BadInput as error:
+            yield self._say(self._failed(error.messages[0].code, str(error), error.exit_code))
+        except Exception as error:
+            if is_out_of_memory(error):
+                return True  # without the error: its traceback still holds the step's tensors
+            yield self._say(self._failed("defect", f"{type(error).__name__}: {error}", 1))
+            raise
+        return False
+
+    def _after_out_of_memory(self, retries_left: int) -> Generator[Event, None, bool]:
+        """Go back to the last good moment, save it, say what happened; whether the training goes on with a smaller batch."""
+        saved = yield from self._last_good_moment()
+        if saved is None:
+            return False
+        event = out_of_memory(self.trainer, saved.path)
+        yield self._say(event)
+        smaller = event.suggested_batch_size
+        if self.on_oom == "stop" or retries_left == 0 or smaller is None:
+            return False
+        if event.during == "validation":
+            self.trainer.lower_validation_batch(smaller)
+        else:
+            together = self.trainer.stage.batch_size * self.trainer.stage.accumulate
+            keep = self.on_oom == "accumulate"
+            yield self._say(self.trainer.lower_batch(smaller, max(1, together // smaller) if keep else None))
+        return True
+
+    def _last_good_moment(self) -> Generator[Event, None, CheckpointSaved | None]:
+        """The checkpoint of the step before the one that failed; None where that cannot be had, which has been said then."""
+        trainer = self.trainer
+        gc.collect()
+        try:
+            for event in trainer.let_go():
+                yield self._say(event)
+        except LossBroke as error:
+            yield self._say(broken(trainer, error))
+            return None
+        except HalfDone:
+            checkpoint = load_newest(trainer.run)
+            self.journal.cut(checkpoint.logs)
+            trainer.restore(checkpoint)
+        gc.collect()
+        if trainer.device.type == "cuda":
+            torch.cuda.empty_cache()
+        saved = trainer.save()
+        yield self._say(saved)
+        return saved
+
+    def _say(self, event: Event) -> Event:
+        """Write an event down. The last word of a run that ends badly is not lost because a full disk refuses it too."""
+        if isinstance(event, Failed | LossNotFinite | OutOfMemory):
+            with suppress(BadInput):
+                self.journal.record(event)
+        else:
+            self.journal.record(event)
+        return event
+
+    def _failed(self, code: str, message: str, exit_code: int) -> Failed:
+        return Failed(code=code, message=message, exit_code=exit_code, checkpoint=_newest_checkpoint(self.trainer.run))
+
+
+def out_of_memory(trainer: Trainer, checkpoint: str) -> OutOfMemory:
+    """The event for memory that ran out while `trainer` trained or validated."""
+    stage, in_validation = trainer.stage, trainer.phase == "validation"
+    batch = trainer.validation_batch() if in_validation else stage.batch_size
+    smaller = batch // 2 or None if in_validation else smaller_batch(trainer.plan, stage)
+    name = trainer.run.name
+    if in_validation:
+        cure = f"Go on from the last step with: freezetui resume {name} --on-oom retry"
+    elif smaller is not None:
+        cure = f"Go on from the last step with: freezetui resume {name} --set {stage.name}_batch_size={smaller}"
+    else:
+        cure = _OTHER_WAYS
+    message = Message(
+        "train.out_of_memory",
+        "Memory ran out in the {stage} stage{where} at batch size {batch}. How many images the data set holds plays no part in "
+        "it. {cure}",
+        {"stage": stage.name, "where": " in validation" if in_validation else "", "batch": batch, "cure": cure},
+    )
+    return OutOfMemory(
+        stage=stage.name,
+        epoch=trainer.progress.epoch,
+        step=trainer.progress.step,
+        batch_size=batch,
+        suggested_batch_size=smaller,
+        where=str(trainer.device),
+        during=trainer.phase,
+        checkpoint=checkpoint,
+        message=str(message),
+    )
+
+
+_OTHER_WAYS = "Set a smaller input_shape, precision=bf16, or the network yolov4-tiny."
+
+
+def _no_room_at_all(run: Path, plan: Plan) -> OutOfMemory:
+    """The event for memory that does not suffice for the network alone."""
+    stage = plan.stages[0]
+    return OutOfMemory(
+        stage=stage.name,
+        epoch=stage.first_epoch,
+        step=0,
+        batch_size=stage.batch_size,
+        suggested_batch_size=None,
+        where=plan.device,
+        during="start",
+        checkpoint=_newest_checkpoint(run),
+        message=f"Memory does not suffice for the network {plan.recipe.network} and its optimizer alone. {_OTHER_WAYS}",
+    )
+
+
+def broken(trainer: Trainer, error: LossBroke) -> LossNotFinite:
+    """The event for a loss that is not finite. Nothing is saved: batch norm has seen the batch, the last checkpoint not."""
+    images = tuple(str(trainer.dataset.images[index]) for index in error.indices)
+    message = Message(
+        "train.loss_not_finite",
+        "The loss is no longer a number in epoch {epoch}, step {step}. Look at the images {images}; or go on from the last "
+        "checkpoint with a smaller init_lr than {lr} (or precision=fp32).",
+        {
+            "epoch": trainer.progress.epoch + 1,
+            "step": trainer.progress.step + 1,
+            "images": ", ".join(images),
+            "lr": f"{trainer.stage.init_lr:g}",
+        },
+    )
+    return LossNotFinite(
+        stage=trainer.stage.name,
+        epoch=trainer.progress.epoch,
+        step=trainer.progress.step,
+        images=images,
+        message=str(message),
+    )
+
+
+def _newest_checkpoint(run: Path) -> str | None:
+    """Where the run can go on from, if it can."""
+    path = run / LAST_CHECKPOINT
+    return str(path) if path.exists() else None

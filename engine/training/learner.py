@@ -1,0 +1,149 @@
+"""What learns: a network with its optimizer, running mean, scaler and loss, and one step of it.
+
+The trainer trains with it; planning rehearses and predicts with the very same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from engine.network.precision import autocast, network_input
+from engine.network.yolov4 import Detector
+from engine.plan import StageName
+from engine.recipe import Recipe
+from engine.training.ema import Ema, ema_decay
+from engine.training.loss import LossParts, loss_of
+from engine.training.stages import enter_stage, make_optimizer, make_scaler, set_learning_rate
+
+GRADIENT_NORM = 10.0
+"""The modern method clips the norm of the gradient of all images' losses together here."""
+
+
+class Example(Protocol):
+    """Images and truth of one batch, as the loader's `Batch` has them."""
+
+    @property
+    def images(self) -> Tensor:
+        """(batch, 3, height, width) uint8 RGB."""
+
+    @property
+    def targets(self) -> Tensor:
+        """(batch, boxes, 5) cx cy w h class in input pixels, padding with class -1."""
+
+
+class NotFinite(Exception):
+    """The loss of a step is infinite or not a number; nothing was changed by it but batch norm's statistics."""
+
+
+class Learner:
+    """A network in training. `optimizing`: the step that runs has begun to change weights."""
+
+    def __init__(
+        self, recipe: Recipe, network: Detector, device: torch.device, precision: str, total_steps: int
+    ) -> None:
+        """`total_steps` of the whole training set the memory of the running mean."""
+        self.recipe = recipe
+        self.device = device
+        self.precision = precision
+        self.network = network
+        self.ema = Ema(network, ema_decay(total_steps)) if recipe.ema else None
+        self.optimizer = make_optimizer(recipe, network, device)
+        self.scaler = make_scaler(device, precision)
+        self.loss = loss_of(recipe, network)
+        self.optimizing = False
+        self._statistics = list(network.buffers())
+        self._statistics_before = [buffer.clone() for buffer in self._statistics]
+
+    @property
+    def evaluated(self) -> Detector:
+        """The network that is measured and kept: the running mean where there is one."""
+        return self.network if self.ema is None else self.ema.network
+
+    def enter(self, stage: StageName) -> None:
+        """Put the network into training mode for a stage."""
+        enter_stage(self.network, stage)
+
+    def step(self, group: Sequence[Example], lr: float, updates: int, *, stop_at_broken: bool) -> Tensor:
+        """One gradient update from the batches of `group`.
+
+        Args:
+            group: batches whose gradients are added up.
+            lr: the learning rate.
+            updates: how many updates came before this one.
+            stop_at_broken: look at each loss before it is used, which waits for the device.
+
+        Returns:
+            (4,) total, box, objectness and class loss, means over the group.
+
+        Raises:
+            NotFinite: see the class; only with `stop_at_broken`.
+        """
+        torch._foreach_copy_(self._statistics_before, self._statistics)
+        set_learning_rate(self.optimizer, lr)
+        self.optimizer.zero_grad(set_to_none=True)
+        sums = torch.zeros(4, device=self.device)
+        for batch in group:
+            parts = self._loss_of(batch)
+            if stop_at_broken and not parts.total.isfinite():
+                raise NotFinite
+            self.scaler.scale(parts.total / len(group)).backward()  # type: ignore[no-untyped-call]
+            sums += parts.detached() / len(group)
+        self.optimizing = True
+        if self.recipe.method == "modern":
+            self.scaler.unscale_(self.optimizer)
+            # The loss is a mean over images, the limit one for their sum.
+            limit = GRADIENT_NORM / len(group[0].images)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.ema is not None:
+            self.ema.update(self.network, updates)
+        self.optimizing = False
+        return sums
+
+    def predict(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Raw outputs of the evaluated network, as validation takes them; `images` are (batch, 3, height, width) uint8."""
+        with autocast(self.device, self.precision):
+            return self.evaluated(network_input(images, self.device))  # type: ignore[no-any-return]
+
+    def undo(self) -> bool:
+        """Let go of a step that failed half way. Whether everything is again as it was before that step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.optimizing:
+            return False
+        torch._foreach_copy_(self._statistics, self._statistics_before)
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """Everything in it that a checkpoint keeps."""
+        return {
+            "network": self.network.state_dict(),
+            "ema": None if self.ema is None else self.ema.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def restore(self, network: Any, ema: Any, optimizer: Any, scaler: Any) -> None:
+        """Take over what `state` gave."""
+        self.network.load_state_dict(network)
+        if self.ema is not None and ema is not None:
+            self.ema.network.load_state_dict(ema)
+        self.optimizer.load_state_dict(dict(optimizer))
+        self.scaler.load_state_dict(dict(scaler))
+        torch._foreach_copy_(self._statistics_before, self._statistics)
+        self.optimizing = False
+
+    def is_finite(self) -> bool:
+        """Whether every weight and statistic is a number. A sum is not finite where one of its terms is not."""
+        sums = [tensor.sum() for tensor in self.network.state_dict().values() if tensor.is_floating_point()]
+        return bool(torch.stack(sums).isfinite().all())
+
+    def _loss_of(self, batch: Example) -> LossParts:
+        images = network_input(batch.images, self.device)
+        with autocast(self.device, self.precision):
+            raw = self.network(images)
+        return self.loss(raw, batch.targets.to(self.device, non_blocking=True))
