@@ -15,6 +15,7 @@ from engine.messages import Message, bad_input
 from engine.network.weights import load_into
 from engine.network.yolov4 import Detector, build_network
 from engine.plan import Plan, open_source
+from engine.planning.verification import verified
 from engine.runs import (
     LAST_CHECKPOINT,
     PREVIOUS_CHECKPOINT,
@@ -34,11 +35,20 @@ def start(
 ) -> Iterator[Event]:
     """Train a Plan from its beginning in a new run folder. `dataset` spares reading the labels once more.
 
+    On a GPU both stages are rehearsed before, once for each card and recipe.
+
     Raises:
         BadInput: before the first event, where the run cannot begin.
+        DoesNotFit: the same, since memory ran out in the rehearsal.
     """
     if dataset is None:
         dataset = open_source(plan.data, plan.recipe.seed)
+    if plan.device.startswith("cuda"):
+        may_lower = on_out_of_memory != "stop" or "auto" in (
+            plan.recipe.freeze_batch_size,
+            plan.recipe.unfreeze_batch_size,
+        )
+        plan = verified(plan, dataset, may_lower=may_lower)
     torch.manual_seed(plan.recipe.seed)
     network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
     loaded = _load_start_weights(plan, network)

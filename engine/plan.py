@@ -55,7 +55,10 @@ class StagePlan:
     accumulate: int = 1
     """Batches whose gradients make one step."""
     memory_estimate_bytes: int | None = None
+    memory_margin_bytes: int | None = None
+    """Of the estimate, what is kept back for what cannot be predicted."""
     memory_limit_bytes: int | None = None
+    """What is free now on the device."""
     seconds_estimate: float | None = None
 
     @property

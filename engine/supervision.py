@@ -16,7 +16,7 @@ from engine.events import CheckpointSaved, Event, Failed, LossNotFinite, OutOfMe
 from engine.messages import BadInput, Message
 from engine.network.yolov4 import Detector
 from engine.plan import Plan
-from engine.planning.budget import smaller_batch
+from engine.planning.recovery import smaller_batch
 from engine.runs import LAST_CHECKPOINT, only_trainer, save_plan
 from engine.training.checkpoint import Checkpoint, load_newest
 from engine.training.control import Control
@@ -188,7 +188,7 @@ def out_of_memory(trainer: Trainer, checkpoint: str) -> OutOfMemory:
     """The event for memory that ran out while `trainer` trained or validated."""
     stage, in_validation = trainer.stage, trainer.phase == "validation"
     batch = trainer.validation_batch() if in_validation else stage.batch_size
-    smaller = batch // 2 or None if in_validation else smaller_batch(trainer.plan, stage)
+    smaller = batch // 2 or None if in_validation else smaller_batch(trainer.plan, stage, trainer.dataset)
     name = trainer.run.name
     if in_validation:
         cure = f"Go on from the last step with: freezetui resume {name} --on-oom retry"

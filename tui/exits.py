@@ -21,7 +21,7 @@ def guarded(command: Callable[..., Any]) -> int:
     except BadInput as error:
         for message in error.messages:
             complain(str(message))
-        return BAD_INPUT
+        return error.exit_code
     except typer.TyperException as error:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):

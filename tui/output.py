@@ -41,6 +41,11 @@ def megabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
+def gigabytes(size: float) -> str:
+    """Memory as its makers count it (1 GB = 2^30 bytes)."""
+    return f"{size / 2**30:.1f} GB"
+
+
 def duration(seconds: float) -> str:
     """A time for people."""
     whole = round(seconds)

@@ -37,3 +37,16 @@ def count_bar(name: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Something that moves while nothing can be counted."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(text):
+        yield

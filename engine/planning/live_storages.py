@@ -25,11 +25,11 @@ Temporaries = Callable[[Any, Sequence[Any], Sequence[Tensor]], int]
 """Bytes that an operation (its name, arguments and results) takes inside itself and gives back before it returns."""
 
 
-class LiveStorages(TorchDispatchMode):
+class LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's mode is not typed
     """Follows the sum of all storages made while it is entered; `moments` are its values at every change."""
 
     def __init__(self, temporaries: Temporaries) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.moments: list[Bytes] = [(0, 0)]
         self._temporaries = temporaries
         self._known: set[int] = set()

@@ -7,6 +7,7 @@ CPU's convolutions) or, on a GPU, belongs to the margin.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from engine.network.decode import decode
-from engine.network.yolov4 import Detector, build_network
+from engine.network.yolov4 import build_network
 from engine.plan import StageName
 from engine.planning.live_storages import PRIME_BATCH, Bytes, LiveStorages, peak
+from engine.planning.remembered import program, recall, remember
 from engine.recipe import Recipe, is_read_by, make_recipe
 from engine.training.learner import Learner
 
+STAGES: tuple[StageName, ...] = ("freeze", "unfreeze")
 _LOCK = threading.Lock()
 
 
@@ -57,8 +60,12 @@ def memory_profile(recipe: Recipe, classes: int, boxes: int, device_type: str, p
     """
     matters = {name: getattr(recipe, name) for name in _MATTERS if is_read_by(name, recipe.method)}
     settings = tuple({**matters, "accumulate": min(recipe.accumulate, 2)}.items())
+    key = {
+        **program(), "settings": [list(pair) for pair in settings], "classes": classes, "boxes": -(-boxes // 8) * 8,
+        "device": device_type, "precision": precision, "bf16": torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+    }  # fmt: skip
     with _LOCK:  # fake tensors share caches that are not made for threads
-        return _profile(settings, classes, -(-boxes // 8) * 8, device_type, precision)
+        return _remembered(json.dumps(key), settings, classes, key["boxes"], device_type, precision)
 
 
 _MATTERS = (
@@ -69,6 +76,22 @@ _MATTERS = (
 
 
 @lru_cache(maxsize=128)
+def _remembered(key: str, *question: Any) -> MemoryProfile:
+    """The profile, from this process, from an earlier one, or found out now."""
+    stored = recall("memory", json.loads(key))
+    if stored is not None:
+        return MemoryProfile(
+            *({name: _pairs(stored[part][name]) for name in STAGES} for part in ("steps", "validation"))
+        )
+    profile = _profile(*question)
+    remember("memory", json.loads(key), {"steps": profile.steps, "validation": profile.validation})
+    return profile
+
+
+def _pairs(stored: Sequence[Sequence[int]]) -> tuple[Bytes, ...]:
+    return tuple((always, per_image) for always, per_image in stored)
+
+
 def _profile(
     settings: tuple[tuple[str, Any], ...], classes: int, boxes: int, device_type: str, precision: str
 ) -> MemoryProfile:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.messages import bad_input
+from engine.messages import bad_input, nearest
 from tui.commands.options import EMBEDDED
 
 if TYPE_CHECKING:
     from engine.dataset.index import Dataset
     from engine.plan import DataSource, Plan
+    from engine.supervision import OnOutOfMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,32 @@ def assemble(wanted: Wanted) -> tuple[Plan, Dataset]:
     """
     from engine.hardware import probe
     from engine.plan import open_source
+    from engine.planning.device import test_sixteen_bit
     from engine.planning.resolve import make_plan
 
     recipe = _recipe(wanted)
     source = source_of(wanted.data, wanted.workspace, wanted.format, wanted.classes, wanted.mapping)
     dataset = open_source(source, recipe.seed)
-    return make_plan(recipe, dataset, source, probe(wanted.workspace), wanted.workspace), dataset
+    hardware = probe(wanted.workspace)
+    test_sixteen_bit(recipe, hardware)
+    return make_plan(recipe, dataset, source, hardware, wanted.workspace), dataset
+
+
+def out_of_memory_answer(word: str) -> OnOutOfMemory:
+    """What --on-oom says.
+
+    Raises:
+        BadInput: it is none of the three.
+    """
+    for answer in ("stop", "retry", "accumulate"):
+        if word == answer:
+            return answer
+    raise bad_input(
+        "command.on_oom",
+        "--on-oom {word}: it is stop, retry or accumulate; did you mean {nearest}?",
+        word=word,
+        nearest=nearest(word, ("stop", "retry", "accumulate")) or "retry",
+    )
 
 
 def source_of(

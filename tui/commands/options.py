@@ -31,6 +31,15 @@ WeightsFile = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
+OnOom = Annotated[
+    str,
+    typer.Option(
+        "--on-oom",
+        metavar="stop|retry|accumulate",
+        help="When memory runs out: stop; go on with smaller batches; or with as many of them as make the old step.",
+    ),
+]
+
 HERE = Path()
 EMBEDDED = "sample"
 """As --data: the drawn sample set."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from tui.commands.options import HERE, Classes, Data, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
-from tui.output import duration, megabytes, print_json, print_line, print_table
+from tui.exits import complain
+from tui.output import duration, gigabytes, print_json, print_line, print_table
+from tui.progress import waiting
 
 if TYPE_CHECKING:
-    from engine.plan import Plan
+    from engine.plan import Plan, StagePlan
 
 
 def plan(
@@ -20,19 +25,41 @@ def plan(
     classes: Classes = None,
     mapping: Mapping = None,
     workspace: Workspace = HERE,
+    rehearsal: Annotated[
+        bool, typer.Option(help="Time three steps of each stage where that was not done here before.")
+    ] = True,
     json: Json = False,
 ) -> int:
-    """What a training would do: stages, batch sizes, learning rates, steps, warnings."""
+    """What a training would do: stages, batch sizes, learning rates, steps, memory, time, warnings."""
     from tui.commands.assembly import Wanted, assemble
 
     made, _ = assemble(
         Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
     )
+    if rehearsal:
+        made = _rehearsed(made)
     if json:
         print_json(made.to_json())
     else:
         print_plan(made)
     return 0
+
+
+def _rehearsed(made: Plan) -> Plan:
+    """The Plan with seconds, from a rehearsal that is done once for this machine and training."""
+    from engine.hardware import probe
+    from engine.planning.rehearsal import rehearse
+    from engine.planning.timing import with_seconds
+
+    if all(stage.seconds_estimate is not None for stage in made.stages):
+        return made
+    with waiting("Rehearsing the first steps of each stage"):
+        found = rehearse(made, probe(Path(made.workspace)))
+    if found.out_of_memory is not None:
+        complain(f"The rehearsal ran out of memory in the {found.out_of_memory} stage: take a smaller batch.")
+    elif found.failed is not None:
+        complain(f"The rehearsal failed: {found.failed}")
+    return with_seconds(made, found)
 
 
 def print_plan(made: Plan) -> None:
@@ -55,7 +82,7 @@ def print_plan(made: Plan) -> None:
                 stage.batch_size,
                 stage.epochs * stage.steps_per_epoch,
                 f"{stage.init_lr:g} to {stage.min_lr:g}",
-                "" if stage.memory_estimate_bytes is None else megabytes(stage.memory_estimate_bytes),
+                _memory(stage),
                 "" if stage.seconds_estimate is None else duration(stage.seconds_estimate),
             )
             for stage in made.stages
@@ -63,3 +90,11 @@ def print_plan(made: Plan) -> None:
     )
     for warning in made.warnings:
         print_line(f"Note: {warning}")
+
+
+def _memory(stage: StagePlan) -> str:
+    """What is needed of what is free."""
+    if stage.memory_estimate_bytes is None:
+        return ""
+    limit = stage.memory_limit_bytes
+    return gigabytes(stage.memory_estimate_bytes) + ("" if limit is None else f" of {gigabytes(limit)} free")

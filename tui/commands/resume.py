@@ -7,19 +7,25 @@ from typing import Annotated
 
 import typer
 
-from tui.commands.options import HERE, Json, Settings, Workspace
+from tui.commands.options import HERE, Json, OnOom, Settings, Workspace
 
 
 def resume(
     run: Annotated[Path, typer.Argument(help="A run folder, its name in logs/, or a checkpoint.")],
     settings: Settings = None,
     workspace: Workspace = HERE,
+    on_oom: OnOom = "stop",
     json: Json = False,
 ) -> int:
     """Go on from the last checkpoint, exactly; with --set unfreeze_epoch=..., extend."""
     from engine.launch import resume as go_on
     from engine.recipe import parse_assignments
+    from tui.commands.assembly import out_of_memory_answer
     from tui.following import follow
 
+    answer = out_of_memory_answer(on_oom)
     overrides = parse_assignments(settings or ())
-    return follow(lambda control: go_on(run, control, overrides=overrides, workspace=workspace), json=json)
+    return follow(
+        lambda control: go_on(run, control, overrides=overrides, workspace=workspace, on_out_of_memory=answer),
+        json=json,
+    )

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tui.commands.options import HERE, Classes, Data, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
+from tui.commands.options import (
+    HERE,
+    Classes,
+    Data,
+    Format,
+    Json,
+    Mapping,
+    OnOom,
+    Preset,
+    RecipeFile,
+    Settings,
+    Workspace,
+)
 
 
 def train(
@@ -14,17 +26,19 @@ def train(
     classes: Classes = None,
     mapping: Mapping = None,
     workspace: Workspace = HERE,
+    on_oom: OnOom = "stop",
     json: Json = False,
 ) -> int:
     """Train from beginning to end. Ctrl+C stops within a step and keeps a checkpoint."""
     from engine.launch import start
-    from tui.commands.assembly import Wanted, assemble
+    from tui.commands.assembly import Wanted, assemble, out_of_memory_answer
     from tui.commands.plan import print_plan
     from tui.following import follow
 
+    answer = out_of_memory_answer(on_oom)
     made, dataset = assemble(
         Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
     )
     if not json:
         print_plan(made)
-    return follow(lambda control: start(made, control, dataset), json=json)
+    return follow(lambda control: start(made, control, dataset, on_out_of_memory=answer), json=json)

@@ -1,0 +1,219 @@
+"""A rehearsal: the first steps of both stages and a validation batch, in a fresh process, before a run begins.
+
+On a GPU it settles what a prediction cannot know (the context, what cuDNN asks for, fragments), so that memory that would run
+out at the unfreezing, hours later, runs out now. Everywhere it tells how long a step takes. What it found is remembered for
+each device, driver, torch, data set and recipe.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.hardware import Hardware, probe
+from engine.plan import Plan, plan_from_json
+from engine.planning.budget import CUDA_CONTEXT
+from engine.planning.children import KILLED, ask_child, identity_of
+from engine.planning.remembered import program, recall, remember
+
+_KIND = "rehearsals"
+_TIMEOUT = 900.0
+STEPS = 3
+"""The first is slower (caches are filled, kernels are chosen) and lacks the optimizer's state; the others are timed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rehearsal found.
+
+    `step_seconds` for each stage that was got to; `validation_seconds` for each image; `save_seconds` for a checkpoint;
+    `peak_bytes` of a card for each stage, context included (empty on the processor).
+    `out_of_memory` names the stage in which memory ran out.
+    """
+
+    step_seconds: Mapping[str, float]
+    validation_seconds: float | None
+    save_seconds: float | None
+    peak_bytes: Mapping[str, int]
+    out_of_memory: str | None = None
+    failed: str | None = None
+
+
+def remembered_rehearsal(plan: Plan, hardware: Hardware) -> Rehearsal | None:
+    """What an earlier rehearsal of this very training on this very machine found."""
+    answer = recall(_KIND, _key(plan, hardware))
+    return None if answer is None else _rehearsal(answer)
+
+
+def rehearse(plan: Plan, hardware: Hardware) -> Rehearsal:
+    """Rehearse `plan`, or recall an earlier rehearsal that went well. Takes some steps' time."""
+    known = remembered_rehearsal(plan, hardware)
+    if known is not None:
+        return known
+    answer = ask_child(__name__, plan.to_json(), _TIMEOUT)
+    found = _rehearsal(answer)
+    if found.failed is None and found.out_of_memory is None:  # what was short of memory may find more another time
+        remember(_KIND, _key(plan, hardware), answer)
+    return found
+
+
+def _rehearsal(answer: Mapping[str, Any]) -> Rehearsal:
+    if answer.get("failed") == KILLED:
+        # A kernel that is out of memory kills whoever asks for more.
+        return Rehearsal({}, None, None, {}, out_of_memory="start")
+    if answer.get("failed") is not None:
+        return Rehearsal({}, None, None, {}, failed=str(answer["failed"]))
+    return Rehearsal(**answer)
+
+
+def _key(plan: Plan, hardware: Hardware) -> dict[str, Any]:
+    settings = plan.recipe.read_settings()
+    kept = (
+        *("network", "method", "input_shape", "optimizer_type", "ema", "num_workers", "mosaic", "mosaic_prob", "mixup"),
+        *("mixup_prob", "iou_type", "focal_loss", "parallel"),
+    )
+    return {
+        **identity_of(plan.device, hardware),
+        **program(),
+        **{name: settings[name] for name in kept if name in settings},
+        "precision": plan.precision,
+        "threads": plan.threads,
+        "classes": len(plan.classes),
+        "data": plan.data.path,
+        "stages": [[stage.name, stage.batch_size, stage.accumulate] for stage in plan.stages],
+    }
+
+
+def perform(plan: Plan) -> Rehearsal:
+    """The rehearsal itself, in the process that asks; the plan's first stages come first, as they will."""
+    import torch
+
+    from engine.dataset.loader import CachedImages
+    from engine.network.yolov4 import build_network
+    from engine.plan import open_source
+    from engine.training.exactness import exact
+    from engine.training.learner import Learner
+    from engine.training.memory import is_out_of_memory
+
+    dataset = open_source(plan.data, plan.recipe.seed)
+    device = torch.device(plan.device)
+    torch.manual_seed(plan.recipe.seed)
+    built: Any = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
+    found = Rehearsal({}, None, None, {})
+    with exact(plan):
+        stage_name = "start"
+        try:
+            context = _context_bytes(plan)
+            moved = built.to(device, memory_format=torch.channels_last)
+            learner = Learner(plan.recipe, moved, device, plan.precision, plan.total_steps)
+            images = CachedImages(dataset)
+            for stage in plan.stages:
+                stage_name = stage.name
+                found = _rehearse_stage(found, plan, stage.name, learner, images, context)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            found = replace(found, out_of_memory=stage_name)
+        gc.collect()
+        if found.out_of_memory is None:
+            found = replace(found, save_seconds=_seconds_to_save(learner, Path(plan.workspace)))
+    return found
+
+
+def _rehearse_stage(found: Rehearsal, plan: Plan, name: str, learner: Any, images: Any, context: int) -> Rehearsal:
+    """Three whole steps with as many boxes in an image as there will ever be, then a validation batch."""
+    import torch
+
+    from engine.dataset.loader import training_batches, validation_batches
+    from engine.evaluation.evaluate import score_batch
+    from engine.evaluation.metrics import Scorer
+    from engine.network.decode import decode
+    from engine.planning.suggestion import most_boxes
+
+    recipe, stage = plan.recipe, next(stage for stage in plan.stages if stage.name == name)
+    learner.enter(stage.name)
+    boxes, seconds = most_boxes(images.dataset), []
+    wanted = min(STEPS, stage.steps_per_epoch)
+    batches = training_batches(
+        images, recipe, epoch=0, batch_size=stage.batch_size, first_image=0, workers=recipe.num_workers
+    )
+    with closing(batches):
+        for step in range(wanted):
+            began = time.monotonic()
+            group = [_with_boxes(next(batches), boxes) for _ in range(stage.accumulate)]
+            learner.step(group, stage.min_lr, step, stop_at_broken=False)[0].item()
+            seconds.append(time.monotonic() - began)
+    timed = seconds[1:] or seconds
+    validation = found.validation_seconds
+    batch = min(one.batch_size for one in plan.stages)
+    if len(images.dataset.splits["val"]):
+        learner.evaluated.eval()
+        scorer = Scorer(images.dataset.classes)
+        began, count = time.monotonic(), 0
+        looked_at = validation_batches(images, "val", recipe.input_shape, batch, recipe.num_workers)
+        with closing(looked_at), torch.inference_mode():
+            for number, one in enumerate(looked_at):
+                if number == 2 or not one.indices:
+                    break
+                raw = learner.predict(one.images)
+                learner.loss.terms(raw, one.targets.to(learner.device), training=False).parts().total.item()
+                score_batch(scorer, one, decode(raw, learner.evaluated.levels, recipe.input_shape))
+                count += len(one.indices)
+        validation = (time.monotonic() - began) / max(count, 1)
+    return replace(
+        found,
+        step_seconds={**found.step_seconds, name: sum(timed) / len(timed)},
+        validation_seconds=validation,
+        peak_bytes=found.peak_bytes
+        if learner.device.type != "cuda"
+        else {**found.peak_bytes, name: context + torch.cuda.max_memory_reserved(learner.device)},
+    )
+
+
+def _with_boxes(batch: Any, boxes: int) -> Any:
+    """The batch with its truth padded to so many boxes, which cost memory as real ones do."""
+    import torch.nn.functional as F  # noqa: N812
+
+    missing = max(0, boxes - batch.targets.shape[1])
+    return replace(batch, targets=F.pad(F.pad(batch.targets, (0, 0, 0, missing)), (0, 0, 0, 0)))
+
+
+def _context_bytes(plan: Plan) -> int:
+    """What a process takes of a card before its first tensor of any size."""
+    import torch
+
+    if not plan.device.startswith("cuda"):
+        return 0
+    device = torch.device(plan.device)
+    card = probe(Path(plan.workspace)).cuda_card(device.index or 0)
+    torch.zeros(1, device=device)
+    free_now, _ = torch.cuda.mem_get_info(device)
+    if card is None or card.memory_free is None:
+        return CUDA_CONTEXT
+    return max(0, card.memory_free - free_now)
+
+
+def _seconds_to_save(learner: Any, workspace: Path) -> float:
+    """How long a checkpoint takes on the run's own disk."""
+    import torch
+
+    from engine.files import write_whole
+
+    logs = workspace / "logs"
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=logs if logs.is_dir() else workspace, prefix=".rehearsal") as folder:
+        write_whole(Path(folder) / "checkpoint", lambda file: torch.save(learner.state(), file))
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    result = perform(plan_from_json(json.loads(sys.stdin.read())))
+    sys.stdout.write(json.dumps({name: getattr(result, name) for name in Rehearsal.__dataclass_fields__}) + "\n")

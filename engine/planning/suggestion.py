@@ -1,0 +1,257 @@
+"""The batch sizes that fit into what memory is free now, and what would help where even the smallest does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from engine.dataset.index import Dataset
+from engine.hardware import Hardware
+from engine.messages import Message
+from engine.planning.budget import Budget, budget_of
+from engine.planning.device import good_sixteen_bit
+from engine.planning.memory import MemoryProfile, memory_profile
+from engine.recipe import Recipe
+
+LEAST_BATCH = 2
+"""Batch norm cannot train on one image."""
+MOST_USEFUL_BATCH = 64
+"""The tutorials fit their learning rates to 64 images; with more an epoch only has fewer steps."""
+GOOD_BATCH = 8
+LEAST_STEPS = 400
+"""A training should have so many steps: small data sets learn better in more and smaller ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a suggestion is made for."""
+
+    recipe: Recipe
+    classes: int
+    boxes: int
+    """Most ground truth boxes in an image."""
+    train_images: int
+    precision: str
+    budget: Budget
+    sixteen_bit: str | None
+    """The 16-bit format that the device computes well in, if any."""
+
+    def profile(self) -> MemoryProfile:
+        """The memory of this training."""
+        return memory_profile(self.recipe, self.classes, self.boxes, self.budget.device_type, self.precision)
+
+    @property
+    def most(self) -> int:
+        """The largest batch that the data set gives, at least 2."""
+        return max(LEAST_BATCH, self.train_images // self.recipe.accumulate)
+
+    @property
+    def freezes_only(self) -> bool:
+        """No stage trains everything."""
+        return self.recipe.freeze_train and self.recipe.freeze_epoch >= self.recipe.unfreeze_epoch
+
+
+def situation_of(recipe: Recipe, dataset: Dataset, device: str, precision: str, hardware: Hardware) -> Situation:
+    """What a suggestion for this training on this machine, as it is now, is made for."""
+    return Situation(
+        recipe=recipe,
+        classes=len(dataset.classes),
+        boxes=most_boxes(dataset),
+        train_images=len(dataset.splits["train"]),
+        precision=precision,
+        budget=budget_of(hardware, device),
+        sixteen_bit=good_sixteen_bit(device, hardware),
+    )
+
+
+def most_boxes(dataset: Dataset) -> int:
+    """Most boxes that a sample will show: a mosaic has the boxes of four images, less what it cuts away."""
+    return int(2 * np.diff(dataset.first).max(initial=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Batch sizes of both stages; `largest` is what memory and data set would allow for the stage that needs most."""
+
+    freeze: int
+    unfreeze: int
+    largest: int
+
+
+def suggest_batches(situation: Situation) -> Batches | None:
+    """The batch sizes for "auto"; None where not even 2 fits.
+
+    The unfreeze batch is the largest that fits, up to what still makes enough steps of the data; the freeze batch is twice
+    that, as far as it fits.
+    """
+    profile = situation.profile()
+    if situation.freezes_only:
+        largest = largest_that_fits(_fits_in(situation, profile, "freeze"), situation.most)
+        return None if largest is None else Batches(_useful(situation, largest), _useful(situation, largest), largest)
+    largest = largest_that_fits(_fits_in(situation, profile, "unfreeze"), situation.most)
+    if largest is None:
+        return None
+    unfreeze = _useful(situation, largest)
+    return Batches(fitting_freeze_batch(situation, unfreeze), unfreeze, largest)
+
+
+def fitting_freeze_batch(situation: Situation, unfreeze: int) -> int:
+    """The largest freeze batch of 1 to 2 times `unfreeze` that fits; `unfreeze` where none does."""
+    profile = situation.profile()
+
+    def fits(batch: int) -> bool:
+        return situation.budget.fits(profile.peak("freeze", batch, unfreeze))
+
+    return largest_that_fits(fits, min(2 * unfreeze, situation.most), least=unfreeze) or unfreeze
+
+
+def largest_that_fits(fits: Callable[[int], bool], most: int, least: int = LEAST_BATCH) -> int | None:
+    """The largest number from `least` to `most` that fits, where everything smaller than one that fits does too."""
+    if most < least or not fits(least):
+        return None
+    low, high = least, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
+def _fits_in(situation: Situation, profile: MemoryProfile, stage: Any) -> Callable[[int], bool]:
+    return lambda batch: situation.budget.fits(profile.peak(stage, batch, batch))
+
+
+def _useful(situation: Situation, largest: int) -> int:
+    images_seen = situation.train_images * situation.recipe.unfreeze_epoch
+    enough_steps = images_seen // (LEAST_STEPS * situation.recipe.accumulate)
+    return min(largest, MOST_USEFUL_BATCH, max(GOOD_BATCH, enough_steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Settings with which a batch of 2 would fit, and the bytes that it would need with its margin."""
+
+    settings: dict[str, Any]
+    need: int
+
+    def __str__(self) -> str:
+        """The settings as they are typed, and the number."""
+        words = " ".join(f"{key}={_typed(value)}" for key, value in self.settings.items())
+        return f"{words} ({gigabytes(self.need)})"
+
+
+def ways_to_fit(situation: Situation) -> tuple[Way, ...]:
+    """What would make a batch of 2 fit, what changes least first: 16-bit, a smaller input, freezing only, the tiny network.
+
+    Where none of them suffices alone, the first of their sums that does; empty where nothing does.
+    """
+    single = tuple(
+        way for way in _single_ways(situation) if situation.budget.limit is None or way.need <= situation.budget.limit
+    )
+    if single:
+        return single
+    together: dict[str, Any] = {}
+    for change in _changes(situation):
+        together |= change
+        way = _way(situation, together)
+        if situation.budget.limit is not None and way.need <= situation.budget.limit:
+            return (way,)
+        smaller = _smaller_input(_changed(situation, together))
+        if smaller is not None:
+            return (_way(situation, together | smaller),)
+    return ()
+
+
+def _single_ways(situation: Situation) -> Iterator[Way]:
+    for change in _changes(situation):
+        if "freeze_epoch" in change and (smaller := _smaller_input(situation)) is not None:
+            yield _way(situation, smaller)
+        yield _way(situation, change)
+
+
+def _changes(situation: Situation) -> Iterator[dict[str, Any]]:
+    recipe = situation.recipe
+    if situation.precision == "fp32" and situation.sixteen_bit is not None:
+        yield {"precision": situation.sixteen_bit}
+    if recipe.start != "scratch" and not situation.freezes_only:
+        yield {"freeze_train": True, "freeze_epoch": recipe.unfreeze_epoch}
+    if recipe.network == "yolov4":
+        yield {"network": "yolov4-tiny"}
+
+
+def _smaller_input(situation: Situation) -> dict[str, Any] | None:
+    """The largest input of the same form that fits."""
+    height, width = situation.recipe.input_shape
+    longer = max(height, width) // 32
+
+    def shape(steps: int) -> tuple[int, int]:
+        return tuple(max(32, round(side * steps / longer / 32) * 32) for side in (height, width))  # type: ignore[return-value]
+
+    def fits(steps: int) -> bool:
+        changed = _changed(situation, {"input_shape": shape(steps)})
+        return situation.budget.limit is None or _need(changed) <= situation.budget.limit
+
+    steps = largest_that_fits(fits, longer - 1, least=_LEAST_INPUT)
+    return None if steps is None else {"input_shape": shape(steps)}
+
+
+_LEAST_INPUT = 5  # times 32 pixels; below that little is left to see
+
+
+def _way(situation: Situation, settings: dict[str, Any]) -> Way:
+    return Way(dict(settings), _need(_changed(situation, settings)))
+
+
+def _changed(situation: Situation, settings: dict[str, Any]) -> Situation:
+    recipe = situation.recipe.model_copy(update={k: v for k, v in settings.items() if k != "precision"})
+    if "network" in settings:
+        recipe = recipe.model_copy(update={"anchors": "network"})
+    return replace(situation, recipe=recipe, precision=settings.get("precision", situation.precision))
+
+
+def need_of_least_batch(situation: Situation) -> int:
+    """Bytes that a batch of 2 needs in the stage that needs most, margin included."""
+    return _need(situation)
+
+
+def _need(situation: Situation) -> int:
+    stage: Any = "freeze" if situation.freezes_only else "unfreeze"
+    return situation.budget.need(situation.profile().peak(stage, LEAST_BATCH, LEAST_BATCH))
+
+
+def does_not_fit(situation: Situation, device: str) -> Message:
+    """The sentence for a training of which not even a batch of 2 fits."""
+    ways = ways_to_fit(situation)
+    height, width = situation.recipe.input_shape
+    return Message(
+        "plan.memory",
+        "{network} at {width}x{height} needs {need} for the smallest batch, 2, and {limit} are free on {device}. {ways}",
+        {
+            "network": situation.recipe.network,
+            "width": width,
+            "height": height,
+            "need": gigabytes(need_of_least_batch(situation)),
+            "limit": gigabytes(situation.budget.limit or 0),
+            "device": device,
+            "ways": "What would fit: " + "; or ".join(map(str, ways)) + "."
+            if ways
+            else "No setting makes it fit: close other programs that hold memory, or train on another device.",
+        },
+    )
+
+
+def gigabytes(size: int) -> str:
+    """Bytes as the makers of memory count them (1 GB = 2^30 bytes)."""
+    return f"{size / 2**30:.1f} GB"
+
+
+def _typed(value: Any) -> str:
+    return (
+        f"[{value[0]},{value[1]}]"
+        if isinstance(value, tuple)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
