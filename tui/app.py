@@ -141,7 +141,7 @@ class Freezetui(App[int]):
 
     def action_command_palette(self) -> None:
         """The menu, in the user's language."""
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette([Menu], placeholder=_("Type to search ..."), id="--command-palette"))
 
     def action_help_quit(self) -> None:
@@ -171,4 +171,3 @@ class Freezetui(App[int]):
 
 def _warm_engine() -> None:
     import engine.launch  # noqa: F401
-

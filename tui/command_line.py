@@ -38,7 +38,7 @@ def _freezetui(
     preset: Annotated[str | None, typer.Option("--preset", help="The wizard begins with this preset.")] = None,
     workspace: Workspace = HERE,
     lang: Annotated[str | None, typer.Option("--lang", help="The wizard's language: en or zh_CN.")] = None,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> int:
@@ -59,7 +59,12 @@ def _refuse_misplaced(
     """The wizard's options in front of a command would be ignored in silence."""
     from engine.messages import bad_input
 
-    given = {"--data": data, "--preset": preset, "--lang": lang, "--workspace": None if workspace == HERE else workspace}
+    given = {
+        "--data": data,
+        "--preset": preset,
+        "--lang": lang,
+        "--workspace": None if workspace == HERE else workspace,
+    }
     for option, value in given.items():
         if value is not None:
             raise bad_input(

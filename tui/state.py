@@ -85,7 +85,9 @@ def save_state(state: WizardState, workspace: Path) -> None:
     """
     path = state_file(workspace)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps({"format_version": FORMAT_VERSION, **asdict(state)}, ensure_ascii=False, indent=2) + "\n")
+    write_text(
+        path, json.dumps({"format_version": FORMAT_VERSION, **asdict(state)}, ensure_ascii=False, indent=2) + "\n"
+    )
 
 
 def load_state(workspace: Path) -> WizardState:

@@ -13,4 +13,6 @@ class DataStep(Step):
 
     place: ClassVar[str] = "data"
     heading: ClassVar[str] = N_("Which pictures shall it learn from?")
-    reason: ClassVar[str] = N_("A folder of pictures with labels; whatever its format, it is looked at and nothing in it is changed.")
+    reason: ClassVar[str] = N_(
+        "A folder of pictures with labels; whatever its format, it is looked at and nothing in it is changed."
+    )

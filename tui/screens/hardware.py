@@ -62,7 +62,9 @@ class HardwareStep(Step):
         processor, memory = hardware.processor, hardware.memory
         cores = counted("{count} core", "{count} cores", processor.cores)
         fast = "  ·  " + _("fast in bf16") if processor.amx_bf16 else ""
-        self.query_one("#processor", Words).say(_("processor  {name}, {cores}", name=processor.name, cores=cores) + fast)
+        self.query_one("#processor", Words).say(
+            _("processor  {name}, {cores}", name=processor.name, cores=cores) + fast
+        )
         used = memory.total - memory.available
         limited = "  " + _("(limit of this container)") if memory.limited else ""
         self.query_one("#memory", Meter).show(
@@ -77,9 +79,7 @@ class HardwareStep(Step):
         shown = ""
         if driver.problem is None:
             cuda = _("unknown") if driver.cuda is None else "{}.{}".format(*driver.cuda)
-            shown = _(
-                "driver  NVIDIA {version}, CUDA up to {cuda}", version=driver.version or _("unknown"), cuda=cuda
-            )
+            shown = _("driver  NVIDIA {version}, CUDA up to {cuda}", version=driver.version or _("unknown"), cuda=cuda)
         self.query_one("#driver", Words).say(shown)
         self.query_one("#driver").display = bool(shown)
         found = [driver.problem, *driver.notes, *hardware.notes]

@@ -34,8 +34,8 @@ class Step(Screen[None]):
     reason: ClassVar[str]
     """One line: why this step is there."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (30, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "forward", N_("go on")),
@@ -155,4 +155,3 @@ class Step(Screen[None]):
     def on_path_stop_chosen(self, event: PathStop.Chosen) -> None:
         """Go where the path was clicked."""
         self.wizard.go_to(event.place)
-

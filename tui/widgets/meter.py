@@ -31,5 +31,7 @@ class Meter(Widget):
             bar = Content(" " * width)
         else:
             used = min(width, max(0, round(self._share * width)))
-            bar = Content.assemble((FULL * used, "$error" if self._share > 0.9 else "$primary"), (EMPTY * (width - used), "$text-disabled"))
+            bar = Content.assemble(
+                (FULL * used, "$error" if self._share > 0.9 else "$primary"), (EMPTY * (width - used), "$text-disabled")
+            )
         return Content.assemble(label.stylize("$text-muted"), "  ", bar, "  ", figure)
