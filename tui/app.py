@@ -22,6 +22,7 @@ from tui.live_hardware import LiveHardware
 from tui.menu import Menu
 from tui.screens.data import DataStep
 from tui.screens.explanation import ExplanationScreen
+from tui.screens.going_on import GoingOnScreen
 from tui.screens.hardware import HardwareStep
 from tui.screens.recipe import RecipeStep
 from tui.screens.results import ResultsStep
@@ -69,10 +70,12 @@ class Freezetui(App[int]):
     hardware: reactive[Hardware | None] = reactive(None)
     """The latest look; screens watch it."""
 
-    def __init__(self, state: WizardState, workspace: Path) -> None:
+    def __init__(self, state: WizardState, workspace: Path, *, offer: bool = False) -> None:
+        """`offer`: `state` is from another day; ask whether to go on with it."""
         super().__init__()
         self.state = state
         self.workspace = workspace
+        self._offer = offer
         self.training: Control | None = None
         """Of the training that runs in this process; set by Train. Whoever ends the wizard asks it to stop first."""
         self._live = LiveHardware(workspace, self._looked)
@@ -83,8 +86,14 @@ class Freezetui(App[int]):
         if self.state.theme in self.available_themes:
             self.theme = str(self.state.theme)
         self.push_screen(STEPS[self.state.place]())
+        if self._offer:
+            self.push_screen(GoingOnScreen(self.state), self._offered)
         self.call_after_refresh(self._begin_work)
         self._listen_to_signals()
+
+    def _offered(self, go_on: bool | None) -> None:
+        if go_on is False:
+            self.begin_anew()
 
     def on_unmount(self) -> None:
         """Look no more."""

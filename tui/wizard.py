@@ -21,6 +21,7 @@ def open_wizard(
         BadInput: no such preset or language.
     """
     state = load_state(workspace)
+    offer = state.begun and data is None and preset is None
     if data is not None and data != state.data:
         state.forget()
         state.data = data
@@ -39,5 +40,5 @@ def open_wizard(
 
     prepare_children()
     with own_terminal(logs_folder(workspace) / "wizard.log"):
-        result = Freezetui(state, workspace).run()
+        result = Freezetui(state, workspace, offer=offer).run()
     return result or 0

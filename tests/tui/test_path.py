@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,19 @@ def test_the_state_survives_and_a_damaged_file_is_a_fresh_start(tmp_path: Path) 
     ):
         state_file(tmp_path).write_text(damage, encoding="utf-8")
         assert load_state(tmp_path) == WizardState()
+
+
+@pytest.mark.parametrize(("key", "data"), [("enter", "somewhere [old]"), ("n", None)])
+def test_another_day_one_is_asked_whether_to_go_on(tmp_path: Path, key: str, data: str | None) -> None:
+    state = WizardState(data="somewhere [old]", place="recipe", furthest="recipe", language="en")
+
+    async def run() -> None:
+        app = Freezetui(state, tmp_path, offer=True)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause()
+            assert "somewhere [old]" in shown(app)
+            await pilot.press(key)
+            await until(pilot, lambda: "Go on where you left?" not in shown(app))
+
+    asyncio.run(run())
+    assert state.data == data
