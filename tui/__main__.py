@@ -1,5 +1,5 @@
 """`python -m tui` is `freezetui`."""
 
-from tui.app import main
+from tui.command_line import main
 
 main()

@@ -1,54 +1,182 @@
-"""The command `freezetui`. Nothing heavy is imported here: help and the first screen appear at once."""
+"""The wizard's app: its state, its places, its language; what a place shows is in `tui/screens/`."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-import typer
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.message_pump import MessagePump
+from textual.reactive import reactive
 
-from tui.commands import data, evaluate, plan, predict, presets, probe, resume, runs, train, weights
-from tui.exits import guarded
+from engine.hardware import Hardware
+from engine.messages import BadInput
+from tui.live_hardware import LiveHardware
+from tui.menu import Menu
+from tui.screens.data import DataStep
+from tui.screens.explanation import ExplanationScreen
+from tui.screens.going_on import GoingOnScreen
+from tui.screens.hardware import HardwareStep
+from tui.screens.recipe import RecipeStep
+from tui.screens.results import ResultsStep
+from tui.screens.review import ReviewStep
+from tui.screens.runs import RunsStep
+from tui.screens.step import Step
+from tui.screens.train import TrainStep
+from tui.screens.tune import TuneStep
+from tui.screens.weights import WeightsStep
+from tui.state import WizardState, save_state
+from tui.text import N_, _, language_of_locale, set_language, worded
 
-app = typer.Typer(
-    name="freezetui",
-    help="From a folder of labelled images to a working YOLOv4 detector: backbone frozen first, then everything.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+if TYPE_CHECKING:
+    from engine.training.control import Control
 
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"freezetui {version('freezetui')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _freezetui(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    pass
-
-
-app.command()(probe.probe)
-app.add_typer(data.app, name="data")
-app.add_typer(presets.app, name="presets")
-app.add_typer(weights.app, name="weights")
-app.command()(plan.plan)
-app.command()(train.train)
-app.command()(resume.resume)
-app.command()(runs.runs)
-app.command()(evaluate.evaluate)
-app.command()(predict.predict)
+STEPS: dict[str, type[Step]] = {
+    step.place: step
+    for step in (
+        HardwareStep,
+        DataStep,
+        WeightsStep,
+        RecipeStep,
+        TuneStep,
+        ReviewStep,
+        TrainStep,
+        ResultsStep,
+        RunsStep,
+    )
+}
 
 
-def main() -> None:
-    """Run the command line; the exit code says how it ended."""
-    sys.exit(guarded(app))
+class Freezetui(App[int]):
+    """Ends with the exit code of the command."""
+
+    TITLE = "freezetui"
+    CSS_PATH = "wizard.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Menu] | Callable[[], type[Menu]]]] = {Menu}  # type: ignore[assignment]
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+p", "command_palette", N_("menu"), priority=True),
+        Binding("ctrl+q", "quit", N_("quit"), show=False, priority=True),
+    ]
+
+    hardware: reactive[Hardware | None] = reactive(None)
+    """The latest look; screens watch it."""
+
+    def __init__(self, state: WizardState, workspace: Path, *, offer: bool = False) -> None:
+        """`offer`: `state` is from another day; ask whether to go on with it."""
+        super().__init__()
+        self.state = state
+        self.workspace = workspace
+        self._offer = offer
+        self.training: Control | None = None
+        """Of the training that runs in this process; set by Train. Whoever ends the wizard asks it to stop first."""
+        self._live = LiveHardware(workspace, self._looked)
+        set_language(state.language or language_of_locale())
+
+    def on_mount(self) -> None:
+        """Show the first place, then look at the hardware and warm the engine."""
+        if self.state.theme in self.available_themes:
+            self.theme = str(self.state.theme)
+        self.push_screen(STEPS[self.state.place]())
+        if self._offer:
+            self.push_screen(GoingOnScreen(self.state), self._offered)
+        self.call_after_refresh(self._begin_work)
+        self._listen_to_signals()
+
+    def _offered(self, go_on: bool | None) -> None:
+        if go_on is False:
+            self.begin_anew()
+
+    def on_unmount(self) -> None:
+        """Look no more."""
+        self._live.stop()
+
+    def _begin_work(self) -> None:
+        self._live.start()
+        # torch takes seconds to import; whoever needs it first should find it there.
+        self.run_worker(_warm_engine, thread=True, group="warming", exit_on_error=False)
+
+    def _looked(self, hardware: Hardware) -> None:
+        pump: MessagePump = self
+        pump.call_later(setattr, self, "hardware", hardware)  # posts a message, which is safe from any thread
+
+    def go_to(self, place: str) -> None:
+        """Show a place; what was entered elsewhere is kept."""
+        self.state.reach(place)
+        self.keep_state()
+        self.switch_screen(STEPS[place]())
+
+    def speak(self, code: str) -> None:
+        """Change the language; the place is made anew in it."""
+        self.state.language = code
+        set_language(code)
+        self.go_to(self.state.place)
+
+    def wear(self, theme: str) -> None:
+        """Change the theme."""
+        self.state.theme = theme
+        self.theme = theme
+        self.keep_state()
+
+    def begin_anew(self) -> None:
+        """Forget what was entered."""
+        self.state.forget()
+        self.go_to(self.state.place)
+
+    def keep_state(self) -> None:
+        """Write the state; a folder that cannot be written to is said, and stops nothing."""
+        try:
+            save_state(self.state, self.workspace)
+        except (BadInput, OSError) as error:
+            sentences = [worded(message) for message in error.messages] if isinstance(error, BadInput) else [str(error)]
+            self.notify("\n".join(sentences), severity="warning", markup=False)
+
+    def action_explain(self) -> None:
+        """More about the field that has the focus, or about the step."""
+        node = self.focused or self.screen
+        for one in node.ancestors_with_self:
+            explain = getattr(one, "explain", None)
+            if callable(explain) and (text := explain()):
+                self.push_screen(ExplanationScreen(str(text)))
+                return
+
+    def action_command_palette(self) -> None:
+        """The menu, in the user's language."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette([Menu], placeholder=_("Type to search ..."), id="--command-palette"))
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C is a key here, and people press it to leave."""
+        self.notify(_("Ctrl+Q quits. What was entered is kept."), markup=False)
+
+    async def action_quit(self) -> None:
+        """Keep the state and end."""
+        self.keep_state()
+        self.exit(0)
+
+    def _listen_to_signals(self) -> None:
+        """A killed wizard or a closed terminal ends like a stop that was asked for."""
+        if sys.platform == "win32":
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: the tests' own loops
+                loop.add_signal_handler(number, self._end)
+
+    def _end(self) -> None:
+        if self.training is not None:
+            self.training.stop()  # its thread worker writes a checkpoint; the exit waits for it
+        self.keep_state()
+        self.exit(130)
+
+
+def _warm_engine() -> None:
+    import engine.launch  # noqa: F401

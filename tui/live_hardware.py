@@ -1,0 +1,37 @@
+"""Looks at the hardware about once a second, in a thread of its own, as long as the wizard runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.hardware import Hardware, HardwareWatch
+
+PERIOD = 1.0
+
+
+class LiveHardware:
+    """One thread that owns the watch, since NVML is asked from one thread only."""
+
+    def __init__(self, workspace: Path, seen: Callable[[Hardware], object]) -> None:
+        """`seen` is called in that thread with every look."""
+        self._workspace = workspace
+        self._seen = seen
+        self._ended = threading.Event()
+        # A driver that hangs (a card fallen off the bus) must not keep the wizard from ending.
+        self._thread = threading.Thread(target=self._look_on, name="hardware", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    def _look_on(self) -> None:
+        with HardwareWatch(self._workspace) as watch:
+            while not self._ended.is_set():
+                self._seen(watch.look())
+                self._ended.wait(PERIOD)

@@ -1,0 +1,1 @@
+"""The screens, one a file. `tui.app` knows them by the names of their places."""

@@ -1,0 +1,114 @@
+"""What this machine has, live, and what is recommended on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from engine.hardware import Hardware
+from tui.screens.step import Step
+from tui.text import N_, _, counted, worded
+from tui.text.sizes import gibibytes, gigabytes
+from tui.widgets.card_panel import CardPanel
+from tui.widgets.meter import Meter
+from tui.widgets.words import Words
+
+
+class HardwareStep(Step):
+    """Cards, processor, memory, disk, torch; looked at about once a second."""
+
+    place: ClassVar[str] = "hardware"
+    heading: ClassVar[str] = N_("What this machine has")
+    reason: ClassVar[str] = N_("Memory decides how many pictures one step may hold, so it is looked at first.")
+
+    def compose_body(self) -> Iterator[Widget]:
+        """Panels; cards join them as they are found."""
+        with Vertical(id="cards"):
+            yield Words(_("Looking ..."), id="looking")
+        with Vertical(id="machine") as machine:
+            machine.border_title = _("This machine")
+            yield Words(id="processor")
+            yield Meter(_("memory in use"), id="memory")
+            yield Words(id="disk")
+        with Vertical(id="software") as software:
+            software.border_title = "torch"
+            yield Words(id="build")
+            yield Words(id="driver")
+            yield Words(id="sentences")
+
+    def show_hardware(self, hardware: Hardware) -> None:
+        """Show another look."""
+        self.query_one("#looking").display = False
+        self._show_cards(hardware)
+        self._show_machine(hardware)
+        self._show_software(hardware)
+        self.suggest(recommendation(hardware))
+
+    def _show_cards(self, hardware: Hardware) -> None:
+        panels = list(self.query(CardPanel))
+        for card, panel in zip(hardware.cards, panels, strict=False):
+            panel.show(card)
+        for panel in panels[len(hardware.cards) :]:
+            panel.remove()
+        for card in hardware.cards[len(panels) :]:
+            panel = CardPanel()
+            self.query_one("#cards").mount(panel)
+            self.call_after_refresh(panel.show, card)
+
+    def _show_machine(self, hardware: Hardware) -> None:
+        processor, memory = hardware.processor, hardware.memory
+        cores = counted("{count} core", "{count} cores", processor.cores)
+        fast = "  ·  " + _("fast in bf16") if processor.amx_bf16 else ""
+        self.query_one("#processor", Words).say(
+            _("processor  {name}, {cores}", name=processor.name, cores=cores) + fast
+        )
+        used = memory.total - memory.available
+        limited = "  " + _("(limit of this container)") if memory.limited else ""
+        self.query_one("#memory", Meter).show(
+            used / memory.total if memory.total else None,
+            f"{gibibytes(used)} / {gibibytes(memory.total)}{limited}",
+        )
+        self.query_one("#disk", Words).say(_("disk  {size} free", size=gigabytes(hardware.disk_free)))
+
+    def _show_software(self, hardware: Hardware) -> None:
+        self.query_one("#build", Words).say(_build(hardware))
+        driver = hardware.driver
+        shown = ""
+        if driver.problem is None:
+            cuda = _("unknown") if driver.cuda is None else "{}.{}".format(*driver.cuda)
+            shown = _("driver  NVIDIA {version}, CUDA up to {cuda}", version=driver.version or _("unknown"), cuda=cuda)
+        self.query_one("#driver", Words).say(shown)
+        self.query_one("#driver").display = bool(shown)
+        found = [driver.problem, *driver.notes, *hardware.notes]
+        sentences = [worded(message) for message in found if message is not None]
+        self.query_one("#sentences", Words).say("\n".join(sentences))
+        self.query_one("#sentences").display = bool(sentences)
+
+
+def _build(hardware: Hardware) -> str:
+    build = hardware.torch
+    if build.version is None:
+        return _("torch is not installed")
+    if build.cuda:
+        return _("{version}, built for CUDA {cuda}", version=build.version, cuda=build.cuda)
+    if build.hip:
+        return _("{version}, built for AMD cards", version=build.version)
+    if build.mps:
+        return _("{version}, with Apple's graphics", version=build.version)
+    return _("{version}, without CUDA: it trains on the processor", version=build.version)
+
+
+def recommendation(hardware: Hardware) -> str:
+    """One sentence: what will train, and what suits it."""
+    if hardware.usable_cards:
+        # What is free now decides, not what the maker printed on the box.
+        best = hardware.usable_cards[0]
+        return _(
+            "Recommended: train on {card}, with {size} free now.", card=best.name, size=gibibytes(best.memory_free)
+        )
+    if hardware.torch.mps:
+        return _("Recommended: train on Apple's graphics.")
+    return _("Recommended: train on the processor, with the small network yolov4-tiny and a quick preset.")

@@ -1,0 +1,74 @@
+"""One graphics card as it is now."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from engine.hardware import Card
+from tui.text import _, worded
+from tui.text.sizes import gibibytes
+from tui.widgets.meter import Meter
+from tui.widgets.words import Words
+
+SHOWN_PROCESSES = 3
+
+
+class CardPanel(Vertical):
+    """Memory, load, temperature, who holds memory, and why torch cannot use the card where it cannot."""
+
+    def compose(self) -> ComposeResult:
+        """The lines of the card."""
+        yield Meter(_("memory in use"))
+        yield Words(classes="card-now")
+        yield Words(classes="card-processes")
+        yield Words(classes="card-problem")
+
+    def show(self, card: Card) -> None:
+        """Show another moment of the card."""
+        where = f"cuda:{card.cuda_index}" if card.usable else _("not usable")
+        self.border_title = _plain(f"{card.name}  {where}")
+        self.set_class(not card.usable, "-unusable")
+        share = None
+        if card.memory_total and card.memory_used is not None:
+            share = card.memory_used / card.memory_total
+        self.query_one(Meter).show(share, f"{gibibytes(card.memory_used)} / {gibibytes(card.memory_total)}")
+        self.query_one(".card-now", Words).say(_now(card))
+        self.query_one(".card-processes", Words).say(_holders(card))
+        problem = self.query_one(".card-problem", Words)
+        sentences = [message for message in (card.problem, *card.notes) if message is not None]
+        problem.say("\n".join(worded(message) for message in sentences))
+        problem.display = bool(sentences)
+
+
+def _now(card: Card) -> str:
+    if card.lost:
+        return _("lost: the driver no longer reaches it")
+    load = _("unknown") if card.utilisation is None else f"{card.utilisation} %"
+    parts = [_("free {size}", size=gibibytes(card.memory_free)), _("load {share}", share=load)]
+    if card.temperature is not None:
+        parts.append(f"{card.temperature} °C")
+    if card.power is not None:
+        parts.append(f"{card.power:.0f} W")
+    return "  ·  ".join(parts)
+
+
+def _holders(card: Card) -> str:
+    """The programs that hold the card's memory, the largest first."""
+    if card.processes is None:
+        return _("who uses its memory cannot be known")
+    if not card.processes:
+        return _("no program uses its memory")
+    ordered = sorted(card.processes, key=lambda process: -(process.memory or 0))
+    named = [
+        _("{program} ({pid}) {size}", program=one.name or "?", pid=one.pid, size=gibibytes(one.memory))
+        for one in ordered[:SHOWN_PROCESSES]
+    ]
+    if len(ordered) > SHOWN_PROCESSES:
+        named.append(_("and {count} more", count=len(ordered) - SHOWN_PROCESSES))
+    return _("used by {programs}", programs=", ".join(named))
+
+
+def _plain(title: str) -> str:
+    """A border title is markup; a card's name is not."""
+    return title.replace("[", r"\[")
