@@ -93,8 +93,8 @@ def print_plan(made: Plan) -> None:
 
 
 def _memory(stage: StagePlan) -> str:
-    """What is needed of what is free."""
-    if stage.memory_estimate_bytes is None:
+    """What is needed, of what is free."""
+    need, limit = stage.memory_estimate_bytes, stage.memory_limit_bytes
+    if need is None:
         return ""
-    limit = stage.memory_limit_bytes
-    return gigabytes(stage.memory_estimate_bytes) + ("" if limit is None else f" of {gigabytes(limit)} free")
+    return gigabytes(need) if limit is None else f"{gigabytes(need)} of {gigabytes(limit)}"
