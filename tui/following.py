@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from engine.messages import printable
+from tui.exits import complain
 from tui.mailbox import Mailbox
 from tui.printers import BarPrinter, JsonPrinter, LinePrinter, Printer
 
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
 def follow(begin: Callable[[Control], Iterator[Event]], *, json: bool) -> int:
     """Run the training that `begin` starts to its end, print its events, and return the exit code.
 
+    For people, what ended a training badly stands on standard error, as the sentence of every other command does.
+
     Raises:
         BadInput: the training could not begin.
     """
+    from engine.events import Failed, LossNotFinite, OutOfMemory
     from engine.launch import exit_code
     from engine.training.control import Control
 
@@ -41,6 +46,8 @@ def follow(begin: Callable[[Control], Iterator[Event]], *, json: bool) -> int:
         finally:
             mailbox.close()
             reader.join()
+    if not json and isinstance(last, OutOfMemory | LossNotFinite | Failed):
+        complain(printable(last.message))
     return exit_code(last)
 
 

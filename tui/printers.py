@@ -12,11 +12,8 @@ from engine.events import (
     EpochFinished,
     Evaluated,
     Event,
-    Failed,
     Finished,
     ImageSkipped,
-    LossNotFinite,
-    OutOfMemory,
     RunStarted,
     StageStarted,
     Step,
@@ -144,7 +141,7 @@ class _Clock:
 
 
 def sentence(event: Event) -> str | None:
-    """One line for people about an event; None where it is not worth one."""
+    """One line for people about an event; None where it is not worth one, and for bad ends, which go to standard error."""
     match event:
         case RunStarted():
             begins = "Going on" if event.continued else "Training"
@@ -165,8 +162,6 @@ def sentence(event: Event) -> str | None:
             return printable(event.reason)
         case BatchChanged():
             return f"From here on {event.batch_size} images a step."
-        case OutOfMemory() | LossNotFinite() | Failed():
-            return printable(event.message)
         case Stopped():
             return f"Stopped; nothing is lost. Go on with: freezetui resume {printable(event.checkpoint)}"
         case Finished():
