@@ -8,13 +8,14 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.network.weights import read_weights
-from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS, list_runs
+from engine.events import Step
+from engine.runs import list_runs, read_events
 from engine.training.checkpoint import load_newest
 from tests.small_disk import SmallDisk, small_disk
 from tests.small_training import arguments, child_environment, final_weights, freezetui, only_run, prepare, same_bits
@@ -138,7 +139,6 @@ def test_a_read_only_disk_is_one_sentence_for_training_and_for_going_on(whole: P
     for words in (
         arguments(disk.inside),
         ["resume", str(disk.inside / "logs" / run.name), "--set", "unfreeze_epoch=4"],
-        ["data", "sample", str(disk.inside / "drawn")],
     ):
         done = tell(*words, before=disk.entering)
         _, errors = done.communicate(timeout=300)
@@ -183,17 +183,22 @@ def test_a_workspace_that_cannot_be_written_is_told_at_once(whole: Path, tmp_pat
 
 def test_a_second_process_is_refused_while_the_first_trains_and_harms_nothing(whole: Path, tmp_path: Path) -> None:
     copy_start(whole, tmp_path)
-    training = tell(*arguments(tmp_path), "--json")
-    assert training.stdout is not None
-    next(line for line in training.stdout if json.loads(line)["event"] == "step")
-    run = only_run(tmp_path)
-    assert list_runs(tmp_path)[0].state == "running"
-    refused = freezetui("resume", str(run))
-    assert refused.returncode == 2
-    assert f"process {training.pid} is training into this run" in refused.stderr
-    assert training.poll() is None, "the first still trained while the second was refused"
-    _, errors = training.communicate(timeout=300)
-    assert training.returncode == 0, errors
-    assert same_bits(final_weights(run), final_weights(only_run(whole)))
-    for name in (BEST_WEIGHTS, LAST_WEIGHTS):
-        read_weights(run / name)
+    lines: list[str] = []
+    with tell(*arguments(tmp_path, unfreeze_epoch=500), "--json") as training:
+        assert training.stdout is not None
+        next(line for line in training.stdout if json.loads(line)["event"] == "step")
+        reader = threading.Thread(target=lines.extend, args=(training.stdout,))
+        reader.start()
+        run = only_run(tmp_path)
+        assert list_runs(tmp_path)[0].state == "running"
+        refused = freezetui("resume", str(run))
+        assert refused.returncode == 2
+        assert f"process {training.pid} is training into this run" in refused.stderr
+        assert training.poll() is None, "the first still trains"
+        training.terminate()
+        reader.join()
+    assert training.returncode == 130
+    assert json.loads(lines[-1])["event"] == "stopped"
+    steps = [(event.epoch, event.step) for event in read_events(run) if isinstance(event, Step)]
+    assert steps == sorted(set(steps)), "no step is there twice"
+    assert load_newest(run).progress.total_steps == len(steps)

@@ -27,7 +27,8 @@ def guarded(command: Callable[..., Any]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return STOPPED
     except BrokenPipeError:
-        return _reader_went_away()
+        drop_output()
+        return 0
     except Exception as error:
         if os.environ.get("FREEZETUI_DEBUG"):
             raise
@@ -55,7 +56,9 @@ def complain(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def _reader_went_away() -> int:
-    # What is still buffered can go nowhere; without this Python would complain about it at its end.
+def drop_output() -> None:
+    """Print nowhere from now on: whoever read standard output went away (`freezetui runs | head -1`).
+
+    What is still buffered can go nowhere; without this Python would complain about it at its end.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

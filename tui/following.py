@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from engine.messages import printable
-from tui.exits import complain
+from tui.exits import complain, drop_output
 from tui.mailbox import Mailbox
 from tui.printers import BarPrinter, JsonPrinter, LinePrinter, Printer
 
@@ -57,7 +57,8 @@ def _print_all(mailbox: Mailbox, printer: Printer) -> None:
         while (event := mailbox.take()) is not None:
             try:
                 printer.show(event)
-            except (BrokenPipeError, OSError):
+            except OSError:
+                drop_output()
                 return
 
 

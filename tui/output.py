@@ -33,7 +33,12 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         table.add_row(*(Text(_shown(cell)) for cell in row))
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # By itself rich ends the whole program with 1 where the reader of a pipe has gone.
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.write(captured.get())
+    sys.stdout.flush()
 
 
 def megabytes(size: float) -> str:

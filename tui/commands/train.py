@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tui.commands.options import HERE, Classes, Data, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
+from tui.exits import drop_output
 
 
 def train(
@@ -26,5 +27,8 @@ def train(
         Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
     )
     if not json:
-        print_plan(made)
+        try:
+            print_plan(made)
+        except BrokenPipeError:  # nobody reads; that ends the printing, not the training
+            drop_output()
     return follow(lambda control: start(made, control, dataset), json=json)
