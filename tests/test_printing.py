@@ -190,7 +190,7 @@ def test_the_bar_shows_lines_above_it_with_brackets_as_they_are(capsys: pytest.C
 @pytest.mark.parametrize("words", [["--json"], []], ids=["json", "lines"])
 def test_a_reader_that_goes_away_ends_the_printing_and_not_the_training(tmp_path: Path, words: list[str]) -> None:
     prepare(tmp_path)
-    training = start_freezetui(*arguments(tmp_path), *words)
+    training = start_freezetui(*arguments(tmp_path, unfreeze_epoch=2), *words)
     assert training.stdout is not None
     assert training.stderr is not None
     training.stdout.readline()

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from engine.messages import BadInput
+from tui.output import ReaderGone, drop_output
 
 DEFECT, BAD_INPUT, STOPPED = 1, 2, 130
 
@@ -26,7 +27,7 @@ def guarded(command: Callable[..., Any]) -> int:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
         return STOPPED
-    except BrokenPipeError:
+    except ReaderGone:
         drop_output()
         return 0
     except Exception as error:
@@ -54,11 +55,3 @@ def complain(sentence: str) -> None:
     """One sentence on standard error."""
     sys.stderr.write(sentence + "\n")
     sys.stderr.flush()
-
-
-def drop_output() -> None:
-    """Print nowhere from now on: whoever read standard output went away (`freezetui runs | head -1`).
-
-    What is still buffered can go nowhere; without this Python would complain about it at its end.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,8 +11,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from engine.messages import printable
-from tui.exits import complain, drop_output
+from tui.exits import complain
 from tui.mailbox import Mailbox
+from tui.output import drop_output
 from tui.printers import BarPrinter, JsonPrinter, LinePrinter, Printer
 
 if TYPE_CHECKING:

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 
 from engine.messages import printable
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output went away, as in `freezetui runs | head -1`.
+
+    An exception of our own: rich and click each end the program with 1 on a BrokenPipeError, and nothing has failed.
+    """
+
+
+def drop_output() -> None:
+    """Print nowhere from now on. What is still buffered can go nowhere; without this Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    print_line(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def print_line(text: str = "") -> None:
     """One line on standard output."""
-    sys.stdout.write(text + "\n")
+    _write(text + "\n")
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -34,11 +47,9 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in listed:
         table.add_row(*(Text(_shown(cell)) for cell in row))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    # By itself rich ends the whole program with 1 where the reader of a pipe has gone.
     with console.capture() as captured:
         console.print(table)
-    sys.stdout.write(captured.get())
-    sys.stdout.flush()
+    _write(captured.get())
 
 
 def megabytes(size: float) -> str:
@@ -51,6 +62,14 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = whole // 3600, whole % 3600 // 60
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def _shown(cell: object) -> str:

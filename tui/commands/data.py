@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -54,5 +53,5 @@ def sample(
     from engine.dataset.sample import draw_sample
 
     root = draw_sample(folder, images, seed)
-    sys.stdout.write(f"{images} pictures with their boxes are in {root}\n")
+    print_line(f"{images} pictures with their boxes are in {root}")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui.commands.options import HERE, Classes, Data, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
-from tui.exits import drop_output
+from tui.output import ReaderGone, drop_output
 
 
 def train(
@@ -29,6 +29,6 @@ def train(
     if not json:
         try:
             print_plan(made)
-        except BrokenPipeError:  # nobody reads; that ends the printing, not the training
+        except ReaderGone:  # nobody reads; that ends the printing, not the training
             drop_output()
     return follow(lambda control: start(made, control, dataset), json=json)
