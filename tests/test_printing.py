@@ -142,7 +142,7 @@ def test_a_log_has_no_line_for_single_steps(capsys: pytest.CaptureFixture[str]) 
         (StageStarted(stage="unfreeze", epoch=3, batch_size=4, init_lr=0.01, min_lr=0.001), "now everything learns"),
         (Evaluated(epoch=4, map50=0.5, map50_95=0.25, best=True), "mAP50 0.500  mAP50-95 0.250  best so far"),
         (ImageSkipped(image="a.jpg", reason="a.jpg: the image is cut off."), "cut off"),
-        (Stopped(epoch=1, step=2, checkpoint="run/last.ckpt"), "freezetui resume run/last.ckpt"),
+        (Stopped(epoch=1, step=2, checkpoint="run/last.ckpt"), "freezetui resume run"),
         (
             Finished(run="r", best="b.pth", last="l.pth", map50=0.9, map50_95=0.5, seconds=3700.0),
             "Finished in 1 h 1 min",

@@ -18,7 +18,7 @@ DEFECT, BAD_INPUT, STOPPED = 1, 2, 130
 def guarded(command: Callable[..., Any]) -> int:
     """Run a typer app; its exit code."""
     try:
-        result = command(standalone_mode=False)
+        result = command(standalone_mode=False, prog_name="freezetui")
     except BadInput as error:
         for message in error.messages:
             complain(str(message))
@@ -47,7 +47,8 @@ def _misused(error: typer.TyperException) -> int:
         if text:
             sys.stdout.write(text + "\n")
         return 0
-    complain(f"{text} See: freezetui --help")
+    context = getattr(error, "ctx", None)
+    complain(f"{text} See: {context.command_path if context else 'freezetui'} --help")
     return BAD_INPUT
 
 

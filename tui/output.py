@@ -33,7 +33,7 @@ def print_line(text: str = "") -> None:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns under a header, numbers to the right."""
+    """Columns under a header, numbers to the right; a column in which no row says anything is left out."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -41,15 +41,17 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     listed = [list(row) for row in rows]
-    for number, name in enumerate(header):
+    told = [n for n in range(len(header)) if not listed or any(row[n] not in ("", None) for row in listed)]
+    for number, name in ((n, header[n]) for n in told):
         numeric = bool(listed) and all(isinstance(row[number], int | float) or row[number] == "" for row in listed)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
-        table.add_row(*(Text(_shown(cell)) for cell in row))
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        table.add_row(*(Text(_shown(row[n])) for n in told))
+    # In a file or a pipe nothing is folded: names there are to be found and copied whole.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
     with console.capture() as captured:
         console.print(table)
-    _write(captured.get())
+    _write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def megabytes(size: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -163,7 +164,7 @@ def sentence(event: Event) -> str | None:
         case BatchChanged():
             return f"From here on {event.batch_size} images a step."
         case Stopped():
-            return f"Stopped; nothing is lost. Go on with: freezetui resume {printable(event.checkpoint)}"
+            return f"Stopped; nothing is lost. Go on with: freezetui resume {printable(Path(event.checkpoint).parent)}"
         case Finished():
             best = "" if event.map50 is None else f", best mAP50 {event.map50:.3f}"
             return f"Finished in {duration(event.seconds)}{best}. The weights: {printable(event.best)}"
