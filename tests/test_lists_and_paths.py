@@ -181,3 +181,17 @@ def test_the_same_picture_in_two_splits_is_a_warning(tmp_path: Path) -> None:
     (twin,) = [f for f in check(open_dataset(tmp_path)).findings if f.message.code == "image.twin"]
     assert twin.severity == "warning"
     assert "the same picture as JPEGImages/a.jpg (train and val)" in str(twin.message)
+
+
+def test_a_box_that_stands_twice_is_taken_once_and_the_order_stays(tmp_path: Path) -> None:
+    name = picture(tmp_path / "a.jpg").name
+    picture(tmp_path / "b.jpg")
+    boxes = "9,9,30,30,1 1,2,30,40,0 9,9,30,30,1 9,9,30,30,0"
+    text(tmp_path / "train.txt", f"{name} {boxes}\nb.jpg 1,2,30,40,0\n")
+    dataset = open_dataset(tmp_path)
+    assert boxes_of(dataset, "a.jpg") == [
+        ("class 1", [9, 9, 30, 30]),
+        ("class 0", [1, 2, 30, 40]),
+        ("class 0", [9, 9, 30, 30]),
+    ]
+    assert codes(dataset).count("label.duplicate") == 1

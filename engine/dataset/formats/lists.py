@@ -52,7 +52,7 @@ def read_lists(root: Path, files: Sequence[Path]) -> Reading:
 def _read_line(line: str, path: Path, known: int, reading: Reading) -> None:
     name, found = _parse(line)
     # Whole paths are what the tutorials' scripts write; dots that climb out of the folder are not.
-    if not Path(name).is_absolute() and not lies_inside(path.parent / name, reading.root):
+    if ".." in name and not Path(name).is_absolute() and not lies_inside(path.parent / name, reading.root):
         reading.find("error", "label.outside_dataset", path, "{name} leads out of the data set; left out.", name=name)
         return
     picture = next((p for p in (path.parent / name, Path(name)) if p.is_file() and is_picture(p)), None)
