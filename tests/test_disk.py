@@ -18,7 +18,16 @@ from engine.events import Step
 from engine.runs import list_runs, read_events
 from engine.training.checkpoint import load_newest
 from tests.small_disk import SmallDisk, small_disk
-from tests.small_training import arguments, child_environment, final_weights, freezetui, only_run, prepare, same_bits
+from tests.small_training import (
+    arguments,
+    child_environment,
+    copy_start,
+    final_weights,
+    freezetui,
+    only_run,
+    same_bits,
+    trained,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts, limits and rights as Linux knows them")
 
@@ -29,11 +38,7 @@ FULL = "the disk is full; free some space and go on with resume."
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one run that nothing troubled."""
-    workspace = tmp_path_factory.mktemp("whole")
-    prepare(workspace)
-    done = freezetui(*arguments(workspace))
-    assert done.returncode == 0, done.stderr
-    return workspace
+    return trained(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture
@@ -44,11 +49,6 @@ def disk(whole: Path, tmp_path: Path) -> Iterator[SmallDisk]:
             pytest.skip("no file system can be mounted here")
         copy_start(whole, mounted.seen)
         yield mounted
-
-
-def copy_start(whole: Path, workspace: Path) -> None:
-    for name in ("data", "model_data"):
-        shutil.copytree(whole / name, workspace / name)
 
 
 def tell(*words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
