@@ -53,7 +53,8 @@ def trained(method: str, seed: int, folder: Path, workspace: Path) -> tuple[floa
     events: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
     last = [event for event in events if event["event"] == "evaluated"][-1]
     print(
-        f"{method:8} seed {seed:3} mAP50 {last['map50']:.3f}  mAP50-95 {last['map50_95']:.3f}  {seconds:.0f} s", flush=True
+        f"{method:8} seed {seed:3} mAP50 {last['map50']:.3f}  mAP50-95 {last['map50_95']:.3f}  {seconds:.0f} s",
+        flush=True,
     )
     return last["map50"], last["map50_95"], seconds
 
