@@ -78,7 +78,7 @@ def print_plan(made: Plan) -> None:
         (
             (
                 stage.name,
-                f"{stage.first_epoch + 1} to {stage.last_epoch + 1}",
+                f"{stage.first_epoch + 1}" + (f" to {stage.last_epoch + 1}" if stage.epochs > 1 else ""),
                 stage.batch_size,
                 stage.epochs * stage.steps_per_epoch,
                 f"{stage.init_lr:g} to {stage.min_lr:g}",
