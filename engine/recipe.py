@@ -356,8 +356,25 @@ def _message_of(key: str, detail: ErrorDetails) -> Message:
     return Message(
         "recipe.wrong_value",
         "{key}: {value} is not possible ({reason}){hint}",
-        {"key": key, "value": _shortly(detail["input"]), "reason": detail["msg"].lower(), "hint": _hint(key, detail)},
+        {"key": key, "value": _shortly(detail["input"]), "reason": _reason(detail), "hint": _hint(key, detail)},
     )
+
+
+_REASONS = {
+    "int_parsing": "it needs a whole number",
+    "int_type": "it needs a whole number",
+    "int_from_float": "it needs a whole number",
+    "float_parsing": "it needs a number",
+    "float_type": "it needs a number",
+    "bool_parsing": "it is true or false",
+    "bool_type": "it is true or false",
+    "tuple_type": "it needs a list, for example [416, 416]",
+}
+
+
+def _reason(detail: ErrorDetails) -> str:
+    """Pydantic's reason, in plainer words where it has none."""
+    return _REASONS.get(detail["type"], detail["msg"].lower())
 
 
 def _hint(key: str, detail: ErrorDetails) -> str:

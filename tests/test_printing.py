@@ -158,7 +158,17 @@ def test_what_people_want_to_know_is_a_line(event: Event, words: str) -> None:
     [
         step(0),
         CheckpointSaved(path="p", epoch=0, step=0, seconds=0.1),
-        OutOfMemory(stage="freeze", epoch=0, step=0, batch_size=8, suggested_batch_size=4, where="cpu", message="m"),
+        OutOfMemory(
+            stage="freeze",
+            epoch=0,
+            step=0,
+            batch_size=8,
+            suggested_batch_size=4,
+            where="cpu",
+            during="training",
+            checkpoint=None,
+            message="m",
+        ),
         LossNotFinite(stage="freeze", epoch=0, step=0, images=(), message="m"),
         Failed(code="c", message="m", exit_code=2, checkpoint=None),
     ],

@@ -80,8 +80,8 @@ def test_a_sound_plan_warns_of_nothing(workspace: Path) -> None:
 
 def test_few_steps_are_told_with_the_epochs_that_would_do(workspace: Path) -> None:
     text = warnings(plan(workspace, dataset_of(40), unfreeze_epoch=20))["plan.few_steps"]
-    assert text.startswith("200 steps are few: 400 or more are advised, which unfreeze_epoch=40 would give.")
-    assert "plan.few_steps" not in warnings(plan(workspace, dataset_of(40), unfreeze_epoch=40))
+    assert text.startswith("185 steps are few: 400 or more are advised, which unfreeze_epoch=42 would give.")
+    assert "plan.few_steps" not in warnings(plan(workspace, dataset_of(40), unfreeze_epoch=42))
 
 
 @pytest.mark.parametrize(("optimizer", "advised"), [("sgd", 50_000), ("adam", 15_000)])

@@ -89,9 +89,14 @@ def save_weights(path: Path, network: Detector, info: WeightsInfo) -> None:
         "preprocessing": info.preprocessing,
         "threshold": info.threshold,
         "metrics": dict(info.metrics),
-        "state": {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()},
+        "state": plain_state(network),
     }
     write_whole(path, lambda file: torch.save(content, file))
+
+
+def plain_state(network: Detector) -> dict[str, Tensor]:
+    """The state dict on the CPU, every tensor laid out as any reader expects it."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
 def is_ours(content: object) -> bool:

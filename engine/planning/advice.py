@@ -53,14 +53,17 @@ def _scratch_warnings(plan: Plan) -> Iterator[Message]:
 
 
 def _step_warnings(plan: Plan) -> Iterator[Message]:
-    """The tutorials count the steps that all epochs would take at the unfreeze batch."""
+    """The tutorials count the steps that all epochs would take at the unfreeze batch; the modern method those that are taken."""
     recipe = plan.recipe
-    advised = MODERN_ADVISED_STEPS if recipe.method == "modern" else ADVISED_STEPS[recipe.optimizer_type]
     per_epoch = plan.stages[-1].steps_per_epoch
-    steps = per_epoch * recipe.unfreeze_epoch
+    if recipe.method == "modern":
+        advised, steps = MODERN_ADVISED_STEPS, plan.total_steps
+    else:
+        advised, steps = ADVISED_STEPS[recipe.optimizer_type], per_epoch * recipe.unfreeze_epoch
     if steps < advised:
+        more = math.ceil((advised - steps) / per_epoch)
         yield Message(
             "plan.few_steps",
             "{steps} steps are few: {advised} or more are advised, which unfreeze_epoch={epochs} would give.",
-            {"steps": steps, "advised": advised, "epochs": math.ceil(advised / per_epoch)},
+            {"steps": steps, "advised": advised, "epochs": recipe.unfreeze_epoch + more},
         )

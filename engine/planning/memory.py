@@ -19,6 +19,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from engine.network.decode import decode
+from engine.network.own_weights import plain_state
 from engine.network.yolov4 import build_network
 from engine.plan import StageName
 from engine.planning.live_storages import PRIME_BATCH, Bytes, LiveStorages, peak
@@ -110,6 +111,8 @@ def _profile(
         unfreeze = live.since(before)
         before = len(live.moments)
         _validate(learner, example)
+        if device_type == "cpu":
+            plain_state(learner.evaluated)  # as weights are saved; a GPU's are copied to the host
         validation = live.since(before)
 
         learner.enter("freeze")

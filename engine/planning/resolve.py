@@ -175,6 +175,9 @@ def _memory_warnings(plan: Plan, situation: Situation) -> Iterator[Message]:
         )
 
 
+_WEIGHTS = (".pth", ".pt", ".weights")
+
+
 def _weights(recipe: Recipe, workspace: Path) -> str | None:
     """The file to start from."""
     if recipe.start == "scratch":
@@ -193,11 +196,12 @@ def _weights(recipe: Recipe, workspace: Path) -> str | None:
     for path in (given, workspace / given, workspace / "model_data" / given):
         if path.is_file():
             return str(path.absolute())
-    folder = given.parent if given.parent.is_dir() else workspace / "model_data"
-    close = nearest(given.name, [path.name for path in folder.iterdir()]) if folder.is_dir() else None
+    folders = [folder for folder in (given.parent, workspace, workspace / "model_data") if folder.is_dir()]
+    there = {path.name: path for folder in reversed(folders) for path in folder.iterdir() if path.suffix in _WEIGHTS}
+    close = nearest(given.name, there)
     raise bad_input(
         "plan.model_path",
         "model_path: {path} is not there{hint}",
         path=recipe.model_path,
-        hint=f"; did you mean {folder / close}?" if close else "; 'coco' starts from the official weights.",
+        hint=f"; did you mean {there[close]}?" if close else "; 'coco' starts from the official weights.",
     )
