@@ -30,6 +30,7 @@ from engine.files import read_text, write_refusal, write_text
 from engine.messages import bad_input, nearest
 from engine.plan import Plan, plan_from_json
 from engine.recipe import recipe_to_toml
+from engine.workspace import logs_folder
 
 State = Literal["running", "finished", "stopped", "failed", "out_of_memory", "loss_not_finite", "interrupted"]
 
@@ -37,11 +38,6 @@ PLAN, RECIPE, CLASSES, DATASET, EVENTS = "plan.json", "recipe.toml", "classes.tx
 LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 BEST_WEIGHTS, LAST_WEIGHTS = "best_epoch_weights.pth", "last_epoch_weights.pth"
 _LOCK = "run.lock"
-
-
-def logs_folder(workspace: Path) -> Path:
-    """Where a workspace keeps its runs."""
-    return workspace / "logs"
 
 
 def create_run(plan: Plan, dataset_json: Mapping[str, Any]) -> Path:

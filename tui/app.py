@@ -16,42 +16,20 @@ from textual.command import CommandPalette
 from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
-from engine.hardware import Hardware
 from engine.messages import BadInput
 from tui.live_hardware import LiveHardware
 from tui.menu import Menu
-from tui.screens.data import DataStep
+from tui.places import STEPS
 from tui.screens.explanation import ExplanationScreen
 from tui.screens.going_on import GoingOnScreen
-from tui.screens.hardware import HardwareStep
-from tui.screens.recipe import RecipeStep
-from tui.screens.results import ResultsStep
-from tui.screens.review import ReviewStep
-from tui.screens.runs import RunsStep
-from tui.screens.step import Step
-from tui.screens.train import TrainStep
-from tui.screens.tune import TuneStep
-from tui.screens.weights import WeightsStep
 from tui.state import WizardState, save_state
 from tui.text import N_, _, language_of_locale, set_language, worded
 
 if TYPE_CHECKING:
+    from engine.hardware import Hardware
     from engine.training.control import Control
 
-STEPS: dict[str, type[Step]] = {
-    step.place: step
-    for step in (
-        HardwareStep,
-        DataStep,
-        WeightsStep,
-        RecipeStep,
-        TuneStep,
-        ReviewStep,
-        TrainStep,
-        ResultsStep,
-        RunsStep,
-    )
-}
+__all__ = ["STEPS", "Freezetui"]
 
 
 class Freezetui(App[int]):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.hardware import Hardware, HardwareWatch
+if TYPE_CHECKING:
+    from engine.hardware import Hardware
 
 PERIOD = 1.0
 
@@ -31,6 +33,8 @@ class LiveHardware:
         self._ended.set()
 
     def _look_on(self) -> None:
+        from engine.hardware import HardwareWatch  # with NVML's and psutil's bindings, after the first paint
+
         with HardwareWatch(self._workspace) as watch:
             while not self._ended.is_set():
                 self._seen(watch.look())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.messages import bad_input, nearest
-from engine.presets import find_preset
-from engine.runs import logs_folder
+from engine.workspace import logs_folder
 from tui.state import load_state
 from tui.terminal import own_terminal, prepare_children
 from tui.text import LANGUAGES, PSEUDO
@@ -26,6 +25,8 @@ def open_wizard(
         state.forget()
         state.data = data
     if preset is not None:
+        from engine.presets import find_preset
+
         state.preset, state.settings = find_preset(preset, workspace).name, {}
     if language is not None:
         if language not in (*LANGUAGES, PSEUDO):

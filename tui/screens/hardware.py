@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from engine.hardware import Hardware
 from tui.screens.step import Step
 from tui.text import N_, _, counted, worded
 from tui.text.sizes import gibibytes, gigabytes
 from tui.widgets.card_panel import CardPanel
 from tui.widgets.meter import Meter
 from tui.widgets.words import Words
+
+if TYPE_CHECKING:
+    from engine.hardware import Hardware
 
 
 class HardwareStep(Step):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from engine.hardware import Card
 from tui.text import _, worded
 from tui.text.sizes import gibibytes
 from tui.widgets.meter import Meter
 from tui.widgets.words import Words
+
+if TYPE_CHECKING:
+    from engine.hardware import Card
 
 SHOWN_PROCESSES = 3
 
