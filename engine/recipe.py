@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from tomlkit.exceptions import TOMLKitError
 
 from engine.files import read_text
-from engine.messages import BadInput, Message, bad_input, nearest
+from engine.messages import BadInput, Message, bad_input, marked, nearest, phrase
 
 Network = Literal["yolov4", "yolov4-tiny"]
 Method = Literal["modern", "tutorial"]
@@ -320,7 +320,7 @@ def make_recipe(settings: Mapping[str, Any], source: str = "--set") -> Recipe:
     else:
         problems = unread
     if problems:
-        raise BadInput(*(Message(p.code, "{source}: " + p.template, {**p.values, "source": source}) for p in problems))
+        raise BadInput(*(Message(p.code, "{source}: {problem}", {"source": source, "problem": p}) for p in problems))
     return recipe
 
 
@@ -356,26 +356,49 @@ def _message_of(key: str, detail: ErrorDetails) -> Message:
     return Message(
         "recipe.wrong_value",
         "{key}: {value} is not possible ({reason}){hint}",
-        {"key": key, "value": _shortly(detail["input"]), "reason": detail["msg"].lower(), "hint": _hint(key, detail)},
+        {"key": key, "value": _shortly(detail["input"]), "reason": _reason(detail), "hint": _hint(key, detail)},
     )
 
 
-def _hint(key: str, detail: ErrorDetails) -> str:
+_REASONS = {
+    "greater_than": marked("input should be greater than {gt}"),
+    "greater_than_equal": marked("input should be greater than or equal to {ge}"),
+    "less_than": marked("input should be less than {lt}"),
+    "less_than_equal": marked("input should be less than or equal to {le}"),
+    "multiple_of": marked("input should be a multiple of {multiple_of}"),
+    "literal_error": marked("input should be {expected}"),
+    "int_type": marked("input should be a valid integer"),
+    "int_from_float": marked("input should be a valid integer, got a number with a fractional part"),
+    "float_type": marked("input should be a valid number"),
+    "finite_number": marked("input should be a finite number"),
+    "bool_type": marked("input should be a valid boolean"),
+    "string_type": marked("input should be a valid string"),
+    "tuple_type": marked("input should be a valid tuple"),
+}
+"""pydantic's own sentences, so that they can be translated; others stay as pydantic says them."""
+
+
+def _reason(detail: ErrorDetails) -> Message | str:
+    template = _REASONS.get(detail["type"])
+    return detail["msg"].lower() if template is None else Message("", template, detail.get("ctx", {}))
+
+
+def _hint(key: str, detail: ErrorDetails) -> Message:
     """The nearest valid value, where one can be named."""
     value, bounds = detail["input"], detail.get("ctx", {})
     if detail["type"] == "multiple_of" and isinstance(value, int):
         step = int(bounds["multiple_of"])
-        return f"; the nearest is {max(step, round(value / step) * step)}."
+        return phrase("; the nearest is {nearest}.", nearest=max(step, round(value / step) * step))
     for bound in ("ge", "le", "gt", "lt"):
         if bound in bounds and "batch_size" in key:
-            return f"; the smallest is {bounds[bound]}, since batch norm cannot train on 1."
+            return phrase("; the smallest is {least}, since batch norm cannot train on 1.", least=bounds[bound])
         if bound in ("ge", "le") and bound in bounds:
-            return f"; the nearest is {bounds[bound]}."
+            return phrase("; the nearest is {nearest}.", nearest=bounds[bound])
     if detail["type"] == "literal_error" and isinstance(value, str):
         choices = [choice.strip(" '") for choice in str(bounds.get("expected", "")).replace(" or ", ",").split(",")]
         if (close := nearest(value, choices)) is not None:
-            return f"; did you mean {close}?"
-    return "."
+            return phrase("; did you mean {nearest}?", nearest=close)
+    return phrase(".")
 
 
 def _shortly(value: object) -> str:
