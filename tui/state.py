@@ -69,6 +69,12 @@ class WizardState:
         """Whether `place` has been reached before."""
         return place in PLACES and PLACES.index(place) <= PLACES.index(self.furthest)
 
+    def take_data(self, data: str) -> None:
+        """Another data set: how the one before was understood, and its run, mean nothing for it; everything else stays."""
+        self.data = data
+        self.format, self.classes_file, self.mapping, self.run = "auto", None, {}, None
+        self.furthest = min(self.furthest, "data", key=PLACES.index)
+
     def forget(self) -> None:
         """Begin anew; language and theme stay."""
         fresh = WizardState(language=self.language, theme=self.theme)

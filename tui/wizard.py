@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from engine.messages import bad_input, nearest
 from engine.workspace import logs_folder
+from tui.path import PLACES
 from tui.state import load_state
-from tui.terminal import own_terminal, prepare_children
+from tui.terminal import driver_class, own_terminal, prepare_children
 from tui.text import LANGUAGES, PSEUDO
 
 
@@ -21,9 +23,10 @@ def open_wizard(
     """
     state = load_state(workspace)
     offer = state.begun and data is None and preset is None
+    if not offer:
+        state.place = PLACES[0]
     if data is not None and data != state.data:
-        state.forget()
-        state.data = data
+        state.take_data(data)
     if preset is not None:
         from engine.presets import find_preset
 
@@ -41,5 +44,10 @@ def open_wizard(
 
     prepare_children()
     with own_terminal(logs_folder(workspace) / "wizard.log"):
-        result = Freezetui(state, workspace, offer=offer).run()
-    return result or 0
+        app = Freezetui(state, workspace, offer=offer, driver_class=driver_class())
+        app.run()
+    code = app.return_value if app.return_value is not None else app.return_code or 0
+    if app.warming.is_alive():
+        # Nothing is open any more, and Python would wait until torch is imported for nothing.
+        os._exit(code)
+    return code

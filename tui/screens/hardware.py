@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
@@ -25,6 +26,8 @@ class HardwareStep(Step):
     place: ClassVar[str] = "hardware"
     heading: ClassVar[str] = N_("What this machine has")
     reason: ClassVar[str] = N_("Memory decides how many pictures one step may hold, so it is looked at first.")
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "runs", N_("runs"))]
 
     def compose_body(self) -> Iterator[Widget]:
         """Panels; cards join them as they are found."""
@@ -59,6 +62,8 @@ class HardwareStep(Step):
             panel = CardPanel()
             self.query_one("#cards").mount(panel)
             self.call_after_refresh(panel.show, card)
+        for number, panel in enumerate(self.query(CardPanel)):
+            panel.set_class(number == len(hardware.cards) - 1 and number % 2 == 0, "-alone")
 
     def _show_machine(self, hardware: Hardware) -> None:
         processor, memory = hardware.processor, hardware.memory
@@ -107,9 +112,11 @@ def recommendation(hardware: Hardware) -> str:
     """One sentence: what will train, and what suits it."""
     if hardware.usable_cards:
         # What is free now decides, not what the maker printed on the box.
-        best = hardware.usable_cards[0]
+        best = max(hardware.usable_cards, key=lambda card: card.memory_free or 0)
         return _(
-            "Recommended: train on {card}, with {size} free now.", card=best.name, size=gibibytes(best.memory_free)
+            "Recommended: train on {card}, with {size} of its memory free now.",
+            card=best.name,
+            size=gibibytes(best.memory_free),
         )
     if hardware.torch.mps:
         return _("Recommended: train on Apple's graphics.")

@@ -23,7 +23,7 @@ class CardPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """The lines of the card."""
-        yield Meter(_("memory in use"))
+        yield Meter(_("card memory in use"))
         yield Words(classes="card-now")
         yield Words(classes="card-processes")
         yield Words(classes="card-problem")
@@ -49,7 +49,7 @@ def _now(card: Card) -> str:
     if card.lost:
         return _("lost: the driver no longer reaches it")
     load = _("unknown") if card.utilisation is None else f"{card.utilisation} %"
-    parts = [_("free {size}", size=gibibytes(card.memory_free)), _("load {share}", share=load)]
+    parts = [_("free for training {size}", size=gibibytes(card.memory_free)), _("load {share}", share=load)]
     if card.temperature is not None:
         parts.append(f"{card.temperature} °C")
     if card.power is not None:
