@@ -45,12 +45,19 @@ def driver_class() -> type[Driver] | None:
     from textual.drivers.linux_driver import LinuxDriver
 
     class WizardDriver(LinuxDriver):
-        """Tells the wizard that the terminal is gone, where Textual would show a traceback to nobody."""
+        """Knows that standard output is no longer the terminal, and tells the wizard when the terminal is gone."""
+
+        def _get_terminal_size(self) -> tuple[int, int]:
+            if self._file is not None:
+                with suppress(OSError):
+                    size = os.get_terminal_size(self._file.fileno())
+                    return size.columns, size.lines
+            return super()._get_terminal_size()
 
         def run_input_thread(self) -> None:
             try:
                 super().run_input_thread()
-            except OSError:
+            except OSError:  # Textual would show a traceback to nobody
                 self._app.call_later(self._app.hung_up)  # type: ignore[attr-defined]
 
     return WizardDriver

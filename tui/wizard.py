@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine.messages import bad_input, nearest
+from engine.messages import bad_input
 from engine.workspace import logs_folder
 from tui.path import PLACES
 from tui.state import load_state
@@ -37,7 +37,7 @@ def open_wizard(
                 "wizard.language",
                 "--lang: {language} is not spoken here; the nearest is {nearest}.",
                 language=language,
-                nearest=nearest(language, LANGUAGES) or "en",
+                nearest=next((code for code in LANGUAGES if code[:2] == language[:2].lower()), "en"),
             )
         state.language = language
     from tui.app import Freezetui

@@ -33,9 +33,9 @@ def test_a_small_card_shows_what_is_free_and_who_holds_the_rest(
     assert "NVIDIA GeForce GTX 1650  cuda:0" in screen
     assert "1.5 GiB / 4.0 GiB" in screen
     assert "free for training 2.5 GiB" in screen
-    assert "load 37 %  ·  61 °C  ·  115 W" in screen
+    assert "load 37 % · 61 °C · 115 W" in screen
     assert "(4242) 0.5 GiB" in screen
-    assert "train on NVIDIA GeForce GTX 1650, with 2.5 GiB of its memory free now" in " ".join(screen.split())
+    assert "train on NVIDIA GeForce GTX 1650 (2.5 GiB free now)" in screen
 
 
 def test_of_two_cards_the_one_with_most_free_memory_is_recommended(library: Path, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_of_two_cards_the_one_with_most_free_memory_is_recommended(library: Path
     idle = card(RTX_3060, gib=12, uuid="GPU-22222222-2222-3333-4444-555555555555")
     both = machine(busy, idle), ["NVIDIA GeForce RTX 4090", RTX_3060]
     (screen,) = first_screens(library, tmp_path, both, size=(120, 40))
-    assert f"train on {RTX_3060}, with 12.0 GiB" in screen
+    assert f"train on {RTX_3060} (12.0 GiB free now)" in screen
     beside = next(line for line in screen.splitlines() if "RTX 4090" in line)
     assert RTX_3060 in beside
 
@@ -61,6 +61,7 @@ def test_a_card_lost_while_it_is_looked_at_says_so(library: Path, tmp_path: Path
     after = machine(card(error=["nvmlDeviceGetMemoryInfo 15", "nvmlDeviceGetUtilizationRates 15"]))
     first, second = first_screens(library, tmp_path, (before, [RTX_3060]), (after, []))
     assert "cuda:0" in first
+    assert "card memory in use  " in second
     assert "lost: the driver no longer reaches it" in second
     assert "has fallen off the bus" in second
     assert "Recommended: train on the processor" in second

@@ -25,7 +25,7 @@ class HardwareStep(Step):
 
     place: ClassVar[str] = "hardware"
     heading: ClassVar[str] = N_("What this machine has")
-    reason: ClassVar[str] = N_("Memory decides how many pictures one step may hold, so it is looked at first.")
+    reason: ClassVar[str] = N_("Memory decides how many pictures one step may hold, so it comes first.")
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "runs", N_("runs"))]
 
@@ -62,6 +62,7 @@ class HardwareStep(Step):
             panel = CardPanel()
             self.query_one("#cards").mount(panel)
             self.call_after_refresh(panel.show, card)
+        self.query_one("#cards").set_class(len(hardware.cards) == 1, "-one")
         for number, panel in enumerate(self.query(CardPanel)):
             panel.set_class(number == len(hardware.cards) - 1 and number % 2 == 0, "-alone")
 
@@ -114,7 +115,7 @@ def recommendation(hardware: Hardware) -> str:
         # What is free now decides, not what the maker printed on the box.
         best = max(hardware.usable_cards, key=lambda card: card.memory_free or 0)
         return _(
-            "Recommended: train on {card}, with {size} of its memory free now.",
+            "Recommended: train on {card} ({size} free now).",
             card=best.name,
             size=gibibytes(best.memory_free),
         )

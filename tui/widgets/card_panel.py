@@ -54,7 +54,7 @@ def _now(card: Card) -> str:
         parts.append(f"{card.temperature} °C")
     if card.power is not None:
         parts.append(f"{card.power:.0f} W")
-    return "  ·  ".join(parts)
+    return " · ".join(parts)
 
 
 def _holders(card: Card) -> str:
