@@ -101,7 +101,7 @@ def test_leaving_while_training_asks_then_waits_for_the_end_of_the_training(tmp_
         await until(pilot, lambda: control.stop_asked)
         await pilot.pause(0.3)
         assert app.is_running
-        assert "Saving a checkpoint" in shown(app)
+        assert any("Saving a checkpoint" in notice.message for notice in app._notifications)
         app.training = None
         await until(pilot, lambda: app.return_value == 130)
 
