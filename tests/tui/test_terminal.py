@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_training import freezetui
+from tests.small_training import PROJECT, freezetui
 from tests.tui.terminal_session import session
 from tui.state import WizardState, load_state, save_state
 
@@ -101,3 +101,16 @@ def test_without_a_terminal_the_help_is_printed(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "Without a command: the wizard." in " ".join(done.stdout.split())
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_torch_that_cannot_be_loaded_is_said_in_a_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libbroken.so: cannot open shared object file')\n")
+    with session(
+        "--workspace", tmp_path, "--lang", "en", size=(140, 40), PYTHONPATH=f"{broken.parent}:{PROJECT}"
+    ) as terminal:
+        terminal.see("libbroken.so")
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+        assert b"Traceback" not in terminal.printed
