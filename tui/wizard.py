@@ -7,10 +7,11 @@ from pathlib import Path
 
 from engine.messages import bad_input
 from engine.workspace import logs_folder
+from tui.exits import DEFECT, complain
 from tui.path import PLACES
 from tui.state import load_state
 from tui.terminal import driver_class, own_terminal, prepare_children
-from tui.text import LANGUAGES, PSEUDO
+from tui.text import LANGUAGES, PSEUDO, _
 
 
 def open_wizard(
@@ -43,10 +44,13 @@ def open_wizard(
     from tui.app import Freezetui
 
     prepare_children()
-    with own_terminal(logs_folder(workspace) / "wizard.log"):
+    log = logs_folder(workspace) / "wizard.log"
+    with own_terminal(log):
         app = Freezetui(state, workspace, offer=offer, driver_class=driver_class())
         app.run()
     code = app.return_value if app.return_value is not None else app.return_code or 0
+    if code == DEFECT:
+        complain(_("A defect of freezetui ended the wizard; {log} says where. Please report it.", log=log))
     if app.warming.is_alive():
         # Nothing is open any more, and Python would wait until torch is imported for nothing.
         os._exit(code)
