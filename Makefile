@@ -1,4 +1,4 @@
-# Everything a fresh machine needs: `make demo` and `make test`.
+# Everything a fresh machine needs: `make demo` and `make test`. Without a terminal the demo trains to its end by itself.
 #
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu     the small CPU build of torch (Linux)
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cu126   for GTX 10xx, V100 and older cards
@@ -14,7 +14,11 @@ SOURCES := engine tui tests benchmarks
 demo: $(VENV)/.installed
 	@test -d $(DATA)/VOCdevkit || $(BIN)/freezetui data sample $(DATA)
 	@$(BIN)/freezetui weights get yolov4-tiny.weights
-	@$(BIN)/freezetui train --data $(DATA) --preset quick-cpu
+	@if [ -t 0 ] && [ -t 1 ]; then \
+		$(BIN)/freezetui --data $(DATA) --preset quick-cpu; \
+	else \
+		$(BIN)/freezetui train --data $(DATA) --preset quick-cpu; \
+	fi
 
 # Two workers on two cores, each with one thread: threads that wait for each other are slower than none.
 test: $(VENV)/.installed-dev

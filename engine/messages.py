@@ -7,7 +7,7 @@ English.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -47,11 +47,31 @@ def bad_input(code: str, template: str, **values: object) -> BadInput:
     return BadInput(Message(code, template, values))
 
 
-def listed(names: Iterable[str], most: int = 10) -> str:
+def listed(names: Iterable[str], most: int = 10) -> Message | str:
     """The names with commas between them; of a long list the first `most` and how many follow."""
     every = list(names)
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
+    shown = ", ".join(every[:most])
+    return phrase("{names} and {count} more", names=shown, count=len(every) - most) if len(every) > most else shown
+
+
+def phrase(template: str, **values: object) -> Message:
+    """A part of a sentence, as a value of another message; it has no code of its own."""
+    return Message("", template, values)
+
+
+def marked(template: str) -> str:
+    """`template` itself, marked as one that a message will be made of."""
+    return template
+
+
+def joined(parts: Sequence[Message], between: str = ", ") -> Message | str:
+    """Several phrases as one value; empty where there are none."""
+    if not parts:
+        return ""
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = Message("", "{first}" + between + "{second}", {"first": whole, "second": part})
+    return whole
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from tomlkit.exceptions import TOMLKitError
 
 from engine.files import read_text
-from engine.messages import BadInput, Message, bad_input, nearest
+from engine.messages import BadInput, Message, bad_input, marked, nearest, phrase
 
 Network = Literal["yolov4", "yolov4-tiny"]
 Method = Literal["modern", "tutorial"]
@@ -320,7 +320,7 @@ def make_recipe(settings: Mapping[str, Any], source: str = "--set") -> Recipe:
     else:
         problems = unread
     if problems:
-        raise BadInput(*(Message(p.code, "{source}: " + p.template, {**p.values, "source": source}) for p in problems))
+        raise BadInput(*(Message(p.code, "{source}: {problem}", {"source": source, "problem": p}) for p in problems))
     return recipe
 
 
@@ -361,38 +361,47 @@ def _message_of(key: str, detail: ErrorDetails) -> Message:
 
 
 _REASONS = {
-    "int_parsing": "it needs a whole number",
-    "int_type": "it needs a whole number",
-    "int_from_float": "it needs a whole number",
-    "float_parsing": "it needs a number",
-    "float_type": "it needs a number",
-    "bool_parsing": "it is true or false",
-    "bool_type": "it is true or false",
-    "tuple_type": "it needs a list, for example [416, 416]",
+    "int_parsing": marked("it needs a whole number"),
+    "int_type": marked("it needs a whole number"),
+    "int_from_float": marked("it needs a whole number"),
+    "float_parsing": marked("it needs a number"),
+    "float_type": marked("it needs a number"),
+    "bool_parsing": marked("it is true or false"),
+    "bool_type": marked("it is true or false"),
+    "tuple_type": marked("it needs a list, for example [416, 416]"),
+    "greater_than": marked("input should be greater than {gt}"),
+    "greater_than_equal": marked("input should be greater than or equal to {ge}"),
+    "less_than": marked("input should be less than {lt}"),
+    "less_than_equal": marked("input should be less than or equal to {le}"),
+    "multiple_of": marked("input should be a multiple of {multiple_of}"),
+    "literal_error": marked("input should be {expected}"),
+    "finite_number": marked("input should be a finite number"),
+    "string_type": marked("input should be a valid string"),
 }
+"""Reasons that can be translated: pydantic's own sentences, or plainer ones; others stay as pydantic says them."""
 
 
-def _reason(detail: ErrorDetails) -> str:
-    """Pydantic's reason, in plainer words where it has none."""
-    return _REASONS.get(detail["type"], detail["msg"].lower())
+def _reason(detail: ErrorDetails) -> Message | str:
+    template = _REASONS.get(detail["type"])
+    return detail["msg"].lower() if template is None else Message("", template, detail.get("ctx", {}))
 
 
-def _hint(key: str, detail: ErrorDetails) -> str:
+def _hint(key: str, detail: ErrorDetails) -> Message:
     """The nearest valid value, where one can be named."""
     value, bounds = detail["input"], detail.get("ctx", {})
     if detail["type"] == "multiple_of" and isinstance(value, int):
         step = int(bounds["multiple_of"])
-        return f"; the nearest is {max(step, round(value / step) * step)}."
+        return phrase("; the nearest is {nearest}.", nearest=max(step, round(value / step) * step))
     for bound in ("ge", "le", "gt", "lt"):
         if bound in bounds and "batch_size" in key:
-            return f"; the smallest is {bounds[bound]}, since batch norm cannot train on 1."
+            return phrase("; the smallest is {least}, since batch norm cannot train on 1.", least=bounds[bound])
         if bound in ("ge", "le") and bound in bounds:
-            return f"; the nearest is {bounds[bound]}."
+            return phrase("; the nearest is {nearest}.", nearest=bounds[bound])
     if detail["type"] == "literal_error" and isinstance(value, str):
         choices = [choice.strip(" '") for choice in str(bounds.get("expected", "")).replace(" or ", ",").split(",")]
         if (close := nearest(value, choices)) is not None:
-            return f"; did you mean {close}?"
-    return "."
+            return phrase("; did you mean {nearest}?", nearest=close)
+    return phrase(".")
 
 
 def _shortly(value: object) -> str:

@@ -31,6 +31,7 @@ from engine.hardware.kills import Cause, Traces, cause_of_death, traces_now
 from engine.messages import bad_input, nearest
 from engine.plan import Plan, plan_from_json
 from engine.recipe import recipe_to_toml
+from engine.workspace import logs_folder
 
 State = Literal["running", "finished", "stopped", "failed", "out_of_memory", "loss_not_finite", "interrupted"]
 
@@ -39,11 +40,6 @@ LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 BEST_WEIGHTS, LAST_WEIGHTS = "best_epoch_weights.pth", "last_epoch_weights.pth"
 _LOCK = "run.lock"
 _TRACES = "process.json"
-
-
-def logs_folder(workspace: Path) -> Path:
-    """Where a workspace keeps its runs."""
-    return workspace / "logs"
 
 
 def create_run(plan: Plan, dataset_json: Mapping[str, Any]) -> Path:

@@ -12,7 +12,7 @@ import torch
 
 from engine.dataset.index import Dataset
 from engine.events import Event, Failed, LossNotFinite, OutOfMemory, RunStarted, WeightsLoaded
-from engine.messages import BadInput, Message
+from engine.messages import BadInput, Message, phrase
 from engine.network.yolov4 import Detector
 from engine.plan import Plan
 from engine.planning.recovery import smaller_batch
@@ -203,16 +203,17 @@ def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
     smaller = batch // 2 or None if in_validation else smaller_batch(trainer.plan, stage, trainer.dataset)
     name = trainer.run.name
     if in_validation:
-        cure = f"Go on from the last step with: freezetui resume {name} --on-oom retry"
+        cure = phrase("Go on from the last step with: {command}", command=f"freezetui resume {name} --on-oom retry")
     elif smaller is not None:
-        cure = f"Go on from the last step with: freezetui resume {name} --set {stage.name}_batch_size={smaller}"
+        command = f"freezetui resume {name} --set {stage.name}_batch_size={smaller}"
+        cure = phrase("Go on from the last step with: {command}", command=command)
     else:
         cure = _OTHER_WAYS
     message = Message(
         "train.out_of_memory",
         "Memory ran out in the {stage} stage{where} at batch size {batch}. How many images the data set holds plays no part in "
         "it. {cure}",
-        {"stage": stage.name, "where": " in validation" if in_validation else "", "batch": batch, "cure": cure},
+        {"stage": stage.name, "where": phrase(" in validation") if in_validation else "", "batch": batch, "cure": cure},
     )
     return OutOfMemory(
         stage=stage.name,
@@ -227,7 +228,7 @@ def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
     )
 
 
-_OTHER_WAYS = "Set a smaller input_shape, precision=bf16, or the network yolov4-tiny."
+_OTHER_WAYS = phrase("Set a smaller input_shape, precision=bf16, or the network yolov4-tiny.")
 
 
 def _no_room_at_all(run: Path, plan: Plan) -> OutOfMemory:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,45 +15,27 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.driver import Driver
 from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
-from engine.hardware import Hardware
 from engine.messages import BadInput
+from tui.exits import STOPPED
 from tui.live_hardware import LiveHardware
 from tui.menu import Menu
-from tui.screens.data import DataStep
+from tui.path import PLACES
+from tui.places import STEPS
 from tui.screens.explanation import ExplanationScreen
 from tui.screens.going_on import GoingOnScreen
-from tui.screens.hardware import HardwareStep
-from tui.screens.recipe import RecipeStep
-from tui.screens.results import ResultsStep
-from tui.screens.review import ReviewStep
-from tui.screens.runs import RunsStep
-from tui.screens.step import Step
-from tui.screens.train import TrainStep
-from tui.screens.tune import TuneStep
-from tui.screens.weights import WeightsStep
+from tui.screens.leaving import LeavingScreen
 from tui.state import WizardState, save_state
 from tui.text import N_, _, language_of_locale, set_language, worded
 
 if TYPE_CHECKING:
+    from engine.hardware import Hardware, TorchBuild
     from engine.training.control import Control
 
-STEPS: dict[str, type[Step]] = {
-    step.place: step
-    for step in (
-        HardwareStep,
-        DataStep,
-        WeightsStep,
-        RecipeStep,
-        TuneStep,
-        ReviewStep,
-        TrainStep,
-        ResultsStep,
-        RunsStep,
-    )
-}
+__all__ = ["STEPS", "Freezetui"]
 
 
 class Freezetui(App[int]):
@@ -70,15 +54,37 @@ class Freezetui(App[int]):
     hardware: reactive[Hardware | None] = reactive(None)
     """The latest look; screens watch it."""
 
-    def __init__(self, state: WizardState, workspace: Path, *, offer: bool = False) -> None:
-        """`offer`: `state` is from another day; ask whether to go on with it."""
-        super().__init__()
+    training: reactive[Control | None] = reactive(None, init=False)
+    """Of the training that runs in this process; Train sets it and, when its worker has ended, sets it to None."""
+
+    def __init__(
+        self,
+        state: WizardState,
+        workspace: Path,
+        *,
+        offer: bool = False,
+        torch_build: TorchBuild | None = None,
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        """Make the wizard; `run` shows it.
+
+        Args:
+            state: what was entered.
+            workspace: the folder of logs/ and model_data/.
+            offer: `state` is from another day; ask whether to go on with it.
+            torch_build: judge the cards by this build instead of the installed one.
+            driver_class: Textual's own for this system where it is not given.
+        """
+        super().__init__(driver_class=driver_class)
         self.state = state
         self.workspace = workspace
         self._offer = offer
-        self.training: Control | None = None
-        """Of the training that runs in this process; set by Train. Whoever ends the wizard asks it to stop first."""
-        self._live = LiveHardware(workspace, self._looked)
+        self.warming = threading.Thread(target=self._warm, name="warming", daemon=True)
+        """Imports the engine; nobody waits for its end."""
+        self._live = LiveHardware(workspace, self._looked, torch_build)
+        self._leaving: int | None = None
+        """The exit code, where only a training that is being stopped keeps the wizard from ending."""
+        self._left_path_at: str | None = None
         set_language(state.language or language_of_locale())
 
     def on_mount(self) -> None:
@@ -96,13 +102,31 @@ class Freezetui(App[int]):
             self.begin_anew()
 
     def on_unmount(self) -> None:
-        """Look no more."""
+        """Look no more. A training goes on in no wizard that is gone: it saves its checkpoint and stops."""
         self._live.stop()
+        if self.training is not None:
+            self.training.stop()
 
     def _begin_work(self) -> None:
         self._live.start()
-        # torch takes seconds to import; whoever needs it first should find it there.
-        self.run_worker(_warm_engine, thread=True, group="warming", exit_on_error=False)
+        self.warming.start()
+
+    def _warm(self) -> None:
+        """The thread: torch takes seconds to import; whoever needs it first should find it there."""
+        try:
+            importlib.import_module("engine.launch")
+        except (ImportError, OSError, RuntimeError) as error:  # missing, a library that does not load, versions at odds
+            pump: MessagePump = self
+            pump.call_later(self._not_warmed, error)
+        for place in STEPS:
+            STEPS[place]
+
+    def _not_warmed(self, error: Exception) -> None:
+        sentence = _(
+            "torch is installed but cannot be loaded ({reason}); nothing can be trained until it is installed again.",
+            reason=f"{type(error).__name__}: {error}",
+        )
+        self.notify(sentence, severity="error", timeout=60, markup=False)
 
     def _looked(self, hardware: Hardware) -> None:
         pump: MessagePump = self
@@ -110,9 +134,15 @@ class Freezetui(App[int]):
 
     def go_to(self, place: str) -> None:
         """Show a place; what was entered elsewhere is kept."""
+        if place not in PLACES and self.state.place in PLACES:
+            self._left_path_at = self.state.place
         self.state.reach(place)
         self.keep_state()
         self.switch_screen(STEPS[place]())
+
+    def back_to_path(self) -> None:
+        """From a place beside the path to where it was left."""
+        self.go_to(self._left_path_at or self.state.furthest)
 
     def speak(self, code: str) -> None:
         """Change the language; the place is made anew in it."""
@@ -158,25 +188,36 @@ class Freezetui(App[int]):
         self.notify(_("Ctrl+Q quits. What was entered is kept."), markup=False)
 
     async def action_quit(self) -> None:
-        """Keep the state and end."""
+        """Keep the state and end; while something trains, ask first."""
+        if self.training is None or self._leaving is not None:
+            self.leave(0)
+        elif not isinstance(self.screen, LeavingScreen):
+            self.push_screen(LeavingScreen(), lambda sure: self.leave(STOPPED) if sure else None)
+
+    def leave(self, code: int) -> None:
+        """End with this exit code; a training that runs saves its checkpoint first."""
         self.keep_state()
-        self.exit(0)
+        if self.training is None:
+            self.exit(code)
+            return
+        self._leaving = code
+        self.training.stop()
+        self.notify(_("Saving a checkpoint, then leaving ..."), timeout=600, markup=False)
+
+    def watch_training(self, training: Control | None) -> None:
+        """The training has ended; whoever waited for that to leave leaves now."""
+        if training is None and self._leaving is not None:
+            self.exit(self._leaving)
+
+    def hung_up(self) -> None:
+        """The terminal is gone."""
+        self.leave(STOPPED)
 
     def _listen_to_signals(self) -> None:
         """A killed wizard or a closed terminal ends like a stop that was asked for."""
         if sys.platform == "win32":
             return
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: the tests' own loops
-                loop.add_signal_handler(number, self._end)
-
-    def _end(self) -> None:
-        if self.training is not None:
-            self.training.stop()  # its thread worker writes a checkpoint; the exit waits for it
-        self.keep_state()
-        self.exit(130)
-
-
-def _warm_engine() -> None:
-    import engine.launch  # noqa: F401
+                loop.add_signal_handler(number, self.leave, STOPPED)

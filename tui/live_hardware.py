@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.hardware import Hardware, HardwareWatch
+if TYPE_CHECKING:
+    from engine.hardware import Hardware, TorchBuild
 
 PERIOD = 1.0
 
@@ -14,8 +16,11 @@ PERIOD = 1.0
 class LiveHardware:
     """One thread that owns the watch, since NVML is asked from one thread only."""
 
-    def __init__(self, workspace: Path, seen: Callable[[Hardware], object]) -> None:
-        """`seen` is called in that thread with every look."""
+    def __init__(
+        self, workspace: Path, seen: Callable[[Hardware], object], torch_build: TorchBuild | None = None
+    ) -> None:
+        """`seen` is called in that thread with every look; `torch_build` is judged by instead of the installed one."""
+        self._torch_build = torch_build
         self._workspace = workspace
         self._seen = seen
         self._ended = threading.Event()
@@ -31,7 +36,9 @@ class LiveHardware:
         self._ended.set()
 
     def _look_on(self) -> None:
-        with HardwareWatch(self._workspace) as watch:
+        from engine.hardware import HardwareWatch  # with NVML's and psutil's bindings, after the first paint
+
+        with HardwareWatch(self._workspace, torch_build=self._torch_build) as watch:
             while not self._ended.is_set():
                 self._seen(watch.look())
                 self._ended.wait(PERIOD)

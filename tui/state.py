@@ -6,13 +6,15 @@ import contextlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from engine.files import read_text, write_text
 from engine.messages import BadInput
-from engine.plan import DataSource
-from engine.runs import logs_folder
+from engine.workspace import logs_folder
 from tui.path import PLACES
+
+if TYPE_CHECKING:
+    from engine.plan import DataSource
 
 Start = Literal["whole", "backbone", "scratch"]
 FORMAT_VERSION = 1
@@ -48,6 +50,8 @@ class WizardState:
         """The data set as the engine wants it named; None as long as there is none."""
         if self.data is None:
             return None
+        from engine.plan import DataSource
+
         return DataSource(self.data, self.format, self.classes_file, dict(self.mapping))
 
     @property
@@ -64,6 +68,12 @@ class WizardState:
     def reachable(self, place: str) -> bool:
         """Whether `place` has been reached before."""
         return place in PLACES and PLACES.index(place) <= PLACES.index(self.furthest)
+
+    def take_data(self, data: str) -> None:
+        """Another data set: how the one before was understood, and its run, mean nothing for it; everything else stays."""
+        self.data = data
+        self.format, self.classes_file, self.mapping, self.run = "auto", None, {}, None
+        self.furthest = min(self.furthest, "data", key=PLACES.index)
 
     def forget(self) -> None:
         """Begin anew; language and theme stay."""

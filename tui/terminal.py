@@ -2,18 +2,65 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing.resource_tracker
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
 
 
 def prepare_children() -> None:
     """Start what Python needs for child processes; inside a running app its file descriptors are no longer there."""
     if sys.platform != "win32":
         multiprocessing.resource_tracker.ensure_running()
+
+
+class _Screen(io.TextIOWrapper):
+    """What the screen is written to. A terminal that went away must not end what still has a checkpoint to save."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
+def driver_class() -> type[Driver] | None:
+    """Textual's driver, for Linux and macOS with an ear for a terminal that went away; None for Textual's own choice."""
+    if sys.platform == "win32" or os.environ.get("TEXTUAL_DRIVER"):
+        return None
+    from textual.drivers.linux_driver import LinuxDriver
+
+    class WizardDriver(LinuxDriver):
+        """Knows that standard output is no longer the terminal, and tells the wizard when the terminal is gone."""
+
+        def _get_terminal_size(self) -> tuple[int, int]:
+            if self._file is not None:
+                with suppress(OSError):
+                    size = os.get_terminal_size(self._file.fileno())
+                    return size.columns, size.lines
+            return super()._get_terminal_size()
+
+        def run_input_thread(self) -> None:
+            try:
+                super().run_input_thread()
+            except OSError:  # Textual would show a traceback to nobody
+                self._app.call_later(self._app.hung_up)  # type: ignore[attr-defined]
+
+    return WizardDriver
 
 
 @contextmanager
@@ -28,7 +75,7 @@ def own_terminal(log: Path) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     kept = os.dup(1), os.dup(2)
     before = sys.__stderr__
-    screen = os.fdopen(os.dup(kept[0]), "w", encoding="utf-8", errors="replace")
+    screen = _Screen(os.fdopen(os.dup(kept[0]), "wb"), encoding="utf-8", errors="replace")
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.dup2(descriptor, 1)

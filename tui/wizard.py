@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from engine.messages import bad_input, nearest
-from engine.presets import find_preset
-from engine.runs import logs_folder
+from engine.messages import bad_input
+from engine.workspace import logs_folder
+from tui.exits import DEFECT, complain
+from tui.path import PLACES
 from tui.state import load_state
-from tui.terminal import own_terminal, prepare_children
-from tui.text import LANGUAGES, PSEUDO
+from tui.terminal import driver_class, own_terminal, prepare_children
+from tui.text import LANGUAGES, PSEUDO, _
 
 
 def open_wizard(
@@ -22,10 +24,13 @@ def open_wizard(
     """
     state = load_state(workspace)
     offer = state.begun and data is None and preset is None
+    if not offer:
+        state.place = PLACES[0]
     if data is not None and data != state.data:
-        state.forget()
-        state.data = data
+        state.take_data(data)
     if preset is not None:
+        from engine.presets import find_preset
+
         state.preset, state.settings = find_preset(preset, workspace).name, {}
     if language is not None:
         if language not in (*LANGUAGES, PSEUDO):
@@ -33,12 +38,20 @@ def open_wizard(
                 "wizard.language",
                 "--lang: {language} is not spoken here; the nearest is {nearest}.",
                 language=language,
-                nearest=nearest(language, LANGUAGES) or "en",
+                nearest=next((code for code in LANGUAGES if code[:2] == language[:2].lower()), "en"),
             )
         state.language = language
     from tui.app import Freezetui
 
     prepare_children()
-    with own_terminal(logs_folder(workspace) / "wizard.log"):
-        result = Freezetui(state, workspace, offer=offer).run()
-    return result or 0
+    log = logs_folder(workspace) / "wizard.log"
+    with own_terminal(log):
+        app = Freezetui(state, workspace, offer=offer, driver_class=driver_class())
+        app.run()
+    code = app.return_value if app.return_value is not None else app.return_code or 0
+    if code == DEFECT:
+        complain(_("A defect of freezetui ended the wizard; {log} says where. Please report it.", log=log))
+    if app.warming.is_alive():
+        # Nothing is open any more, and Python would wait until torch is imported for nothing.
+        os._exit(code)
+    return code

@@ -14,7 +14,7 @@ import numpy as np
 from engine.dataset.images import UnreadableImage, decode_image
 from engine.dataset.index import SPLITS, Dataset, Finding, Severity
 from engine.dataset.jpeg import jpeg_size
-from engine.messages import Message
+from engine.messages import Message, phrase
 
 SHOWN_PER_KIND = 20
 """Findings of one kind that are listed each; the others are counted."""
@@ -82,7 +82,7 @@ def _look(dataset: Dataset, image: int) -> tuple[list[Finding], str | None, int]
     height, width = pixels.shape[:2]
     stated = tuple(int(side) for side in dataset.sizes[image])
     if stored != (width, height):
-        drawn = "unturned" if stated == stored else "turned"
+        drawn = phrase("unturned") if stated == stored else phrase("turned")
         found.append(
             _finding(
                 "info",

@@ -55,7 +55,12 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UnreadableImage(
-            path, _message("image.missing", "cannot be read ({reason})", path, error.strerror)
+            path,
+            Message(
+                "image.missing",
+                "{path}: the image cannot be read ({reason}).",
+                {"path": path, "reason": error.strerror},
+            ),
         ) from error
 
 
@@ -65,8 +70,10 @@ def decode_image(path: Path, content: bytes, *, honour_exif: bool = True, divide
     Raises:
         UnreadableImage: see there.
     """
-    if (cut := _what_is_cut(content)) is not None:
-        raise UnreadableImage(path, _message("image.truncated", "{reason}", path, cut))
+    if _is_cut(content):
+        raise UnreadableImage(
+            path, Message("image.truncated", "{path}: the image is cut off: its end is missing.", {"path": path})
+        )
     flags = _DECODED_SIZE[divided_by]
     if not honour_exif:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
@@ -75,7 +82,9 @@ def decode_image(path: Path, content: bytes, *, honour_exif: bool = True, divide
     except cv2.error:  # an empty buffer, or a size beyond OpenCV's limit
         pixels = None
     if pixels is None:
-        raise UnreadableImage(path, _message("image.unreadable", "is no picture that can be decoded", path))
+        raise UnreadableImage(
+            path, Message("image.unreadable", "{path}: the image is no picture that can be decoded.", {"path": path})
+        )
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)  # type: ignore[return-value]  # OpenCV says any array
 
 
@@ -149,14 +158,9 @@ def _turned(stored: tuple[int, int] | None, pixels: Pixels) -> tuple[int, int]:
     return stored if (stored[0] > stored[1]) == (width > height) else (stored[1], stored[0])
 
 
-def _message(code: str, what: str, path: Path, reason: str | None = None) -> Message:
-    return Message(code, "{path}: the image " + what + ".", {"path": path, "reason": reason})
-
-
-def _what_is_cut(content: bytes) -> str | None:
-    """What a truncated JPEG or PNG lacks; OpenCV decodes such files without a word, grey below the cut."""
-    if content.startswith(b"\xff\xd8") and b"\xff\xd9" not in content[-4096:]:
-        return "is cut off: its end is missing"
-    if content.startswith(b"\x89PNG") and b"IEND" not in content[-4096:]:
-        return "is cut off: its end is missing"
-    return None
+def _is_cut(content: bytes) -> bool:
+    """Whether a JPEG or PNG lacks its end; OpenCV decodes such files without a word, grey below the cut."""
+    end = content[-4096:]
+    return (content.startswith(b"\xff\xd8") and b"\xff\xd9" not in end) or (
+        content.startswith(b"\x89PNG") and b"IEND" not in end
+    )

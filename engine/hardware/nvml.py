@@ -8,7 +8,7 @@ from typing import Any
 import pynvml
 
 from engine.hardware.cuda_order import CardIdentity
-from engine.hardware.nvml_card import Told, ask_card, lost_card, reason_of, silent_card, speed
+from engine.hardware.nvml_card import Told, ask_card, lost_card, reason_of, said, silent_card, speed
 from engine.hardware.snapshot import Card, Driver
 from engine.messages import Message
 
@@ -118,5 +118,5 @@ def _no_connection(error: Any) -> Message:
         "hardware.driver_failed",
         "NVIDIA's driver does not answer ({reason}); run nvidia-smi to see whether it works at all, and restart the "
         "machine.",
-        {"reason": reason_of(error)},
+        {"reason": said(reason_of(error))},
     )

@@ -11,19 +11,21 @@ import psutil
 import pynvml
 
 from engine.hardware.snapshot import Card, CardProcess
-from engine.messages import Message
+from engine.messages import Message, joined, marked, phrase
 
 T = TypeVar("T")
 
 _LOST = frozenset((pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED, pynvml.NVML_ERROR_GPU_NOT_FOUND))
 
 _REASONS = {
-    pynvml.NVML_ERROR_NOT_SUPPORTED: "not supported by this card",
-    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: "not supported by this driver",
-    pynvml.NVML_ERROR_NO_PERMISSION: "no permission",
-    pynvml.NVML_ERROR_TIMEOUT: "no answer in time",
+    pynvml.NVML_ERROR_NOT_SUPPORTED: marked("not supported by this card"),
+    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: marked("not supported by this driver"),
+    pynvml.NVML_ERROR_NO_PERMISSION: marked("no permission"),
+    pynvml.NVML_ERROR_TIMEOUT: marked("no answer in time"),
 }
 """In words for people; every other error in NVML's own."""
+
+_NO_TEXT = marked("its answer is no text")
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Told:
             self.lost = error.value in _LOST
             self.unanswered.setdefault(reason_of(error), []).append(what)
         except UnicodeDecodeError:  # drivers under WSL have answered with bytes that are no text
-            self.unanswered.setdefault("its answer is no text", []).append(what)
+            self.unanswered.setdefault(_NO_TEXT, []).append(what)
         return None
 
     def notes(self, who: str) -> tuple[Message, ...]:
@@ -52,7 +54,7 @@ class Told:
             Message(
                 "hardware.not_told",
                 "{who} does not tell {what} ({reason}).",
-                {"who": who, "what": ", ".join(what), "reason": reason},
+                {"who": phrase(who), "what": joined([phrase(one) for one in what]), "reason": said(reason)},
             )
             for reason, what in self.unanswered.items()
         )
@@ -61,6 +63,11 @@ class Told:
 def reason_of(error: Any) -> str:
     """Why NVML refused."""
     return _REASONS.get(error.value) or str(error)
+
+
+def said(reason: str) -> Message | str:
+    """A reason as a value of a message: ours can be translated, NVML's own stays as it is."""
+    return phrase(reason) if reason in (*_REASONS.values(), _NO_TEXT) else reason
 
 
 def ask_card(number: int, handle: Any, uuid: str | None, known: Card | None, told: Told) -> Card:
@@ -129,7 +136,7 @@ def silent_card(card: Card, reason: str) -> Card:
         problem=Message(
             "hardware.card_silent",
             "{card}: the driver tells nothing about it ({reason}); ask whoever runs this machine for access to it.",
-            {"card": card.name, "reason": reason},
+            {"card": card.name, "reason": said(reason)},
         ),
     )
 

@@ -15,7 +15,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from engine.hardware.snapshot import Card, Driver, TorchBuild
-from engine.messages import Message
+from engine.messages import Message, phrase
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl"
 
@@ -70,7 +70,7 @@ def problem_with(card: Card, build: TorchBuild, driver: Driver) -> Message | Non
             "hardware.no_torch", "torch is not installed; {command}", {"command": _command(card, build, driver)}
         )
     if build.cuda is None:
-        kind = "a build for AMD cards" if build.hip else "a build for the processor only"
+        kind = phrase("a build for AMD cards") if build.hip else phrase("a build for the processor only")
         return Message(
             "hardware.build_without_cuda",
             "{card}: the installed torch {version} is {kind} and cannot use it; {command}",
@@ -116,12 +116,14 @@ def _driver_problem(card: Card, build: TorchBuild, driver: Driver) -> Message | 
         "update the driver to {oldest} or newer{otherwise}",
         {
             "card": card.name,
-            "driver": driver.version or "(unknown version)",
+            "driver": driver.version or phrase("(unknown version)"),
             "can": "{}.{}".format(*driver.cuda),
             "version": build.version,
             "cuda": build.cuda,
-            "oldest": _OLDEST_DRIVER.get(needed[0], "the newest version"),
-            "otherwise": "." if (other := _better_build(card, driver)) is None else f", or {_pip(build, other)}",
+            "oldest": _OLDEST_DRIVER.get(needed[0]) or phrase("the newest version"),
+            "otherwise": phrase(".")
+            if (other := _better_build(card, driver)) is None
+            else phrase(", or {command}", command=_pip(build, other)),
         },
     )
 
@@ -143,27 +145,29 @@ def _better_build(card: Card, driver: Driver) -> str | None:
     return None
 
 
-def _command(card: Card, build: TorchBuild, driver: Driver) -> str:
+def _command(card: Card, build: TorchBuild, driver: Driver) -> Message:
     """The rest of a sentence: what to do."""
     better = _better_build(card, driver)
     if better is not None:
         return _pip(build, better)
     if card.capability is not None and card.capability < (5, 0):
-        return "no current torch serves this card; train with device=cpu."
+        return phrase("no current torch serves this card; train with device=cpu.")
     newest = 13 if card.capability is None or card.capability >= (10, 0) else 12
-    return (
-        f"first update NVIDIA's driver (now {driver.version or 'of unknown version'}) to {_OLDEST_DRIVER[newest]} or newer, "
-        f"then {_pip(build, 'cu130' if newest == 13 else 'cu126')}"
+    return phrase(
+        "first update NVIDIA's driver (now {driver}) to {oldest} or newer, then {command}",
+        driver=driver.version or phrase("of unknown version"),
+        oldest=_OLDEST_DRIVER[newest],
+        command=_pip(build, "cu130" if newest == 13 else "cu126"),
     )
 
 
-def _pip(build: TorchBuild, name: str) -> str:
+def _pip(build: TorchBuild, name: str) -> Message:
     """The command that puts another build of the same release in place; pip takes a bare `torch` for installed already."""
     wanted = [
         package if version is None else f'"{package}=={version.partition("+")[0]}+{name}"'
         for package, version in (("torch", build.version), ("torchvision", build.torchvision))
     ]
-    return f"run: pip install {' '.join(wanted)} --index-url {PYTORCH_INDEX}/{name}"
+    return phrase("run: {command}", command=f"pip install {' '.join(wanted)} --index-url {PYTORCH_INDEX}/{name}")
 
 
 def _architectures(version: str | None, cuda: str | None) -> tuple[tuple[int, int], ...] | None:

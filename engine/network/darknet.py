@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.messages import bad_input
+from engine.messages import Message, bad_input, joined, phrase
 from engine.network.yolov4 import ANCHORS_PER_LEVEL, NETWORKS, Layer, build_network, layers_before_heads
 
 Kind = Literal["whole", "before heads", "backbone"]
@@ -131,13 +131,20 @@ def _fit(name: str, floats: int, header: int) -> DarknetLayout | None:
     return None
 
 
-def _expected_sizes() -> str:
+def _expected_sizes() -> Message | str:
     sentences = []
     for name in NETWORKS:
         backbone, before, without_classes, per_class = _float_counts(name)
         backbone, before, whole = (20 + _FLOAT * n for n in (backbone, before, without_classes + 80 * per_class))
         sentences.append(
-            f"{name}: {whole:,} bytes whole with 80 classes ({_FLOAT * per_class:,} for each class more or less), "
-            f"{before:,} before the first head, {backbone:,} backbone only."
+            phrase(
+                "{name}: {whole} bytes whole with 80 classes ({each} for each class more or less), {before} before the first "
+                "head, {backbone} backbone only.",
+                name=name,
+                whole=f"{whole:,}",
+                each=f"{_FLOAT * per_class:,}",
+                before=f"{before:,}",
+                backbone=f"{backbone:,}",
+            )
         )
-    return " ".join(sentences)
+    return joined(sentences, " ")

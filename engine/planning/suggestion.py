@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.dataset.index import Dataset
 from engine.hardware import Hardware
-from engine.messages import Message
+from engine.messages import Message, phrase
 from engine.planning.budget import Budget, budget_of
 from engine.planning.device import good_sixteen_bit
 from engine.planning.memory import MemoryProfile, memory_profile
@@ -235,11 +235,19 @@ def does_not_fit(situation: Situation, device: str) -> Message:
             "need": gigabytes(need_of_least_batch(situation)),
             "limit": gigabytes(situation.budget.limit or 0),
             "device": device,
-            "ways": "What would fit: " + "; or ".join(map(str, ways)) + "."
+            "ways": phrase("What would fit: {ways}.", ways=_either(ways))
             if ways
-            else "No setting makes it fit: close other programs that hold memory, or train on another device.",
+            else phrase("No setting makes it fit: close other programs that hold memory, or train on another device."),
         },
     )
+
+
+def _either(ways: Sequence[Way]) -> object:
+    """The ways, one or the other."""
+    either: object = ways[0]
+    for way in ways[1:]:
+        either = phrase("{one}; or {other}", one=either, other=way)
+    return either
 
 
 def gigabytes(size: int) -> str:

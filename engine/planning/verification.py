@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.dataset.index import Dataset
 from engine.hardware import probe
-from engine.messages import BadInput, Message
+from engine.messages import BadInput, Message, phrase
 from engine.plan import Plan
 from engine.planning.recovery import smaller_batch
 from engine.planning.rehearsal import Rehearsal, rehearse
@@ -91,9 +91,11 @@ def _sentence(plan: Plan, stage: str, batch: int, smaller: int | None) -> Messag
         {
             "stage": stage,
             "batch": batch,
-            "limit": "" if limit is None else f" ({gigabytes(limit)} were free)",
-            "cure": f"Set {stage}_batch_size={smaller}, or go on by itself with --on-oom retry."
+            "limit": "" if limit is None else phrase(" ({size} were free)", size=gigabytes(limit)),
+            "cure": phrase(
+                "Set {setting}, or go on by itself with --on-oom retry.", setting=f"{stage}_batch_size={smaller}"
+            )
             if smaller is not None
-            else "Set a smaller input_shape, precision=bf16, or the network yolov4-tiny.",
+            else phrase("Set a smaller input_shape, precision=bf16, or the network yolov4-tiny."),
         },
     )

@@ -9,23 +9,9 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.driving import drive, shown, until
-from tui.app import STEPS, Freezetui
+from tui.app import Freezetui
 from tui.path import PLACES
 from tui.state import WizardState, load_state, save_state, state_file
-
-
-@pytest.mark.parametrize("place", STEPS)
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_every_step_is_named_and_nothing_of_ours_stays_english(
-    tmp_path: Path, place: str, size: tuple[int, int]
-) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await pilot.pause()
-        text = shown(app).replace("\n", " ")
-        assert f"⟦{STEPS[place].heading}" in text
-        assert "⟦go on" in text
-
-    drive(tmp_path, script, size=size, place=place, language="pseudo")
 
 
 def test_escape_goes_back_and_the_way_forward_stays_open(tmp_path: Path) -> None:

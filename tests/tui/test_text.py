@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.messages import Message
+from engine.hardware import Card, Driver, TorchBuild
+from engine.hardware.torch_build import problem_with
+from engine.messages import BadInput, Message
+from engine.recipe import make_recipe
 from tui.text import _, counted, language_of_locale, set_language, worded
 from tui.text.catalogue import catalogues, mo_of, read_po
-from tui.text.sentences import missing, screen_sentences
+from tui.text.sentences import engine_sentences, missing, screen_sentences, unread_sentences
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,9 @@ class TestCatalogue:
     def test_every_sentence_of_the_screens_is_there(self, path: Path) -> None:
         assert missing(screen_sentences(), path) == {}
 
+    def test_every_sentence_of_the_engine_is_there(self, path: Path) -> None:
+        assert missing(engine_sentences(), path) == {}
+
     def test_translations_name_the_same_values(self, path: Path) -> None:
         def names(text: str) -> set[str]:
             return {name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name}
@@ -35,6 +41,42 @@ class TestCatalogue:
         for entry in read_po(path)[1:]:
             for translation in entry.translations:
                 assert names(translation) == names(entry.sentence), entry.sentence
+
+
+def test_every_sentence_of_the_engine_can_be_read_from_its_source() -> None:
+    """Those put together while the program runs are passed on from calls that are read, or hold no word of their own."""
+    assert unread_sentences().keys() == {
+        "Message('', template, values)",
+        "Message(code, template, values)",
+        "Message('', '{first}' + between + '{second}', {'first': whole, 'second': part})",
+        "Message(code, '{file}: ' + template, {'file': file, **values})",
+        "Message(code, '{file}: ' + template, {'file': shown, **values})",
+        "Message('', template, detail.get('ctx', {}))",
+        "phrase(template, **values)",
+        "phrase(reason)",
+        "phrase(who)",
+        "phrase(one)",
+    }
+
+
+def test_a_sentence_of_the_engine_is_translated_with_the_phrases_inside_it() -> None:
+    old = Card(0, "GTX 1080", capability=(6, 1))
+    build = TorchBuild("2.14.1+cu130", cuda="13.0", torchvision="0.29.1", architectures=((7, 5),))
+    problem = problem_with(old, build, Driver("580.95", (13, 0)))
+    assert problem is not None
+    set_language("zh_CN")
+    said = worded(problem)
+    assert said.startswith("GTX 1080 的计算能力为 6.1")
+    assert "请运行：pip install" in said
+    assert "run:" not in said
+
+
+def test_what_a_setting_must_be_is_translated() -> None:
+    with pytest.raises(BadInput) as refused:
+        make_recipe({"unfreeze_batch_size": 1, "momentum": 2.0, "network": "yolo"})
+    set_language("zh_CN")
+    said = [worded(message) for message in refused.value.messages]
+    assert all(text.isascii() is False and "input should" not in text for text in said), said
 
 
 def test_words_follow_the_language() -> None:

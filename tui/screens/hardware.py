@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from engine.hardware import Hardware
 from tui.screens.step import Step
 from tui.text import N_, _, counted, worded
 from tui.text.sizes import gibibytes, gigabytes
@@ -16,13 +16,18 @@ from tui.widgets.card_panel import CardPanel
 from tui.widgets.meter import Meter
 from tui.widgets.words import Words
 
+if TYPE_CHECKING:
+    from engine.hardware import Hardware
+
 
 class HardwareStep(Step):
     """Cards, processor, memory, disk, torch; looked at about once a second."""
 
     place: ClassVar[str] = "hardware"
     heading: ClassVar[str] = N_("What this machine has")
-    reason: ClassVar[str] = N_("Memory decides how many pictures one step may hold, so it is looked at first.")
+    reason: ClassVar[str] = N_("Memory decides how many pictures one step may hold, so it comes first.")
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "runs", N_("runs"))]
 
     def compose_body(self) -> Iterator[Widget]:
         """Panels; cards join them as they are found."""
@@ -57,6 +62,9 @@ class HardwareStep(Step):
             panel = CardPanel()
             self.query_one("#cards").mount(panel)
             self.call_after_refresh(panel.show, card)
+        self.query_one("#cards").set_class(len(hardware.cards) == 1, "-one")
+        for number, panel in enumerate(self.query(CardPanel)):
+            panel.set_class(number == len(hardware.cards) - 1 and number % 2 == 0, "-alone")
 
     def _show_machine(self, hardware: Hardware) -> None:
         processor, memory = hardware.processor, hardware.memory
@@ -105,9 +113,11 @@ def recommendation(hardware: Hardware) -> str:
     """One sentence: what will train, and what suits it."""
     if hardware.usable_cards:
         # What is free now decides, not what the maker printed on the box.
-        best = hardware.usable_cards[0]
+        best = max(hardware.usable_cards, key=lambda card: card.memory_free or 0)
         return _(
-            "Recommended: train on {card}, with {size} free now.", card=best.name, size=gibibytes(best.memory_free)
+            "Recommended: train on {card} ({size} free now).",
+            card=best.name,
+            size=gibibytes(best.memory_free),
         )
     if hardware.torch.mps:
         return _("Recommended: train on Apple's graphics.")

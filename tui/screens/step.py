@@ -43,6 +43,7 @@ class Step(Screen[None]):
         Binding("escape", "back", N_("back")),
         Binding("ctrl+left", "back", N_("back"), show=False),
         Binding("f1", "app.explain", N_("help")),
+        Binding("r", "runs", N_("runs"), show=False),
     ]
 
     @property
@@ -144,8 +145,15 @@ class Step(Screen[None]):
 
     def action_back(self) -> None:
         """Go back; nothing is lost."""
-        if (place := before(self.place)) is not None:
+        if self.place not in PLACES:
+            self.wizard.back_to_path()
+        elif (place := before(self.place)) is not None:
             self.wizard.go_to(place)
+
+    def action_runs(self) -> None:
+        """Show every training so far."""
+        if self.place != "runs":
+            self.wizard.go_to("runs")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in a field means what it means elsewhere."""

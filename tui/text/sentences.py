@@ -14,8 +14,22 @@ from tui.text.catalogue import catalogues, read_po
 
 TUI = Path(__file__).parents[1]
 ENGINE = TUI.parent / "engine"
-PLACES_OF_SENTENCE = {"_": 0, "N_": 0, "counted": 0, "Message": 1, "bad_input": 1}
-"""Functions, and which of their arguments is the English sentence."""
+PLACES_OF_SENTENCE = {
+    "_": (0, ""),
+    "N_": (0, ""),
+    "counted": (0, ""),
+    "Message": (1, ""),
+    "bad_input": (1, ""),
+    "phrase": (0, ""),
+    "marked": (0, ""),
+    "SourceFailed": (0, ""),
+    "ask": (0, ""),
+    "notes": (0, ""),
+    "find": (3, "{file}: "),
+    "_count": (4, "{file}: "),
+    "_finding": (3, "{file}: "),
+}
+"""Functions, which of their arguments is the English sentence, and what they write before it."""
 
 TEXTUALS_OWN = ("Focus Next", "Focus Previous", "Copy selected text")
 
@@ -26,12 +40,26 @@ def sentences_in(folder: Path) -> Iterator[tuple[str, Path]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
                 name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-                at = PLACES_OF_SENTENCE.get(name)
-                if at is None or len(node.args) <= at:
-                    continue
-                given = node.args[at]
-                if isinstance(given, ast.Constant) and isinstance(given.value, str):
-                    yield given.value, path
+                at, before = PLACES_OF_SENTENCE.get(name, (len(node.args), ""))
+                if at < len(node.args) and (said := _text(node.args[at])) is not None:
+                    yield before + said, path
+
+
+def _text(node: ast.expr) -> str | None:
+    """The text of a constant; None for anything that is put together while the program runs."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def unread_sentences() -> dict[str, Path]:
+    """Calls in the engine whose sentence cannot be read from the source, as code: no catalogue can be complete with them."""
+    found: dict[str, Path] = {}
+    for path in sorted(ENGINE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                at, _before = PLACES_OF_SENTENCE.get(node.func.id, (len(node.args), ""))
+                if at < len(node.args) and _text(node.args[at]) is None:
+                    found[ast.unparse(node)] = path
+    return found
 
 
 def screen_sentences() -> dict[str, Path]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from engine.hardware import Card
 from tui.text import _, worded
 from tui.text.sizes import gibibytes
 from tui.widgets.meter import Meter
 from tui.widgets.words import Words
+
+if TYPE_CHECKING:
+    from engine.hardware import Card
 
 SHOWN_PROCESSES = 3
 
@@ -19,7 +23,7 @@ class CardPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """The lines of the card."""
-        yield Meter(_("memory in use"))
+        yield Meter(_("card memory in use"))
         yield Words(classes="card-now")
         yield Words(classes="card-processes")
         yield Words(classes="card-problem")
@@ -45,12 +49,12 @@ def _now(card: Card) -> str:
     if card.lost:
         return _("lost: the driver no longer reaches it")
     load = _("unknown") if card.utilisation is None else f"{card.utilisation} %"
-    parts = [_("free {size}", size=gibibytes(card.memory_free)), _("load {share}", share=load)]
+    parts = [_("free for training {size}", size=gibibytes(card.memory_free)), _("load {share}", share=load)]
     if card.temperature is not None:
         parts.append(f"{card.temperature} °C")
     if card.power is not None:
         parts.append(f"{card.power:.0f} W")
-    return "  ·  ".join(parts)
+    return " · ".join(parts)
 
 
 def _holders(card: Card) -> str:

@@ -92,10 +92,16 @@ def _read_file(path: Path, content: Mapping[str, Any], split: str | None, readin
         picture = _picture(name, path, split, reading.root)
         if picture is None:
             outside = not lies_inside(path.parent / name, reading.root)
-            code, text = (
-                ("label.outside_dataset", "leads out of the data set") if outside else ("image.missing", "is not there")
-            )
-            reading.find("error", code, path, "the picture {name} " + text + "; left out.", name=name)
+            if outside:
+                reading.find(
+                    "error",
+                    "label.outside_dataset",
+                    path,
+                    "the picture {name} leads out of the data set; left out.",
+                    name=name,
+                )
+            else:
+                reading.find("error", "image.missing", path, "the picture {name} is not there; left out.", name=name)
             continue
         numbers = [reading.number_of(label) for label in labels.get(number, [])]
         size = _side(image.get("width")), _side(image.get("height"))

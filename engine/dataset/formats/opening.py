@@ -15,7 +15,7 @@ from engine.dataset.formats.reading import Reading, is_picture, pictures_below, 
 from engine.dataset.formats.voc import find_voc, read_voc
 from engine.dataset.formats.yolo import looks_like_yolo, read_yolo
 from engine.dataset.index import SPLITS, Dataset, Finding, draw_splits
-from engine.messages import BadInput, Message, bad_input, listed, nearest
+from engine.messages import BadInput, Message, bad_input, joined, listed, nearest, phrase
 
 FORMATS = ("voc", "yolo", "coco", "list")
 
@@ -91,7 +91,7 @@ def _root_of_labels(path: Path) -> Path:
 def _assemble(reading: Reading, classes_file: Path | None, mapping: Mapping[str, str], seed: int) -> Dataset:
     sizes, boxes, labels, first = reading.packer.arrays()
     if not reading.packer.images:
-        raise _nothing(reading, "no picture with a label is left")
+        raise _nothing(reading, phrase("no picture with a label is left"))
     for name in mapping:
         if name not in reading.names:
             raise bad_input(
@@ -195,26 +195,29 @@ def _unrecognised(path: Path, format: str) -> BadInput:
         )
     pictures = sum(1 for _ in pictures_below(path))
     seen = Counter(entry.suffix.lower() for entry in path.rglob("*") if entry.is_file() and not is_picture(entry))
-    others = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in seen.most_common(3)) or "nothing"
+    others = [
+        phrase("{count} {suffix}", count=count, suffix=suffix or phrase("without suffix"))
+        for suffix, count in seen.most_common(3)
+    ]
     looked = {
-        "voc": "Annotations/*.xml",
-        "yolo": "a .txt beside or in labels/ for each picture",
-        "coco": "a .json with images and annotations",
-        "list": "a .txt of lines `path x1,y1,x2,y2,class`",
+        "voc": phrase("Annotations/*.xml"),
+        "yolo": phrase("a .txt beside or in labels/ for each picture"),
+        "coco": phrase("a .json with images and annotations"),
+        "list": phrase("a .txt of lines `path x1,y1,x2,y2,class`"),
     }
     return bad_input(
         "dataset.unrecognised",
         "{path}: no labels found. It holds {pictures} pictures, and besides them {others}; looked for {looked}.",
         path=path,
         pictures=pictures,
-        others=others,
-        looked="; ".join(looked.values()) if format == "auto" else looked[format],
+        others=joined(others) or phrase("nothing"),
+        looked=joined(list(looked.values()), "; ") if format == "auto" else looked[format],
     )
 
 
-def _nothing(reading: Reading, what: str) -> BadInput:
+def _nothing(reading: Reading, what: Message) -> BadInput:
     """What to say where a recognised data set holds nothing, with the first reason found."""
-    reason = next((str(f.message) for f in reading.findings if f.severity == "error"), "")
+    reason = next((finding.message for finding in reading.findings if finding.severity == "error"), "")
     return bad_input(
         "dataset.empty",
         "{path}: looks like {format}, but {what}. {reason} If it is of another format, say so with --format.",
@@ -227,8 +230,8 @@ def _nothing(reading: Reading, what: str) -> BadInput:
 
 def _no_boxes(reading: Reading, renamed: list[str], classes: list[str], classes_file: Path | None) -> BadInput:
     if classes_file is None or not renamed:
-        return _nothing(reading, "no box is left")
-    near = nearest(renamed[0], classes) or classes[0] if classes else "NAME"
+        return _nothing(reading, phrase("no box is left"))
+    near = nearest(renamed[0], classes) or classes[0] if classes else phrase("NAME")
     return bad_input(
         "dataset.no_boxes",
         "{path}: no box is left, since the labels' classes ({labels}) are not those of {file} ({names}); give a mapping such as "

@@ -71,10 +71,18 @@ def _splits(root: Path, annotations: Mapping[str, Path], reading: Reading) -> di
             if name is None:
                 continue
             if name not in annotations:
-                code, text = "label.missing", "{name} is listed, but there is no such annotation; left out."
                 if "/" in name or "\\" in name:
-                    code, text = "label.outside_dataset", "{name} leads out of the data set; left out."
-                reading.find("error", code, path, text, name=name)
+                    reading.find(
+                        "error", "label.outside_dataset", path, "{name} leads out of the data set; left out.", name=name
+                    )
+                else:
+                    reading.find(
+                        "error",
+                        "label.missing",
+                        path,
+                        "{name} is listed, but there is no such annotation; left out.",
+                        name=name,
+                    )
             elif splits.setdefault(name, split) != split:
                 reading.find(
                     "warning",

@@ -1,0 +1,117 @@
+"""Going about the wizard by keys, by the path, by the menu; and what a new data set changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.training.control import Control
+from tests.tui.driving import drive, shown, until
+from tui.app import STEPS, Freezetui
+from tui.path import PLACES
+from tui.state import WizardState, load_state
+from tui.widgets.path_header import PathStop
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_runs_open_with_a_key_and_escape_leads_back(tmp_path: Path, place: str) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        app.screen.set_focus(None)
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, STEPS["runs"]))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, STEPS[place]))
+
+    assert drive(tmp_path, script, place=place, furthest=PLACES[-1]).place == place
+
+
+def test_a_click_on_the_path_goes_where_one_has_been_and_nowhere_else(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        stops = list(app.screen.query(PathStop))
+        await pilot.click(stops[5])
+        await pilot.pause()
+        assert app.state.place == "recipe"
+        await pilot.click(stops[1])
+        await until(pilot, lambda: app.state.place == "data")
+
+    drive(tmp_path, script, place="recipe", furthest="recipe")
+
+
+def test_the_menu_opens_runs_and_changes_language_and_theme(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        await choose_first(app, pilot, "Runs")
+        await until(pilot, lambda: isinstance(app.screen, STEPS["runs"]))
+        await choose_first(app, pilot, "nord")
+        await until(pilot, lambda: app.theme == "nord")
+        await choose_first(app, pilot, "简体")
+        await until(pilot, lambda: "训练记录" in shown(app))
+
+    state = drive(tmp_path, script, size=(100, 30))
+    assert (state.theme, state.language) == ("nord", "zh_CN")
+    assert load_state(tmp_path).theme == "nord"
+
+
+def test_the_kept_theme_is_worn_again_and_one_that_is_gone_does_no_harm(tmp_path: Path) -> None:
+    themes = []
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        themes.append(app.theme)
+
+    drive(tmp_path, script, theme="nord")
+    drive(tmp_path, script, theme="no such theme")
+    assert themes[0] == "nord"
+    assert themes[1] != "no such theme"
+
+
+def test_another_data_set_changes_what_hangs_on_the_data_and_nothing_else() -> None:
+    state = WizardState(
+        data="old", format="voc", classes_file="names.txt", mapping={"a": "b"}, run="logs/loss_x", start="whole",
+        preset="modern-whole", settings={"seed": 3}, furthest="results", language="zh_CN", theme="nord",
+    )  # fmt: skip
+    state.take_data("new")
+    assert state == WizardState(
+        data="new", start="whole", preset="modern-whole", settings={"seed": 3}, furthest="data", language="zh_CN",
+        theme="nord",
+    )  # fmt: skip
+
+
+def test_nothing_is_offered_where_nothing_was_entered() -> None:
+    assert not WizardState(place="runs", language="zh_CN", theme="nord").begun
+    assert WizardState(data="somewhere").begun
+
+
+def test_leaving_while_training_asks_then_waits_for_the_end_of_the_training(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        control = app.training = Control()
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: "A training is running. Leave?" in shown(app))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not control.stop_asked
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: "A training is running. Leave?" in shown(app))
+        await pilot.press("s")
+        await until(pilot, lambda: control.stop_asked)
+        await pilot.pause(0.3)
+        assert app.is_running
+        assert any("Saving a checkpoint" in notice.message for notice in app._notifications)
+        app.training = None
+        await until(pilot, lambda: app.return_value == 130)
+
+    drive(tmp_path, script)
+
+
+async def choose_first(app: Freezetui, pilot: Pilot[int], words: str) -> None:
+    """Take the first of the menu's commands that are like `words`."""
+    await pilot.press("ctrl+p")
+    await until(pilot, lambda: "Type to search" in shown(app))
+    await pilot.press(*words)
+    await pilot.pause(0.5)
+    await pilot.press("down", "enter")

@@ -1,0 +1,116 @@
+"""The wizard in a real terminal: how it ends, what it leaves behind, colours, and what happens without a terminal."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.small_training import PROJECT, freezetui
+from tests.tui.terminal_session import session
+from tui.state import WizardState, load_state, save_state
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
+
+FIRST = "What this machine has"
+RESTORED = b"\x1b[?1049l"  # leaves the alternate screen
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_restores_the_terminal_keeps_the_state_and_ends_with_130(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with session("--workspace", tmp_path, "--lang", "en", "--data", "some [where]") as terminal:
+        before = terminal.modes
+        terminal.see(FIRST)
+        assert terminal.modes != before
+        terminal.kill(number)
+        assert terminal.ended() == 130
+        assert terminal.modes == before
+        assert RESTORED in terminal.printed
+        assert b"Traceback" not in terminal.printed
+    assert load_state(tmp_path).data == "some [where]"
+
+
+def test_a_terminal_that_is_closed_ends_the_wizard_with_its_state_kept(tmp_path: Path) -> None:
+    with session("--workspace", tmp_path, "--lang", "en", "--data", "somewhere") as terminal:
+        terminal.see(FIRST)
+        terminal.hang_up()
+        assert terminal.ended() == 130
+    assert load_state(tmp_path).data == "somewhere"
+    assert "Traceback" not in (tmp_path / "logs" / "wizard.log").read_text()
+
+
+def test_ctrl_q_leaves_at_once_with_0(tmp_path: Path) -> None:
+    with session("--workspace", tmp_path, "--lang", "en") as terminal:
+        before = terminal.modes
+        terminal.see(FIRST)
+        terminal.press("\x11")
+        assert terminal.ended(10) == 0
+        assert terminal.modes == before
+
+
+def test_the_language_is_the_locales_or_that_of_the_option(tmp_path: Path) -> None:
+    with session("--workspace", tmp_path, LC_ALL="zh_CN.UTF-8") as terminal:
+        terminal.see("这台机器的配置")
+    with session("--workspace", tmp_path, "--lang", "en", LC_ALL="zh_CN.UTF-8") as terminal:
+        terminal.see(FIRST)
+
+
+def test_a_language_that_is_not_spoken_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    with session("--workspace", tmp_path, "--lang", "zh") as terminal:
+        assert terminal.ended() == 2
+        assert b"the nearest is zh_CN" in terminal.printed
+
+
+def test_no_color_is_honoured(tmp_path: Path) -> None:
+    coloured = re.compile(rb"\x1b\[[0-9;]*[34]8;2;(\d+);(\d+);(\d+)")
+    with session("--workspace", tmp_path, "--lang", "en", NO_COLOR="1") as terminal:
+        terminal.see("Recommended")
+        shades = {found for found in coloured.findall(terminal.printed) if len(set(found)) > 1}
+        assert shades == set()
+    with session("--workspace", tmp_path, "--lang", "en") as terminal:
+        terminal.see("Recommended")
+        assert any(len(set(found)) > 1 for found in coloured.findall(terminal.printed))
+
+
+def test_the_size_of_the_terminal_is_followed(tmp_path: Path) -> None:
+    with session("--workspace", tmp_path, "--lang", "en", size=(60, 20)) as terminal:
+        terminal.see("60x20")
+        terminal.resize(70, 22)
+        terminal.see("70x22")
+        terminal.resize(130, 44)
+        terminal.see(FIRST)
+
+
+def test_another_day_enter_goes_on_where_one_left(tmp_path: Path) -> None:
+    save_state(WizardState(data="somewhere", place="recipe", furthest="recipe", language="en"), tmp_path)
+    with session("--workspace", tmp_path) as terminal:
+        terminal.see("Go on where you left?")
+        terminal.press("\r")
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+    assert load_state(tmp_path).place == "recipe"
+
+
+def test_without_a_terminal_the_help_is_printed(tmp_path: Path) -> None:
+    done = freezetui("--workspace", str(tmp_path))
+    assert done.returncode == 0
+    assert "Without a command: the wizard." in " ".join(done.stdout.split())
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_torch_that_cannot_be_loaded_is_said_in_a_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libbroken.so: cannot open shared object file')\n")
+    with session(
+        "--workspace", tmp_path, "--lang", "en", size=(140, 40), PYTHONPATH=f"{broken.parent}:{PROJECT}"
+    ) as terminal:
+        terminal.see("libbroken.so")
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+        assert b"Traceback" not in terminal.printed
