@@ -70,7 +70,9 @@ def open_data(source: DataSource, workspace: Path) -> DataLook:
     if path == (workspace / SAMPLE).absolute() and not path.exists():
         from engine.dataset.sample import draw_sample
 
-        draw_sample(path)
+        # Beside its place first, so that a set that was left half drawn is never taken for a whole one.
+        draw_sample(drawn_into(path))
+        drawn_into(path).rename(path)
     if path.is_dir() and whole_disk(path):
         raise bad_input(
             "dataset.whole_disk",
@@ -99,19 +101,27 @@ def open_data(source: DataSource, workspace: Path) -> DataLook:
     return look
 
 
-def check_data(look: DataLook, progress: Callable[[int, int], None]) -> DataLook | None:
-    """`look` with the doctor's findings; None where its screen was left before the end.
+def drawn_into(path: Path) -> Path:
+    """Where the sample set is drawn before it stands whole at `path`."""
+    return path.with_name(f".{path.name}.part")
 
-    Raises:
-        BadInput: never; findings are no errors.
-    """
+
+def pictures_drawn(path: Path) -> int:
+    """How many pictures of the sample set for `path` are drawn already."""
+    return sum(1 for _ in drawn_into(path).glob("VOCdevkit/VOC2007/JPEGImages/*.jpg"))
+
+
+def check_data(
+    look: DataLook, progress: Callable[[int, int], None], still_wanted: Callable[[], bool]
+) -> DataLook | None:
+    """`look` with the doctor's findings; None where nobody waited for them to the end."""
     from engine.dataset.doctor import check
 
     worker = get_current_worker()
 
     def heard(done: int, of: int) -> None:
         progress(done, of)
-        if worker.is_cancelled:
+        if worker.is_cancelled or not still_wanted():
             raise _LeftError
 
     try:

@@ -88,7 +88,7 @@ class _Bars(Widget):
                     (FULL * full, "rgb({},{},{})".format(*bar.colour)),
                     (EMPTY * (width - full), "$text-disabled"),
                     " ",
-                    (f"{bar.count:,}".rjust(figures), "$error" if not bar.count else "$text-muted"),
+                    (f"{bar.count:,}".rjust(figures), "$error" if not bar.count else "$foreground 60%"),
                 )
             )
         return Content("\n").join(lines)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -18,7 +16,10 @@ from tui.typed_path import Wanted, completions_of
 class PathField(Input):
     """One line high. Tab completes as in a shell: what all possibilities have in common; Tab again moves on."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", N_("complete"), show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", show=False),
+        Binding("enter", "submit", N_("go on")),
+    ]
 
     DEFAULT_CSS = """
     PathField { width: 1fr; }
@@ -46,7 +47,7 @@ class PathField(Input):
         value = self.value
         if value and self.cursor_at_end:
             completions = await asyncio.to_thread(completions_of, value, self._suits)
-            common = os.path.commonprefix(completions)
+            common = _common_beginning(completions)
             if self.value == value and len(common) > len(value):
                 self.value = common
                 self.cursor_position = len(common)
@@ -63,7 +64,16 @@ class PathSuggester(Suggester):
 
     async def get_suggestion(self, value: str) -> str | None:
         """The first entry that begins so."""
-        if not value or Path(value).is_absolute() and value == os.sep:
+        if not value:
             return None
         found = await asyncio.to_thread(completions_of, value, self._suits)
         return next((text for text in found if text != value), None)
+
+
+def _common_beginning(texts: list[str]) -> str:
+    """What all texts begin with, to the letter."""
+    if not texts:
+        return ""
+    first, last = min(texts), max(texts)
+    same = next((place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None)
+    return first[: min(len(first), len(last)) if same is None else same]
