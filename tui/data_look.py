@@ -64,7 +64,7 @@ def open_data(source: DataSource, workspace: Path) -> DataLook:
     """
     from engine.dataset.class_names import classes_file_beside, wanted_names
     from engine.dataset.formats.signs import whole_disk
-    from engine.evaluation.draw import colour_of
+    from engine.evaluation.colours import colour_of
 
     path = Path(source.path)
     if path == (workspace / SAMPLE).absolute() and not path.exists():

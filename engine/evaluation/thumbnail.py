@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.dataset.images import Pixels, UnreadableImage, load
 from engine.dataset.index import Dataset
-from engine.evaluation.draw import colour_of
+from engine.evaluation.colours import colour_of
 from engine.messages import BadInput
 
 Colour = tuple[int, int, int]

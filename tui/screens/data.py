@@ -98,6 +98,7 @@ class DataStep(Step):
         self._order: list[int] = []
         self._turned = 0
         self._pause: Timer | None = None
+        self._leads_nowhere = False
 
     def compose_body(self) -> Iterator[Widget]:
         """The path; below it what is there, or what would be understood."""
@@ -157,9 +158,11 @@ class DataStep(Step):
 
     def _typed_seen(self, typed: TypedPath) -> None:
         said = self.query_one("#said", Words)
-        said.set_class(bool(typed.problem), "-wrong")
         is_sample = typed.text.strip() == SAMPLE
+        self._leads_nowhere = bool(typed.problem) and not is_sample
+        said.set_class(self._leads_nowhere, "-wrong")
         said.say("" if is_sample else typed.problem or _continuations(typed))
+        self._suggest()
         if typed.promising and self._meant() != self._wanted:
             self._pause = self.set_timer(PAUSE, self._open_typed)
 
@@ -352,7 +355,7 @@ class DataStep(Step):
                 )
             return _("Looking at {path} ...", path=self._wanted.path)
         if self._meant() is not None:
-            return _("Enter looks at it.")
+            return "" if self._leads_nowhere else _("Enter looks at it.")
         if self._suggested == SAMPLE:
             return _("Enter takes the sample set, drawn in seconds, to try everything out.")
         return _("Enter takes {path}, which looks like a data set.", path=self._suggested)

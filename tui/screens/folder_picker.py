@@ -87,10 +87,12 @@ class FolderPicker(ModalScreen[Path | None]):
     FolderPicker #picked { color: $text-muted; }
     """
 
-    def __init__(self, start: Path, suits: Wanted) -> None:
+    def __init__(self, start: Path, suits: Wanted, *, folders: bool = True) -> None:
+        """`folders`: whether a folder can be the answer; else only a file that suits."""
         super().__init__()
         self._start = start
         self._suits = suits
+        self._folders = folders
 
     def compose(self) -> ComposeResult:
         """The tree, and below it what is under the cursor."""
@@ -98,7 +100,7 @@ class FolderPicker(ModalScreen[Path | None]):
             yield FolderTree(self._start, self._suits)
             yield Words(id="picked")
             yield Words(
-                _("Enter chooses, → opens, ← closes, Backspace goes one folder up, Esc goes back."), classes="hint"
+                _("Enter chooses · → opens · ← closes · Backspace: the folder above · Esc: back"), classes="hint"
             )
 
     def on_mount(self) -> None:
@@ -110,13 +112,16 @@ class FolderPicker(ModalScreen[Path | None]):
         if event.node.data is None:
             return
         path = event.node.data.path
-        seems = "  ·  " + _("looks like a data set") if shows_signs(path) else ""
+        seems = "  ·  " + _("looks like a data set") if self._folders and shows_signs(path) else ""
         self.query_one("#picked", Words).say(printable(path) + seems)
 
     def on_directory_tree_directory_selected(self, event: DirectoryTree.DirectorySelected) -> None:
-        """A folder was chosen."""
+        """A folder was chosen, or is to be opened."""
         event.stop()
-        self.dismiss(event.path.absolute())
+        if self._folders:
+            self.dismiss(event.path.absolute())
+        else:
+            event.node.toggle()
 
     def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
         """A file was chosen."""
