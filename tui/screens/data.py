@@ -74,7 +74,7 @@ class DataStep(Step):
     DataStep #picture { width: 36; border: round $primary-muted; border-title-color: $foreground; border-subtitle-color: $foreground 60%; }
     DataStep.-wide #picture { width: 1fr; }
     DataStep.-unknown #looked { display: none; }
-    DataStep.-unknown FindingsPanel { height: 1fr; border-top: none; color: $error; }
+    DataStep.-unknown FindingsPanel { height: 1fr; max-height: 100%; border-top: none; color: $error; }
     DataStep.-untouched FindingsPanel { display: none; }
     """
 
@@ -118,11 +118,11 @@ class DataStep(Step):
         """Go on with what was entered; else suggest what lies here."""
         super().on_mount()
         self._workspace = self.wizard.workspace
-        self._suggested = next((str(path) for path in data_sets_near(self._workspace)), SAMPLE)
+        self._suggested = next((str(path) for path in data_sets_near(self._workspace.absolute())), SAMPLE)
         self.query_one("#classes").border_title = _("Boxes of each class") + "  F6"
         self.add_class("-unknown", "-untouched")
         field = self.query_one("#path", PathField)
-        field.placeholder = printable(self._suggested)
+        field.placeholder = printable(Path(self._suggested).name)
         field.focus()
         field.cursor_position = len(field.value)
         source = self.state.source
@@ -358,7 +358,7 @@ class DataStep(Step):
             return "" if self._leads_nowhere else _("Enter looks at it.")
         if self._suggested == SAMPLE:
             return _("Enter takes the sample set, drawn in seconds, to try everything out.")
-        return _("Enter takes {path}, which looks like a data set.", path=self._suggested)
+        return _("Enter takes {path}, which looks like a data set.", path=Path(self._suggested).name)
 
     def action_forward(self) -> None:
         """Take what is in the field, or suggested; once that has been looked at, go on."""

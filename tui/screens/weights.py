@@ -368,10 +368,10 @@ class WeightsStep(Step):
 _STARTS_SAID = (
     (
         N_("Whole network (recommended)"),
-        N_("Official COCO weights, or yours: everything is known but your classes."),
+        N_("Official COCO weights, or yours: all is known but your classes."),
     ),
-    (N_("Backbone only"), N_("It knows edges and shapes; how to find objects is learned anew. Takes longer.")),
-    (N_("From scratch"), N_("It knows nothing. For ten thousand pictures and more; otherwise it detects badly.")),
+    (N_("Backbone only"), N_("It knows edges and shapes; finding objects is learned anew.")),
+    (N_("From scratch"), N_("For ten thousand pictures and more; otherwise it detects badly.")),
 )
 KINDS = {
     "ours": N_("weights of a run"),

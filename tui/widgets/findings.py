@@ -25,8 +25,8 @@ class FindingsPanel(VerticalScroll):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", show=False)]
 
     DEFAULT_CSS = """
-    FindingsPanel { height: 6; border-top: solid $primary-muted; border-title-color: $foreground; scrollbar-size-vertical: 1; }
-    .-high FindingsPanel { height: 10; }
+    FindingsPanel { height: auto; min-height: 3; max-height: 6; border-top: solid $primary-muted; border-title-color: $foreground; scrollbar-size-vertical: 1; }
+    .-high FindingsPanel { max-height: 10; }
     FindingsPanel:focus { border-top: solid $primary; }
     FindingsPanel Words { height: auto; }
     """
