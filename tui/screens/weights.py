@@ -344,7 +344,7 @@ class WeightsStep(Step):
             self.state.start = "scratch"
             self._go_on()
             return
-        self.query_one("#start", Choices).highlighted = STARTS.index(self.state.start or "whole")
+        self.query_one("#start", Choices).highlighted = STARTS.index("whole")
 
     def accept(self) -> None:
         """What is chosen."""
