@@ -66,7 +66,7 @@ def decode_image(path: Path, content: bytes, *, honour_exif: bool = True, divide
         UnreadableImage: see there.
     """
     if (cut := _what_is_cut(content)) is not None:
-        raise UnreadableImage(path, _message("image.truncated", "{reason}", path, cut))
+        raise UnreadableImage(path, _message("image.truncated", cut, path))
     flags = _DECODED_SIZE[divided_by]
     if not honour_exif:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION

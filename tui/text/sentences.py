@@ -17,6 +17,9 @@ ENGINE = TUI.parent / "engine"
 PLACES_OF_SENTENCE = {"_": 0, "N_": 0, "counted": 0, "Message": 1, "bad_input": 1}
 """Functions, and which of their arguments is the English sentence."""
 
+INSIDE = {"find": (3, "{file}: %s"), "_finding": (3, "{file}: %s"), "_count": (4, "{file}: %s")}
+"""Functions of the engine that put their argument into a longer sentence."""
+
 TEXTUALS_OWN = ("Focus Next", "Focus Previous", "Copy selected text")
 
 
@@ -26,12 +29,12 @@ def sentences_in(folder: Path) -> Iterator[tuple[str, Path]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
                 name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-                at = PLACES_OF_SENTENCE.get(name)
+                at, around = INSIDE.get(name, (PLACES_OF_SENTENCE.get(name), "%s"))
                 if at is None or len(node.args) <= at:
                     continue
                 given = node.args[at]
                 if isinstance(given, ast.Constant) and isinstance(given.value, str):
-                    yield given.value, path
+                    yield around.replace("%s", given.value), path
 
 
 def screen_sentences() -> dict[str, Path]:

@@ -91,7 +91,7 @@ def _root_of_labels(path: Path) -> Path:
 def _assemble(reading: Reading, classes_file: Path | None, mapping: Mapping[str, str], seed: int) -> Dataset:
     sizes, boxes, labels, first = reading.packer.arrays()
     if not reading.packer.images:
-        raise _nothing(reading, "no picture with a label is left")
+        raise _nothing(reading, Message("dataset.no_pictures", "no picture with a label is left"))
     for name in mapping:
         if name not in reading.names:
             raise bad_input(
@@ -212,9 +212,9 @@ def _unrecognised(path: Path, format: str) -> BadInput:
     )
 
 
-def _nothing(reading: Reading, what: str) -> BadInput:
+def _nothing(reading: Reading, what: Message) -> BadInput:
     """What to say where a recognised data set holds nothing, with the first reason found."""
-    reason = next((str(f.message) for f in reading.findings if f.severity == "error"), "")
+    reason = next((f.message for f in reading.findings if f.severity == "error"), "")
     return bad_input(
         "dataset.empty",
         "{path}: looks like {format}, but {what}. {reason} If it is of another format, say so with --format.",
@@ -227,7 +227,7 @@ def _nothing(reading: Reading, what: str) -> BadInput:
 
 def _no_boxes(reading: Reading, renamed: list[str], classes: list[str], classes_file: Path | None) -> BadInput:
     if classes_file is None or not renamed:
-        return _nothing(reading, "no box is left")
+        return _nothing(reading, Message("dataset.no_box", "no box is left"))
     near = nearest(renamed[0], classes) or classes[0] if classes else "NAME"
     return bad_input(
         "dataset.no_boxes",
