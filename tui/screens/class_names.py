@@ -16,7 +16,7 @@ from textual.widgets import Input
 
 from engine.dataset.class_names import ClassNames, wanted_names
 from engine.messages import BadInput, printable
-from tui.text import _, counted, worded
+from tui.text import _, worded
 from tui.widgets.path_field import PathField
 from tui.widgets.words import Words
 
@@ -80,6 +80,7 @@ class ClassNamesScreen(ModalScreen[NamesChosen | None]):
 
     def compose(self) -> ComposeResult:
         """The classes file, and a line for each class."""
+        figures = max((len(str(count)) for count in self._names.labels.values()), default=1)
         with Vertical():
             yield Words(_("What shall the classes be called?"), classes="question")
             with Horizontal():
@@ -95,9 +96,7 @@ class ClassNamesScreen(ModalScreen[NamesChosen | None]):
             with VerticalScroll(id="names", can_focus=False):
                 for name, count in self._names.labels.items():
                     with Horizontal():
-                        yield Words(
-                            f"{printable(name)}  " + counted("{count} box", "{count} boxes", count), classes="old"
-                        )
+                        yield Words(f"{count:>{figures}}  {printable(name)}", classes="old")
                         yield Words("→", classes="arrow")
                         yield NameField(name, self._mapping.get(name, ""), self._names.wanted)
             yield Words(id="wrong")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -16,28 +15,24 @@ from textual.widgets import Input
 
 from engine.dataset.class_names import ClassNames, class_names_of
 from engine.dataset.formats.signs import LABEL_SUFFIXES, data_sets_near
-from engine.dataset.index import Finding
-from engine.messages import BadInput, Message, printable
+from engine.messages import BadInput, printable
 from engine.plan import DataSource
-from tui.data_look import SAMPLE, DataLook, PictureWanted, check_data, open_data, picture_of, pictures_drawn, source_at
+from tui.data_look import SAMPLE, DataLook, check_data, open_data, pictures_drawn, source_at
+from tui.data_said import continuations, disagreement, path_help, summary, understood
 from tui.inquiry import Inquiry
 from tui.screens.class_names import ClassNamesScreen, NamesChosen
 from tui.screens.folder_picker import FolderPicker
 from tui.screens.step import Step
-from tui.text import N_, _, counted, worded
+from tui.text import N_, _, counted
 from tui.typed_path import TypedPath, look_at_typed
 from tui.widgets.class_bars import Bar, ClassBars
 from tui.widgets.findings import FindingsPanel
+from tui.widgets.labelled_pictures import LabelledPictures
 from tui.widgets.path_field import PathField
-from tui.widgets.picture import Picture
 from tui.widgets.words import Words
-
-if TYPE_CHECKING:
-    from engine.evaluation.thumbnail import Thumbnail
 
 PAUSE = 0.5
 """Seconds without a key after which a path that looks like a data set is opened."""
-FORMATS = {"voc": "Pascal VOC", "yolo": "YOLO", "coco": "COCO", "list": N_("list of pictures")}
 
 
 def holds_labels(path: Path) -> bool:
@@ -87,7 +82,6 @@ class DataStep(Step):
             self, lambda source: open_data(source, self._workspace), self._opened, self._refuse
         )
         self._checking = Inquiry[DataLook, DataLook | None](self, self._check, self._checked, self._refuse)
-        self._picturing = Inquiry[PictureWanted, "Thumbnail | BadInput"](self, picture_of, self._pictured, self._refuse)
         self._naming = Inquiry[DataSource, ClassNames](self, _names_in, self._named, self.show_refusal)
         self._workspace = Path()
         self._suggested = SAMPLE
@@ -95,8 +89,6 @@ class DataStep(Step):
         self._look: DataLook | None = None
         self._refusal: BadInput | None = None
         self._progress: tuple[int, int] | None = None
-        self._order: list[int] = []
-        self._turned = 0
         self._pause: Timer | None = None
         self._leads_nowhere = False
 
@@ -104,14 +96,14 @@ class DataStep(Step):
         """The path; below it what is there, or what would be understood."""
         with Horizontal(id="where"):
             yield Words(_("Folder"))
-            yield PathField(self.state.data or "", holds_labels, explanation=_path_help(), id="path")
+            yield PathField(self.state.data or "", holds_labels, explanation=path_help(), id="path")
         yield Words(id="said")
-        yield Words(_understood(), id="intro")
+        yield Words(understood(), id="intro")
         with Horizontal(id="looked"):
             with Vertical(id="about"):
                 yield Words(id="summary")
                 yield ClassBars(id="classes")
-            yield Picture(id="picture")
+            yield LabelledPictures(id="picture")
         yield FindingsPanel(id="findings")
 
     def on_mount(self) -> None:
@@ -161,7 +153,8 @@ class DataStep(Step):
         is_sample = typed.text.strip() == SAMPLE
         self._leads_nowhere = bool(typed.problem) and not is_sample
         said.set_class(self._leads_nowhere, "-wrong")
-        said.say("" if is_sample else typed.problem or _continuations(typed))
+        known = is_sample or self._wanted is not None
+        said.say("" if known else typed.problem or continuations(typed))
         self._suggest()
         if typed.promising and self._meant() != self._wanted:
             self._pause = self.set_timer(PAUSE, self._open_typed)
@@ -197,16 +190,11 @@ class DataStep(Step):
         self.query_one("#intro").display = False
         self.remove_class("-unknown", "-untouched")
         dataset = look.dataset
-        self.query_one("#summary", Words).say(_summary(look))
+        self.query_one("#summary", Words).say(summary(look))
         counts = dataset.box_counts().items()
         bars = [Bar(name, count, colour) for (name, count), colour in zip(counts, look.colours, strict=True)]
         self.query_one("#classes", ClassBars).show(bars)
-        self._order = [int(image) for image in chain.from_iterable(dataset.splits.values())]
-        self._turned = next(
-            (place for place, image in enumerate(self._order) if len(dataset.boxes_of(image)[0])),
-            0,
-        )
-        self._ask_for_picture()
+        self.query_one("#picture", LabelledPictures).browse(dataset)
         self._show_findings(look)
         if look.findings is None:
             self._checking.ask(look)
@@ -241,7 +229,7 @@ class DataStep(Step):
         if look.findings is None and not found:
             panel.clear()
         else:
-            panel.show([*_disagreement(look), *found])
+            panel.show([*disagreement(look), *found])
 
     @property
     def _drawing(self) -> bool:
@@ -256,35 +244,9 @@ class DataStep(Step):
             done, of = self._progress
             self.query_one("#findings").border_title = _("Checking the pictures: {done} of {of}", done=done, of=of)
 
-    # A look at a picture
-
-    def on_picture_room(self, event: Picture.Room) -> None:
-        """The window has another size, or the picture has just appeared."""
-        event.stop()
-        self._ask_for_picture()
-
     def action_turn(self, by: int) -> None:
         """Another picture."""
-        if self._order:
-            self._turned = (self._turned + by) % len(self._order)
-            self._ask_for_picture()
-
-    def _ask_for_picture(self) -> None:
-        picture = self.query_one("#picture", Picture)
-        width, height = picture.room
-        if self._look is None or not self._order or not width or not height:
-            return
-        image = self._order[self._turned]
-        picture.border_title = _("F4 ◂ {number} of {count} ▸ F5", number=self._turned + 1, count=len(self._order))
-        self._picturing.ask(PictureWanted(self._look.dataset, image, width, height))
-
-    def _pictured(self, found: Thumbnail | BadInput) -> None:
-        picture = self.query_one("#picture", Picture)
-        if isinstance(found, BadInput):
-            picture.say(worded(found.messages[0]))
-            return
-        picture.show(found)
-        picture.border_subtitle = printable(found.name).replace("[", r"\[")
+        self.query_one("#picture", LabelledPictures).turn(by)
 
     # Other ways to a data set, and its names
 
@@ -341,7 +303,7 @@ class DataStep(Step):
 
     def _suggestion(self) -> str:
         if self._look is not None:
-            count = len(self._order)
+            count = sum(self._look.dataset.image_counts().values())
             return counted(
                 "Enter goes on with this {count} picture.", "Enter goes on with these {count} pictures.", count
             )
@@ -383,56 +345,3 @@ def _names_in(source: DataSource) -> ClassNames:
     if classes_file is not None and not classes_file.is_file():
         classes_file = None
     return class_names_of(Path(source.path), source.format, classes_file)
-
-
-def _disagreement(look: DataLook) -> Iterator[Finding]:
-    """A classes file that nobody chose, and whose names are not those of the labels."""
-    if look.names_beside and look.classes_file is not None:
-        foreign = sorted(set(look.dataset.classes) - set(look.names_beside))
-        message = Message(
-            "class.beside",
-            "{file} names other classes ({names}) than the labels ({foreign}); the labels' names are taken.",
-            {
-                "file": look.classes_file.name,
-                "names": ", ".join(look.names_beside),
-                "foreign": ", ".join(foreign),
-            },
-        )
-        yield Finding("warning", str(look.classes_file), message)
-
-
-def _summary(look: DataLook) -> str:
-    dataset, images = look.dataset, look.dataset.image_counts()
-    pictures = counted("{count} picture", "{count} pictures", sum(images.values()))
-    boxes = counted("{count} box", "{count} boxes", len(dataset.boxes))
-    split = _("train {train} · val {val} · test {test}", **images)
-    origin = _("split drawn here, kept with each run") if dataset.splits_drawn else _("split of the data set")
-    return f"{_(FORMATS[dataset.format])} · {pictures} · {boxes}\n{split}\n{origin}"
-
-
-def _continuations(typed: TypedPath) -> str:
-    """What the path may become, as far as it is not there whole."""
-    names = [printable(Path(text).name) + ("/" if text.endswith(("/", "\\")) else "") for text in typed.completions]
-    return "" if not names else _("Tab: {names}", names="  ".join(names[:12]))
-
-
-def _understood() -> str:
-    return "\n".join(
-        (
-            _("What is understood, by itself:"),
-            _("Pascal VOC  Annotations/*.xml and JPEGImages/, with or without VOCdevkit/"),
-            _("YOLO        a .txt for each picture; data.yaml or classes.txt for the names"),
-            _("COCO        a .json with images, annotations and categories"),
-            _("lists       lines of: path x1,y1,x2,y2,class ..."),
-            "",
-            _("No labelled pictures yet? F2 draws a sample set in seconds."),
-        )
-    )
-
-
-def _path_help() -> str:
-    return _(
-        "The folder of the data set at any level, or its data.yaml, COCO .json or list. Tab completes, F3 chooses from a tree, "
-        "F2 takes the drawn sample set. F4 and F5 turn the pictures over, F6 gives classes other names, Ctrl+R looks anew. "
-        "Spaces, Chinese characters and links in paths are all right."
-    )

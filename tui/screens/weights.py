@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
-from textual.content import Content
+from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
-from engine.messages import BadInput, printable
+from engine.messages import BadInput
 from engine.network.known_files import KNOWN
 from engine.recipe import Recipe
 from tui.fetching import Fetching
@@ -21,23 +20,19 @@ from tui.screens.folder_picker import FolderPicker
 from tui.screens.scratch import ScratchScreen
 from tui.screens.step import Step
 from tui.state import Start
-from tui.text import N_, _, worded
+from tui.text import N_, _
 from tui.text.sizes import megabytes
 from tui.typed_path import TypedPath, look_at_typed
-from tui.weights_found import Offer, Trial, holds_weights, model_folder, offers, official_file, tried
+from tui.weights_found import Offer, Trial, holds_weights, model_folder, offers, official_file
+from tui.weights_said import NETWORKS, files_help, offered, start_help
+from tui.weights_said import STARTS as STARTS_SAID
 from tui.widgets.choices import Choices
 from tui.widgets.meter import Meter
 from tui.widgets.path_field import PathField
+from tui.widgets.trial_panel import TrialPanel
 from tui.widgets.words import Words
 
-if TYPE_CHECKING:
-    from engine.network.transfer import LoadReport
-
 STARTS: tuple[Start, ...] = ("whole", "backbone", "scratch")
-NETWORKS = {
-    "yolov4-tiny": N_("small and quick; right for most machines"),
-    "yolov4": N_("finds more, needs ten times the time and a card with memory"),
-}
 
 
 class WeightsStep(Step):
@@ -61,8 +56,6 @@ class WeightsStep(Step):
     WeightsStep #other Words { width: auto; padding-right: 1; }
     WeightsStep #meter { display: none; }
     WeightsStep.-fetching #meter { display: block; }
-    WeightsStep #report { height: 1fr; border-top: solid $primary-muted; border-title-color: $foreground; scrollbar-size-vertical: 1; }
-    WeightsStep #report Words { height: auto; }
     """
 
     def __init__(self) -> None:
@@ -71,29 +64,25 @@ class WeightsStep(Step):
         self._looking = Inquiry[str, tuple[Offer, ...]](
             self, lambda network: offers(network, self._workspace), self._found, self.show_refusal
         )
-        self._trying = Inquiry[Trial, "LoadReport"](self, tried, self._tried, self._unfit)
         self._typing = Inquiry[str, TypedPath](
             self, lambda text: look_at_typed(text, holds_weights), self._typed_seen, self.show_refusal
         )
         self._fetching = Fetching(self, self._fetched)
         self._offers: tuple[Offer, ...] = ()
         self._start: Start = "whole"
-        self._refusal: BadInput | None = None
-        self._trial: Trial | None = None
         self._nowhere = ""
 
     def compose_body(self) -> Iterator[Widget]:
         """The network, the three starts, and the files for the first of them."""
         yield Words(id="network")
-        yield Choices(explanation=_start_help(), below=True, id="start")
-        yield Choices(explanation=_files_help(), below=False, id="files")
+        yield Choices(explanation=start_help(), below=True, id="start")
+        yield Choices(explanation=files_help(), below=False, id="files")
         with Horizontal(id="other"):
             yield Words(_("Another file"))
             typed = self.state.model_path or ""
-            yield PathField(typed, holds_weights, explanation=_files_help(), id="file")
+            yield PathField(typed, holds_weights, explanation=files_help(), id="file")
         yield Meter(_("fetching"), id="meter")
-        with VerticalScroll(id="report", can_focus=False):
-            yield Words(id="said")
+        yield TrialPanel(id="report")
 
     def on_mount(self) -> None:
         """Preselect what was chosen, else the whole network."""
@@ -103,7 +92,7 @@ class WeightsStep(Step):
         self.query_one("#files").border_title = _("Start from")
         self.query_one("#report").border_title = _("What will be taken over")
         choices = self.query_one("#start", Choices)
-        choices.offer([(_(name), _(meaning)) for name, meaning in _STARTS_SAID], STARTS.index(self._start))
+        choices.offer([(_(name), _(meaning)) for name, meaning in STARTS_SAID], STARTS.index(self._start))
         choices.focus()
         self._show_network()
         self.set_interval(0.1, self._show_progress)
@@ -164,7 +153,7 @@ class WeightsStep(Step):
             with self.prevent(Input.Changed):
                 field.value = ""
         chosen = paths.index(self.state.model_path) if listed else 0
-        self.query_one("#files", Choices).offer([_offered(offer) for offer in found], chosen)
+        self.query_one("#files", Choices).offer([offered(offer) for offer in found], chosen)
         if not listed:
             self._typing.ask(field.value)
         self._show_start()
@@ -220,18 +209,21 @@ class WeightsStep(Step):
     # What would be taken over
 
     def _show_report(self) -> None:
-        path = self._file
-        if path is None or (path.is_dir() or not path.exists()):
-            self._trial = self._refusal = None
-            self._trying.drop()
-            self._say_report(self._instead_of_report())
+        path, panel = self._file, self.query_one("#report", TrialPanel)
+        if path is None or not path.is_file():
+            panel.say(self._instead_of_report())
             return
-        part = "backbone" if self._start == "backbone" else "whole"
-        trial = Trial(path, self._network, part, self.state.source, self.wizard.opened)  # type: ignore[arg-type]
-        if trial != self._trial:
-            self._trial, self._refusal = trial, None
-            self._say_report(_("Looking at {file} ...", file=path.name))
-            self._trying.ask(trial)
+        part: Literal["whole", "backbone"] = "backbone" if self._start == "backbone" else "whole"
+        panel.try_out(Trial(path, self._network, part, self.state.source, self.wizard.opened))
+
+    def on_trial_panel_refused(self, event: TrialPanel.Refused) -> None:
+        """Nothing is suggested any more."""
+        event.stop()
+        self._suggest()
+
+    @property
+    def _refusal(self) -> BadInput | None:
+        return self.query_one("#report", TrialPanel).refusal
 
     def _instead_of_report(self) -> str:
         if self._start == "scratch":
@@ -241,27 +233,6 @@ class WeightsStep(Step):
         if self._missing:
             return _("It is seen once the file is here.")
         return ""
-
-    def _tried(self, report: LoadReport) -> None:
-        lines = [
-            _(
-                "{matched} of {total} convolutions ({kind}).",
-                matched=report.matched,
-                total=report.total,
-                kind=_(KINDS.get(report.kind, report.kind)),
-            ),
-            *(worded(message) for message in report.skipped),
-        ]
-        self._say_report("\n".join(lines))
-
-    def _unfit(self, error: BadInput) -> None:
-        self._refusal = error
-        self._say_report(_said(error), wrong=True)
-        self._suggest()
-
-    def _say_report(self, text: str, *, wrong: bool = False) -> None:
-        self.query_one("#said", Words).say(Content(text).stylize("$error") if wrong else Content(text))
-        self.query_one("#report").scroll_home(animate=False)
 
     # Fetching
 
@@ -276,7 +247,7 @@ class WeightsStep(Step):
         self._show_progress()
         if isinstance(result, BadInput):
             self._suggest()
-            self._say_report(_said(result), wrong=True)
+            self.query_one("#report", TrialPanel).say_refusal(result)
             self.hinder(_("It could not be fetched; another file would do as well (F3)."))
             return
         if result is None:
@@ -363,53 +334,3 @@ class WeightsStep(Step):
         elif not self._offers:
             return _("Still looking; it goes on when that is done.")
         return None
-
-
-_STARTS_SAID = (
-    (
-        N_("Whole network (recommended)"),
-        N_("Official COCO weights, or yours: all is known but your classes."),
-    ),
-    (N_("Backbone only"), N_("It knows edges and shapes; finding objects is learned anew.")),
-    (N_("From scratch"), N_("For ten thousand pictures and more; otherwise it detects badly.")),
-)
-KINDS = {
-    "ours": N_("weights of a run"),
-    "Darknet, whole": N_("Darknet, whole"),
-    "Darknet, before heads": N_("Darknet, before the heads"),
-    "Darknet, backbone": N_("Darknet, backbone only"),
-    "tutorial .pth": N_("tutorial .pth"),
-    "tutorial .pth, backbone": N_("tutorial .pth, backbone only"),
-}
-"""What the engine calls the kinds of files."""
-
-
-def _offered(offer: Offer) -> tuple[str, str]:
-    """A file's name, and what there is to say about it."""
-    size = megabytes(offer.bytes)
-    if offer.kind == "official":
-        here = _("official, {size}, here", size=size)
-        return offer.name, here if offer.path is not None else _("official, {size}, will be fetched", size=size)
-    if offer.kind == "run":
-        return printable(offer.name), _("best weights of this run, {size}", size=size)
-    return printable(offer.name), _("in model_data/, {size}", size=size)
-
-
-def _said(error: BadInput) -> str:
-    return "\n".join(worded(message) for message in error.messages)
-
-
-def _start_help() -> str:
-    return _(
-        "Whole network: all weights but the last convolutions, which depend on your classes. Nearly always the best start, "
-        "and the fewest epochs. Backbone only: the part that sees edges, textures and shapes; neck and heads begin anew and "
-        "need longer. From scratch: nothing is known. F2 changes between YOLOv4-tiny and YOLOv4."
-    )
-
-
-def _files_help() -> str:
-    return _(
-        "The official weights know the 80 classes of COCO and are checked against their published hash. The best weights of an "
-        "earlier run go on from what it learned. Any other file: our own .pth, Darknet's .weights, or a tutorial's .pth; what "
-        "in it fits is said below, and code in it is never run."
-    )
