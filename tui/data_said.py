@@ -66,6 +66,6 @@ def path_help() -> str:
     """What F1 says about the field."""
     return _(
         "The folder of the data set at any level, or its data.yaml, COCO .json or list. Tab completes, F3 chooses from a tree, "
-        "F2 takes the drawn sample set. F4 and F5 turn the pictures over, F6 gives classes other names, Ctrl+R looks anew. "
+        "F2 takes the drawn sample set. F4 and F5 turn the pictures over, F6 gives classes other names, F7 reads it as another format, Ctrl+R looks anew. "
         "Spaces, Chinese characters and links in paths are all right."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -335,3 +336,37 @@ def test_completions_are_folders_then_files_that_suit(tmp_path: Path) -> None:
     assert [Path(text).name for text in found] == ["data a", "data b", "data.yaml"]
     assert look_at_typed(begun, lambda path: False).problem == ""
     assert "There is no nowhere" in look_at_typed(f"{tmp_path}/nowhere/deep", lambda path: False).problem
+
+
+def test_it_can_be_read_as_another_format(tmp_path: Path) -> None:
+    folder = one_voc(tmp_path / "voc", "cat")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await opened(app, pilot)
+        await pilot.press("f7")
+        await until(pilot, lambda: app.state.format == "voc" and "Read as Pascal VOC" in said(app, "#said"), SLOW)
+        await pilot.press("f7")
+        await until(pilot, lambda: "no labels found" in findings(app), SLOW)
+        assert "Read as YOLO; F7" in said(app, "#said")
+        await pilot.press("f7", "f7", "f7")
+        await until(pilot, lambda: app.state.format == "auto" and "Enter goes on" in said(app, "#suggestion"), SLOW)
+
+    drive(tmp_path, script, place="data", data=str(folder))
+
+
+def test_leaving_while_pictures_are_checked_does_not_wait_for_the_last(tmp_path: Path) -> None:
+    """Four hundred large pictures take longer than that."""
+    import engine.launch  # noqa: F401  importing it, as the wizard does at its start, would be waited for
+
+    folder = write_voc(tmp_path / "voc", train=4, size=(1600, 1200))
+    for number in range(4, 400):
+        for part, suffix in (("JPEGImages", "jpg"), ("Annotations", "xml")):
+            (folder / part / f"{number:03d}.{suffix}").hardlink_to(folder / part / f"{number % 4:03d}.{suffix}")
+    seen: list[float] = []
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "Checking the pictures" in shown(app), SLOW)
+        seen.append(time.monotonic())
+
+    drive(tmp_path, script, place="data", data=str(folder))
+    assert time.monotonic() - seen[0] < 10

@@ -18,7 +18,7 @@ from engine.dataset.formats.signs import LABEL_SUFFIXES, data_sets_near
 from engine.messages import BadInput, printable
 from engine.plan import DataSource
 from tui.data_look import SAMPLE, DataLook, check_data, open_data, pictures_drawn, source_at
-from tui.data_said import continuations, disagreement, path_help, summary, understood
+from tui.data_said import FORMATS, continuations, disagreement, path_help, summary, understood
 from tui.inquiry import Inquiry
 from tui.screens.class_names import ClassNamesScreen, NamesChosen
 from tui.screens.folder_picker import FolderPicker
@@ -53,6 +53,7 @@ class DataStep(Step):
         Binding("f4", "turn(-1)", show=False),
         Binding("f5", "turn(1)", show=False),
         Binding("f6", "names", show=False),
+        Binding("f7", "format", show=False),
         Binding("ctrl+r", "again", show=False),
     ]
 
@@ -152,9 +153,9 @@ class DataStep(Step):
         said = self.query_one("#said", Words)
         is_sample = typed.text.strip() == SAMPLE
         self._leads_nowhere = bool(typed.problem) and not is_sample
-        said.set_class(self._leads_nowhere, "-wrong")
-        known = is_sample or self._wanted is not None
-        said.say("" if known else typed.problem or continuations(typed))
+        said.set_class(self._leads_nowhere and self._wanted is None, "-wrong")
+        if self._wanted is None:
+            said.say("" if is_sample else typed.problem or continuations(typed))
         self._suggest()
         if typed.promising and self._meant() != self._wanted:
             self._pause = self.set_timer(PAUSE, self._open_typed)
@@ -173,6 +174,7 @@ class DataStep(Step):
         self.state.classes_file, self.state.mapping = source.classes_file, dict(source.mapping)
         self.remove_class("-untouched")
         self.query_one("#intro").display = False
+        self._say_format(source)
         self._opening.ask(source)
         self._suggest()
 
@@ -186,7 +188,7 @@ class DataStep(Step):
 
     def _opened(self, look: DataLook) -> None:
         self._look = self.wizard.opened = look
-        self.query_one("#said", Words).say("")
+        self._say_format(look.source)
         self.query_one("#intro").display = False
         self.remove_class("-unknown", "-untouched")
         dataset = look.dataset
@@ -290,6 +292,20 @@ class DataStep(Step):
     def _renamed(self, chosen: NamesChosen | None) -> None:
         if chosen is not None and self._wanted is not None:
             self._open(replace(self._wanted, classes_file=chosen.classes_file, mapping=dict(chosen.mapping)))
+
+    def action_format(self) -> None:
+        """Read it as another format; after the last one, by itself again."""
+        if self._wanted is not None:
+            words = ("auto", *FORMATS)
+            following = words[(words.index(self._wanted.format) + 1) % len(words)]
+            self._open(replace(self._wanted, format=following))
+
+    def _say_format(self, source: DataSource) -> None:
+        """Say beside the field where a format was asked for."""
+        said = self.query_one("#said", Words)
+        said.remove_class("-wrong")
+        named = FORMATS.get(source.format)
+        said.say("" if named is None else _("Read as {format}; F7 reads it as another format.", format=_(named)))
 
     def action_again(self) -> None:
         """Look at the same data set anew."""

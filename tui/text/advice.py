@@ -47,9 +47,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "dataset.unrecognised": N_(
         "Name the folder that holds both pictures and labels; without labels, label them first (labelImg, LabelMe, CVAT)."
     ),
-    "dataset.empty": N_(
-        "Look at the reason above and mend it, or name another folder; F2 takes the sample set meanwhile."
-    ),
+    "dataset.empty": N_("Mend what the reason above names, name another folder, or let F7 read it as another format."),
     "dataset.too_few": N_("Label more pictures; a hundred are a good beginning."),
 }
 """By the code of the message, in English, marked for translation."""

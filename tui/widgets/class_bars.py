@@ -14,7 +14,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from engine.messages import printable
-from tui.text import _
+from tui.text import N_, _
 
 FULL, EMPTY = "█", "░"
 
@@ -31,7 +31,7 @@ class Bar:
 class ClassBars(VerticalScroll):
     """Every class in a line; scrolls where there are many."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("go on"))]
 
     DEFAULT_CSS = """
     ClassBars { height: 1fr; scrollbar-size-vertical: 1; }

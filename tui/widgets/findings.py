@@ -12,7 +12,7 @@ from textual.content import Content
 
 from engine.dataset.index import Finding
 from engine.messages import BadInput
-from tui.text import _, counted, worded
+from tui.text import N_, _, counted, worded
 from tui.text.advice import ADVICE
 from tui.widgets.words import Words
 
@@ -22,7 +22,7 @@ MARKS = {"error": ("✖", "$error"), "warning": ("!", "$warning"), "info": ("·"
 class FindingsPanel(VerticalScroll):
     """Scrolls; errors come first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("go on"))]
 
     DEFAULT_CSS = """
     FindingsPanel { height: auto; min-height: 3; max-height: 6; border-top: solid $primary-muted; border-title-color: $foreground; scrollbar-size-vertical: 1; }
