@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from engine.network.coco_names import COCO_NAMES
 from engine.network.known_files import KNOWN, KnownFile, find, known_file
 from engine.plan import DataSource, open_source
 from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS, logs_folder
@@ -37,7 +38,18 @@ class Trial:
     network: str
     part: Literal["whole", "backbone"]
     source: DataSource | None
+    """The data set, whose classes decide what becomes of the heads."""
     opened: DataLook | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came out of a trial."""
+
+    report: LoadReport
+    source: DataSource | None
+    classes: int
+    """How many the data set at `source` has."""
 
 
 def holds_weights(path: Path) -> bool:
@@ -84,17 +96,25 @@ def official_file(network: str) -> KnownFile:
     return known_file(network)
 
 
-def tried(trial: Trial) -> LoadReport:
+def tried(trial: Trial, last: Tried | None) -> Tried:
     """What would become of a file, for as many classes as the data set has. In a thread.
 
+    `last` is an earlier answer: its data set needs not be opened again.
+
     Raises:
-        BadInput: the file cannot be read, or is another network's.
+        BadInput: the file cannot be read, or is another network's; or the data set is no longer there.
     """
     from engine.network.trial import try_weights
 
-    classes = 80
+    classes = _classes(trial, last)
+    return Tried(try_weights(trial.path, trial.network, classes, part=trial.part), trial.source, classes)
+
+
+def _classes(trial: Trial, last: Tried | None) -> int:
+    if trial.source is None:
+        return len(COCO_NAMES)  # no data set yet: as many as the official weights have
     if trial.opened is not None and trial.opened.source == trial.source:
-        classes = len(trial.opened.dataset.classes)
-    elif trial.source is not None:
-        classes = len(open_source(trial.source).classes)
-    return try_weights(trial.path, trial.network, classes, part=trial.part)
+        return len(trial.opened.dataset.classes)
+    if last is not None and last.source == trial.source:
+        return last.classes
+    return len(open_source(trial.source).classes)

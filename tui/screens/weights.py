@@ -48,7 +48,7 @@ class WeightsStep(Step):
     ]
 
     DEFAULT_CSS = """
-    WeightsStep #network { height: 1; }
+    WeightsStep #network { height: auto; }
     WeightsStep #start { height: 6; }
     WeightsStep #files { height: auto; max-height: 4; border-top: solid $primary-muted !important; border-title-color: $foreground; }
     WeightsStep.-high #files { max-height: 9; }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -12,12 +10,9 @@ from textual.message import Message
 from engine.messages import BadInput
 from tui.inquiry import Inquiry
 from tui.text import _, worded
-from tui.weights_found import Trial, tried
+from tui.weights_found import Trial, Tried, tried
 from tui.weights_said import reported
 from tui.widgets.words import Words
-
-if TYPE_CHECKING:
-    from engine.network.transfer import LoadReport
 
 
 class TrialPanel(VerticalScroll):
@@ -33,8 +28,9 @@ class TrialPanel(VerticalScroll):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id, can_focus=False)
-        self._trying = Inquiry[Trial, "LoadReport"](self, tried, self._fits, self._unfit)
+        self._trying = Inquiry[Trial, Tried](self, lambda trial: tried(trial, self._last), self._fits, self._unfit)
         self._trial: Trial | None = None
+        self._last: Tried | None = None
         self.refusal: BadInput | None = None
 
     def compose(self) -> ComposeResult:
@@ -58,8 +54,9 @@ class TrialPanel(VerticalScroll):
         """Show why there is no file."""
         self.say(_sentences(error), wrong=True)
 
-    def _fits(self, report: LoadReport) -> None:
-        self._say(Content(reported(report)))
+    def _fits(self, answer: Tried) -> None:
+        self._last = answer
+        self._say(Content(reported(answer.report)))
 
     def _unfit(self, error: BadInput) -> None:
         self.refusal = error
