@@ -20,6 +20,7 @@ from engine.network.yolov4 import build_network
 from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
+from tui.screens.folder_picker import FolderPicker
 from tui.screens.scratch import ScratchScreen
 from tui.screens.weights import WeightsStep
 from tui.widgets.choices import Choices
@@ -295,3 +296,21 @@ def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, s
         assert app.state.model_path == chosen
 
     drive(tmp_path, script, place="weights", start="whole", model_path=chosen, data=str(tmp_path / "data"))
+
+
+def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(tmp_path: Path, server: Server) -> None:
+    tiny_weights(tmp_path / "model_data" / "deeper" / "mine.pth")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches")
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, FolderPicker))
+        await until(pilot, lambda: "deeper" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "mine.pth" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, WeightsStep))
+        await reported(app, pilot, "19 of 21 convolutions")
+
+    state = drive(tmp_path, script, place="weights")
+    assert state.model_path == str(tmp_path / "model_data" / "deeper" / "mine.pth")
