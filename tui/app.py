@@ -20,6 +20,7 @@ from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from engine.messages import BadInput
+from tui.data_look import DataLook
 from tui.exits import STOPPED
 from tui.live_hardware import LiveHardware
 from tui.menu import Menu
@@ -79,6 +80,8 @@ class Freezetui(App[int]):
         self.state = state
         self.workspace = workspace
         self._offer = offer
+        self.opened: DataLook | None = None
+        """The data set that was opened last; whoever uses it compares its source with that of the state."""
         self.warming = threading.Thread(target=self._warm, name="warming", daemon=True)
         """Imports the engine; nobody waits for its end."""
         self._live = LiveHardware(workspace, self._looked, torch_build)

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +44,12 @@ class Report:
 
 
 def check(dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> Report:
-    """Open every picture and weigh every box; `progress` hears how many of how many are done."""
+    """Open every picture and weigh every box; `progress` hears how many of how many are done, and may raise to give up."""
     findings = list(dataset.findings)
     contents: dict[str, int] = {}
     split_of = {int(image): name for name in SPLITS for image in dataset.splits[name]}
     tiny = 0
-    with ThreadPoolExecutor() as pool:
+    with _pool() as pool:
         looks = pool.map(lambda image: _look(dataset, image), range(len(dataset.images)))
         for image, (found, digest, small) in enumerate(looks):
             findings.extend(found)
@@ -61,6 +62,16 @@ def check(dataset: Dataset, progress: Callable[[int, int], None] | None = None) 
                 progress(image + 1, len(dataset.images))
     findings.extend(_whole(dataset, tiny))
     return Report(dataset, tuple(_gathered(findings)))
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that begin no other picture once the looking is given up."""
+    pool = ThreadPoolExecutor()
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _look(dataset: Dataset, image: int) -> tuple[list[Finding], str | None, int]:

@@ -91,7 +91,7 @@ def _root_of_labels(path: Path) -> Path:
 def _assemble(reading: Reading, classes_file: Path | None, mapping: Mapping[str, str], seed: int) -> Dataset:
     sizes, boxes, labels, first = reading.packer.arrays()
     if not reading.packer.images:
-        raise _nothing(reading, phrase("no picture with a label is left"))
+        raise _nothing(reading, Message("dataset.no_pictures", "no picture with a label is left"))
     for name in mapping:
         if name not in reading.names:
             raise bad_input(
@@ -217,7 +217,7 @@ def _unrecognised(path: Path, format: str) -> BadInput:
 
 def _nothing(reading: Reading, what: Message) -> BadInput:
     """What to say where a recognised data set holds nothing, with the first reason found."""
-    reason = next((finding.message for finding in reading.findings if finding.severity == "error"), "")
+    reason = next((f.message for f in reading.findings if f.severity == "error"), "")
     return bad_input(
         "dataset.empty",
         "{path}: looks like {format}, but {what}. {reason} If it is of another format, say so with --format.",
@@ -230,7 +230,7 @@ def _nothing(reading: Reading, what: Message) -> BadInput:
 
 def _no_boxes(reading: Reading, renamed: list[str], classes: list[str], classes_file: Path | None) -> BadInput:
     if classes_file is None or not renamed:
-        return _nothing(reading, phrase("no box is left"))
+        return _nothing(reading, Message("dataset.no_box", "no box is left"))
     near = nearest(renamed[0], classes) or classes[0] if classes else phrase("NAME")
     return bad_input(
         "dataset.no_boxes",

@@ -1,0 +1,316 @@
+"""The Weights screen: three starts, files that are here, files that are fetched, and files that do not fit."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from textual.pilot import Pilot
+
+from engine.network.known_files import KNOWN, Address
+from engine.network.own_weights import info_of, save_weights
+from engine.network.yolov4 import build_network
+from tests.small_training import prepare
+from tests.tui.driving import drive, shown, until
+from tui.app import Freezetui
+from tui.screens.folder_picker import FolderPicker
+from tui.screens.scratch import ScratchScreen
+from tui.screens.weights import WeightsStep
+from tui.widgets.choices import Choices
+from tui.widgets.meter import Meter
+from tui.widgets.path_field import PathField
+from tui.widgets.words import Words
+
+SLOW = 90
+OFFICIAL = KNOWN["yolov4-tiny.weights"]
+
+
+def darknet_bytes() -> bytes:
+    """A file of the size and form of the official yolov4-tiny.weights, with numbers of no use."""
+    header = np.array([0, 2, 5, 0, 0], "<i4").tobytes()
+    return header + bytes(OFFICIAL.bytes - len(header))
+
+
+class Server(ThreadingHTTPServer):
+    """Gives one file, whole or only its first half until it closes."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content = content
+        self.halting = False
+        self.closing = threading.Event()
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        content = self.server.content
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.server.halting:
+            self.wfile.write(content[: len(content) // 2])
+            self.server.closing.wait(60)
+        else:
+            self.wfile.write(content)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The only place that the official tiny weights can be had from."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    content = darknet_bytes()
+    with Server(content) as server:
+        address = Address(f"http://127.0.0.1:{server.server_port}/yolov4-tiny.weights")
+        served = replace(OFFICIAL, sha256=hashlib.sha256(content).hexdigest(), sources=(address,))
+        monkeypatch.setitem(KNOWN, OFFICIAL.name, served)  # type: ignore[arg-type]
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield server
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+def said(app: Freezetui, where: str) -> str:
+    return str(app.screen.query_one(where, Words).content)
+
+
+async def suggested(app: Freezetui, pilot: Pilot[int], sentence: str) -> None:
+    await until(pilot, lambda: sentence in said(app, "#suggestion"), SLOW)
+
+
+async def reported(app: Freezetui, pilot: Pilot[int], sentence: str) -> None:
+    await until(pilot, lambda: sentence in said(app, "#said"), SLOW)
+
+
+def tiny_weights(path: Path, network: str = "yolov4-tiny", classes: tuple[str, ...] = ("a", "b")) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+    made = build_network(network, len(classes))
+    save_weights(path, made, info_of(made, classes, (64, 64)))
+
+
+def test_enter_fetches_what_is_recommended_and_goes_on(tmp_path: Path, server: Server) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches yolov4-tiny.weights (24.3 MB) and goes on.")
+        assert "● Whole network (recommended)" in shown(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.place == "recipe", SLOW)
+
+    state = drive(tmp_path, script, place="weights")
+    assert state.start == "whole"
+    assert state.model_path is None
+    assert (tmp_path / "model_data" / "yolov4-tiny.weights").stat().st_size == OFFICIAL.bytes
+
+
+def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, server: Server) -> None:
+    server.halting = True
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches")
+        await pilot.press("enter")
+        await until(pilot, lambda: "12.1 MB / 24.3 MB" in shown(app), SLOW)
+        assert app.screen.query_one(Meter).display
+        assert "Esc stops it" in said(app, "#suggestion")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "Still fetching" in said(app, "#hindrance")
+        await pilot.press("escape")
+        await until(pilot, lambda: "Stopped; what came is kept" in said(app, "#hindrance"))
+        assert app.state.place == "weights"
+        assert not app.screen.query_one(Meter).display
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.state.place == "data"
+
+    drive(tmp_path, script, place="weights")
+    part = tmp_path / "model_data" / "yolov4-tiny.weights.part"
+    assert part.stat().st_size == OFFICIAL.bytes // 2
+
+
+def test_leaving_the_wizard_stops_a_download(tmp_path: Path, server: Server) -> None:
+    server.halting = True
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches")
+        await pilot.press("enter")
+        await until(pilot, lambda: "12.1 MB / 24.3 MB" in shown(app), SLOW)
+
+    drive(tmp_path, script, place="weights")  # ends, though the server never would
+    assert not (tmp_path / "model_data" / "yolov4-tiny.weights").exists()
+
+
+def test_where_nothing_can_be_reached_the_file_that_would_do_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    nobody = replace(OFFICIAL, sources=(Address("http://127.0.0.1:1/yolov4-tiny.weights"),))
+    monkeypatch.setitem(KNOWN, OFFICIAL.name, nobody)  # type: ignore[arg-type]
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches")
+        await pilot.press("enter")
+        await reported(app, pilot, "could not be fetched")
+        sentence = said(app, "#said")
+        assert f"put it, 24,251,276 bytes long, into {tmp_path / 'model_data'}" in sentence
+        assert "another file would do" in said(app, "#hindrance")
+        assert app.state.place == "weights"
+        assert app.screen.query_one("#body").max_scroll_y == 0
+
+    drive(tmp_path, script, place="weights")
+
+
+def test_a_file_in_model_data_is_offered_with_what_would_be_taken_over(tmp_path: Path, server: Server) -> None:
+    prepare(tmp_path, 12)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "start.pth" in shown(app), SLOW)
+        await pilot.press("tab", "down")
+        await reported(app, pilot, "21 of 21 convolutions (weights of a run).")
+        await suggested(app, pilot, "Enter starts from the whole network in start.pth.")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.state.place == "recipe"
+
+    state = drive(tmp_path, script, place="weights", data=str(tmp_path / "data"))
+    assert state.model_path == str(tmp_path / "model_data" / "start.pth")
+
+
+def test_weights_of_runs_are_offered_and_other_classes_are_no_obstacle(tmp_path: Path, server: Server) -> None:
+    prepare(tmp_path, 12)
+    (tmp_path / "model_data" / "start.pth").unlink()
+    tiny_weights(tmp_path / "logs" / "loss_2026_01_02_03_04_05" / "best_epoch_weights.pth")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "loss_2026_01_02_03_04_05" in shown(app), SLOW)
+        assert "best weights of this run" in shown(app)
+        await pilot.press("tab", "down")
+        await reported(app, pilot, "19 of 21 convolutions")
+        assert "since the file has 2 classes and the network 3" in said(app, "#said")
+
+    drive(tmp_path, script, place="weights", data=str(tmp_path / "data"))
+
+
+def test_weights_of_another_network_are_refused_until_that_network_is_chosen(tmp_path: Path, server: Server) -> None:
+    path = tmp_path / "elsewhere [1]" / "mine.pth"
+    tiny_weights(path)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches yolov4.weights")
+        app.screen.query_one("#file", PathField).value = str(path)
+        await reported(app, pilot, "these are weights of yolov4-tiny, not of yolov4")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.state.place == "weights"
+        assert "cannot go on" in said(app, "#hindrance")
+        await pilot.press("f2")
+        await reported(app, pilot, "19 of 21 convolutions")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.state.place == "recipe"
+
+    state = drive(tmp_path, script, place="weights", settings={"network": "yolov4"})
+    assert state.settings == {}
+    assert state.model_path == str(path)
+
+
+def test_what_is_no_weights_file_is_said(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "notes.pth").write_text("no weights", encoding="utf-8")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches")
+        field = app.screen.query_one("#file", PathField)
+        field.value = str(tmp_path / "nots.pth")
+        await reported(app, pilot, "There is no nots.pth in")
+        assert "did you mean notes.pth?" in said(app, "#said")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "There is no file" in said(app, "#hindrance")
+        field.value = str(tmp_path / "notes.pth")
+        await reported(app, pilot, "this is no weights file")
+        field.value = ""
+        await suggested(app, pilot, "Enter fetches")
+
+    drive(tmp_path, script, place="weights")
+
+
+def test_the_backbone_comes_out_of_the_official_file(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "model_data").mkdir()
+    (tmp_path / "model_data" / OFFICIAL.name).write_bytes(server.content)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter starts from the whole network in yolov4-tiny.weights.")
+        await pilot.press("down")
+        await reported(app, pilot, "15 of 21 convolutions (Darknet, whole).")
+        assert not app.screen.query_one("#files").display
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.state.place == "recipe"
+
+    assert drive(tmp_path, script, place="weights").start == "backbone"
+
+
+def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ScratchScreen))
+        assert "random features detect badly" in said(app, "#why")
+        await pilot.press("enter")  # no is the answer that needs no thought
+        await until(pilot, lambda: isinstance(app.screen, WeightsStep))
+        await until(pilot, lambda: app.screen.query_one("#start", Choices).highlighted == 0)
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, ScratchScreen))
+        await pilot.press("s")
+        await until(pilot, lambda: "Are you sure?" in shown(app))
+        assert "more than ten thousand pictures" in said(app, "#why")
+        assert app.state.start != "scratch"
+        await pilot.press("s")
+        await until(pilot, lambda: app.state.place == "recipe")
+
+    assert drive(tmp_path, script, place="weights").start == "scratch"
+
+
+def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, server: Server) -> None:
+    prepare(tmp_path, 12)
+    chosen = str(tmp_path / "model_data" / "start.pth")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "● start.pth" in shown(app), SLOW)
+        assert app.screen.query_one("#body").max_scroll_y == 0
+        assert app.state.model_path == chosen
+
+    drive(tmp_path, script, place="weights", start="whole", model_path=chosen, data=str(tmp_path / "data"))
+
+
+def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(tmp_path: Path, server: Server) -> None:
+    tiny_weights(tmp_path / "model_data" / "deeper" / "mine.pth")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await suggested(app, pilot, "Enter fetches")
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, FolderPicker))
+        await until(pilot, lambda: "deeper" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: "mine.pth" in shown(app))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, WeightsStep))
+        await reported(app, pilot, "19 of 21 convolutions")
+
+    state = drive(tmp_path, script, place="weights")
+    assert state.model_path == str(tmp_path / "model_data" / "deeper" / "mine.pth")
