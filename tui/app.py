@@ -18,6 +18,7 @@ from textual.reactive import reactive
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
+from tui.chosen import Chosen
 from tui.live_hardware import LiveHardware
 from tui.menu import Menu
 from tui.screens.data import DataStep
@@ -78,6 +79,8 @@ class Freezetui(App[int]):
         self._offer = offer
         self.training: Control | None = None
         """Of the training that runs in this process; set by Train. Whoever ends the wizard asks it to stop first."""
+        self.chosen: Chosen | None = None
+        """What was agreed to in Review; Train begins with it."""
         self._live = LiveHardware(workspace, self._looked)
         set_language(state.language or language_of_locale())
 

@@ -1,0 +1,126 @@
+"""Everything a Plan says, from top to bottom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from engine.messages import printable
+from engine.recipe import Recipe
+from tui.planner import Proposed
+from tui.proposal import Proposal, plain
+from tui.recipe_fields import recipe_fields
+from tui.text import _, counted, worded
+from tui.widgets.stage_table import StageTable
+from tui.widgets.words import Words
+
+SHOWN_CLASSES = 8
+
+
+class PlanPage(Vertical):
+    """Data, start, recipe, stages, warnings, and the same run as a command."""
+
+    DEFAULT_CSS = """
+    PlanPage { height: auto; }
+    PlanPage > Words { height: auto; }
+    PlanPage > StageTable { padding: 1 0; }
+    .-low PlanPage > StageTable { padding: 0; }
+    PlanPage > #plan-warnings { color: $warning; }
+    PlanPage > #plan-command-title { color: $text-muted; padding-top: 1; }
+    PlanPage > #plan-command { background: $surface; padding: 0 1; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Parts; empty as long as there is no Plan."""
+        yield Words(id="plan-facts")
+        yield StageTable()
+        yield Words(id="plan-warnings")
+        yield Words(id="plan-command-title")
+        yield Words(id="plan-command")
+
+    def show(self, proposed: Proposed, proposal: Proposal, command: str, *, untimed: str) -> None:
+        """Show a Plan, what it differs in from its preset, and its command line."""
+        self.query_one("#plan-facts", Words).say(_facts(proposed, proposal))
+        self.query_one(StageTable).show(proposed, untimed=untimed)
+        warnings = self.query_one("#plan-warnings", Words)
+        warnings.say("\n".join(f"! {worded(message)}" for message in proposed.plan.warnings))
+        warnings.display = bool(proposed.plan.warnings)
+        self.query_one("#plan-command-title", Words).say(_("The same run without a screen:"))
+        self.query_one("#plan-command", Words).say(printable(command))
+
+
+def _facts(proposed: Proposed, proposal: Proposal) -> Content:
+    plan = proposed.plan
+    recipe = plan.recipe
+    height, width = recipe.input_shape
+    network = _("{network}, input {width} x {height}", network=recipe.network, width=width, height=height)
+    computing = _("{device} in {precision}", device=plan.device, precision=plan.precision)
+    if plan.device == "cpu":
+        computing += ", " + counted("{count} thread", "{count} threads", plan.threads)
+    lines = [
+        (_("data"), f"{printable(plan.data.path)}\n{_counts(proposed)}"),
+        (_("classes"), _classes(plan.classes)),
+        (_("starts from"), _("nothing (from scratch)") if plan.weights is None else _weights(plan.weights, recipe)),
+        (_("network"), network),
+        (_("trains on"), computing),
+        (_("preset"), f"{_(printable(proposal.preset.title))}  ({printable(proposal.preset.name)})"),
+        (_("changed"), _changes(proposal) or _("nothing")),
+    ]
+    label_width = max(Content(label).cell_length for label, _text in lines) + 2
+    return Content("\n").join(_labelled(label, text, label_width) for label, text in lines)
+
+
+def _labelled(label: str, text: str, width: int) -> Content:
+    first = Content(label).stylize("$text-muted") + " " * (width - Content(label).cell_length)
+    return first + Content(text.replace("\n", "\n" + " " * width))
+
+
+def _counts(proposed: Proposed) -> str:
+    images = proposed.plan.images
+    return _(
+        "{train} images to learn from, {val} to validate, {test} to test; {boxes} boxes",
+        train=images.get("train", 0),
+        val=images.get("val", 0),
+        test=images.get("test", 0),
+        boxes=len(proposed.dataset.boxes),
+    )
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    shown = ", ".join(printable(name) for name in names[:SHOWN_CLASSES])
+    more = ", " + _("and {count} more", count=len(names) - SHOWN_CLASSES) if len(names) > SHOWN_CLASSES else ""
+    return f"{len(names)}: {shown}{more}"
+
+
+def _weights(file: str, recipe: Recipe) -> str:
+    name = printable(Path(file).name)
+    return (
+        _("the whole network of {file}", file=name)
+        if recipe.start == "whole"
+        else _("the backbone of {file}", file=name)
+    )
+
+
+def _changes(proposal: Proposal) -> str:
+    """`name value (preset: value)`, a line each."""
+    fields = {field.name: field for field in recipe_fields()}
+    preset = proposal.preset.recipe()
+
+    def text(name: str, value: Any) -> str:
+        return fields[name].text(value) if name in fields else str(value)
+
+    lines = [
+        _(
+            "{name} = {value}  (preset: {other})",
+            name=name,
+            value=text(name, value),
+            other=text(name, getattr(preset, name)),
+        )
+        for name, value in proposal.differences.items()
+        if plain(getattr(preset, name, None)) != value
+    ]
+    return "\n".join(lines)
