@@ -103,8 +103,17 @@ def problems_by_field(error: BadInput) -> dict[str, str]:
             said = _("Not possible here: {allowed}.", allowed=fields[name].allowed)
         else:
             said = worded(without_source(message))
-        found.setdefault(name, said)
+        found.setdefault(name, beside(name, said))
     return found
+
+
+def beside(name: str, sentence: str) -> str:
+    """A sentence as it stands beside the field `name`, which it need not name again."""
+    return (
+        sentence.removeprefix(name).lstrip(":： ")
+        if name and sentence.startswith((f"{name}:", f"{name}："))
+        else sentence
+    )
 
 
 def without_source(message: Message) -> Message:

@@ -16,7 +16,7 @@ from tui.inquiry import Inquiry
 from tui.memory_watch import MemoryWatch
 from tui.planner import NO_DATA, Planner, Proposed, Rehearser, Wish
 from tui.proposal import Proposal, change, plain, proposal_of, reset
-from tui.recipe_fields import field_of, problems_by_field, recipe_fields
+from tui.recipe_fields import beside, field_of, problems_by_field, recipe_fields
 from tui.screens.step import Step
 from tui.text import N_, _, worded
 from tui.widgets.field_row import FieldRow
@@ -80,7 +80,6 @@ class TuneStep(Step):
         """Fill the form."""
         super().on_mount()
         self._idle = self.set_timer(IDLE, self._rehearse, pause=True)
-        self.suggest(_("Enter takes these values; Tab or the arrow keys go to one."))
         self._follow()
 
     def on_unmount(self) -> None:
@@ -92,7 +91,7 @@ class TuneStep(Step):
         device = None if self._proposed is None else self._proposed.plan.device
         if self._rehearsals.pending:
             self._memory.ignore_for_a_moment()  # what the rehearsal itself takes comes back
-        elif self._memory.changed(hardware, device):
+        elif not self._plans.pending and self._memory.changed(hardware, device):
             self._ask()
 
     # What was entered, and what follows from it
@@ -189,6 +188,10 @@ class TuneStep(Step):
             else:
                 row.say(suggestions.get(name, ""), "suggestion")
         self.hinder(wrong.get("", ""))
+        if wrong:
+            self.suggest("")
+        else:
+            self.suggest(_("Enter takes these values; Tab or the arrow keys go to one."))
         self._say_about()
 
     def _warnings(self) -> dict[str, str]:
@@ -196,7 +199,8 @@ class TuneStep(Step):
             return {}
         # A batch that was chosen is a suggestion taken; Review tells about it.
         spoken = [message for message in self._proposed.plan.warnings if message.code != "plan.batch_suggested"]
-        return {field_of(message) or "": worded(message) for message in reversed(spoken)} | self._short
+        named = ((field_of(message) or "", worded(message)) for message in reversed(spoken))
+        return {name: beside(name, sentence) for name, sentence in named} | self._short
 
     def _suggestions(self) -> dict[str, str]:
         if self._proposed is None or self._proposed.suggested is None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
 from tui.recipe_fields import RecipeField
-from tui.text import _
+from tui.text import N_, _
 from tui.widgets.choice import Choice
 from tui.widgets.words import Words
 
 Tone = Literal["meaning", "suggestion", "warning", "error"]
+
+
+class FieldInput(Input):
+    """Enter goes on from here as from everywhere, and the footer says so."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", N_("go on"))]
 
 
 class FieldRow(Horizontal):
@@ -22,9 +29,9 @@ class FieldRow(Horizontal):
 
     DEFAULT_CSS = """
     FieldRow { height: auto; }
-    FieldRow > .field-name { width: 21; color: $text-muted; }
+    FieldRow > .field-name { width: 22; color: $text-muted; }
     FieldRow.-changed > .field-name { color: $primary; text-style: bold; }
-    FieldRow > Input, FieldRow > Choice { width: 17; margin: 0 1 0 0; }
+    FieldRow > Input, FieldRow > Choice { width: 16; margin: 0 1 0 0; }
     FieldRow > .field-note { width: 1fr; height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     FieldRow.-suggestion > .field-note { color: $success; }
     FieldRow.-warning > .field-note { color: $warning; height: auto; text-wrap: wrap; }
@@ -53,7 +60,7 @@ class FieldRow(Horizontal):
         if self.field.choices:
             yield Choice(self.field.choices, self.field.text)
         else:
-            yield Input(compact=True, select_on_focus=False)
+            yield FieldInput(compact=True, select_on_focus=False)
         yield Words(self.field.description, classes="field-note")
 
     def show(self, value: Any, *, changed: bool) -> None:

@@ -75,7 +75,7 @@ def _facts(proposed: Proposed, proposal: Proposal) -> Content:
 
 
 def _labelled(label: str, text: str, width: int) -> Content:
-    first = Content(label).stylize("$text-muted") + " " * (width - Content(label).cell_length)
+    first = Content(label).stylize("dim") + " " * (width - Content(label).cell_length)
     return first + Content(text.replace("\n", "\n" + " " * width))
 
 

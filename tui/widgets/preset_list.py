@@ -28,6 +28,7 @@ class PresetList(OptionList):
     DEFAULT_CSS = """
     PresetList, PresetList:focus { height: 1fr; border: none; padding: 0; background: $background; background-tint: $background 0%; scrollbar-size-vertical: 1; }
     PresetList > .option-list--option { padding: 0 1; }
+    .-high PresetList > .option-list--option { padding: 0 1 1 1; }
     PresetList > .option-list--option-highlighted, PresetList:focus > .option-list--option-highlighted { background: $primary 25%; color: $foreground; text-style: none; }
     PresetList > .option-list--option-disabled { color: $text-muted; text-style: bold; }
     """
@@ -80,7 +81,7 @@ class PresetList(OptionList):
 def _card(preset: Preset, recommended: Recommendation) -> Content:
     """Title, summary, and why it is recommended where it is."""
     title = Content(_(preset.title)).stylize("bold")
-    lines = [title, Content(_(preset.summary)).stylize("$text-muted")]
+    lines = [title, Content(_(preset.summary)).stylize("dim")]
     if preset.name == recommended.preset:
         lines[0] = Content.assemble(title, "  ", Content(_("★ recommended")).stylize("$success"))
         lines.append(Content(recommended.reason).stylize("$success"))
