@@ -29,6 +29,7 @@ class RecipeStep(Step):
 
     DEFAULT_CSS = """
     RecipeStep #body { overflow: hidden; }
+    RecipeStep.-high PresetList > .option-list--option { padding: 0 1 1 1; }
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,6 @@ class RecipeStep(Step):
 
     def on_mount(self) -> None:
         """Show what there is; the number of images follows."""
-        super().on_mount()
         try:
             self._presets = list_presets(self.wizard.workspace)
         except BadInput as error:

@@ -35,6 +35,9 @@ class ReviewStep(Step):
     heading: ClassVar[str] = N_("This is what will run")
     reason: ClassVar[str] = N_("Both stages are checked before the first epoch, so that nothing fails hours in.")
 
+    DEFAULT_CSS = """
+    ReviewStep.-low #head #reason { display: none; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "forward", N_("start training")),
         Binding("c", "copy", N_("copy command")),
@@ -65,7 +68,6 @@ class ReviewStep(Step):
 
     def on_mount(self) -> None:
         """Make the Plan from what the hardware is now."""
-        super().on_mount()
         self._ask()
 
     def on_unmount(self) -> None:

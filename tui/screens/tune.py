@@ -45,6 +45,10 @@ class TuneStep(Step):
     TuneStep #about { height: 2; margin-top: 1; }
     TuneStep.-low #about { margin-top: 0; }
     TuneStep.-low #head #reason { display: none; }
+    TuneStep.-wide FieldRow > Input { width: 26; margin: 0 2 0 0; }
+    TuneStep.-wide FieldRow > Choice { width: 26; margin: 0 2 0 0; }
+    TuneStep.-wide FieldRow > .field-name { width: 24; }
+    TuneStep #about.-warning { color: $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "more", N_("all settings")),
@@ -78,7 +82,6 @@ class TuneStep(Step):
 
     def on_mount(self) -> None:
         """Fill the form."""
-        super().on_mount()
         self._idle = self.set_timer(IDLE, self._rehearse, pause=True)
         self._follow()
 

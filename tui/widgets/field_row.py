@@ -37,8 +37,6 @@ class FieldRow(Horizontal):
     FieldRow.-warning > .field-note { color: $warning; height: auto; text-wrap: wrap; }
     FieldRow.-error > .field-note { color: $error; height: auto; text-wrap: wrap; }
     FieldRow.-error > Input { color: $error; }
-    .-wide FieldRow > Input, .-wide FieldRow > Choice { width: 26; margin: 0 2 0 0; }
-    .-wide FieldRow > .field-name { width: 24; }
     """
 
     class Changed(Message):

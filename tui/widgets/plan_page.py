@@ -6,19 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.content import Content
+from textual.containers import Horizontal, Vertical
 
 from engine.messages import printable
 from engine.recipe import Recipe
 from tui.planner import Proposed
 from tui.proposal import Proposal, plain
 from tui.recipe_fields import recipe_fields
-from tui.text import _, counted, worded
+from tui.text import N_, _, counted, worded
 from tui.widgets.stage_table import StageTable
 from tui.widgets.words import Words
 
 SHOWN_CLASSES = 8
+FACTS = (
+    N_("data"),
+    N_("classes"),
+    N_("starts from"),
+    N_("network"),
+    N_("trains on"),
+    N_("preset"),
+    N_("changed"),
+)
 
 
 class PlanPage(Vertical):
@@ -26,7 +34,10 @@ class PlanPage(Vertical):
 
     DEFAULT_CSS = """
     PlanPage { height: auto; }
-    PlanPage > Words { height: auto; }
+    PlanPage Words { height: auto; }
+    PlanPage > .plan-fact { height: auto; }
+    .plan-fact > Words { width: 1fr; }
+    .plan-fact > Words:first-of-type { width: 14; color: $text-muted; }
     PlanPage > StageTable { padding: 1 0; }
     .-low PlanPage > StageTable { padding: 0; }
     PlanPage > #plan-warnings { color: $warning; }
@@ -36,7 +47,10 @@ class PlanPage(Vertical):
 
     def compose(self) -> ComposeResult:
         """Parts; empty as long as there is no Plan."""
-        yield Words(id="plan-facts")
+        for number, label in enumerate(FACTS):
+            with Horizontal(classes="plan-fact"):
+                yield Words(_(label))
+                yield Words(id=f"fact-{number}")
         yield StageTable()
         yield Words(id="plan-warnings")
         yield Words(id="plan-command-title")
@@ -44,7 +58,9 @@ class PlanPage(Vertical):
 
     def show(self, proposed: Proposed, proposal: Proposal, command: str, *, untimed: str) -> None:
         """Show a Plan, what it differs in from its preset, and its command line."""
-        self.query_one("#plan-facts", Words).say(_facts(proposed, proposal))
+        facts = _facts(proposed, proposal)
+        for number, label in enumerate(FACTS):
+            self.query_one(f"#fact-{number}", Words).say(facts[label])
         self.query_one(StageTable).show(proposed, untimed=untimed)
         warnings = self.query_one("#plan-warnings", Words)
         warnings.say("\n".join(f"! {worded(message)}" for message in proposed.plan.warnings))
@@ -53,7 +69,8 @@ class PlanPage(Vertical):
         self.query_one("#plan-command", Words).say(printable(command))
 
 
-def _facts(proposed: Proposed, proposal: Proposal) -> Content:
+def _facts(proposed: Proposed, proposal: Proposal) -> dict[str, str]:
+    """What stands beside each label."""
     plan = proposed.plan
     recipe = plan.recipe
     height, width = recipe.input_shape
@@ -61,22 +78,15 @@ def _facts(proposed: Proposed, proposal: Proposal) -> Content:
     computing = _("{device} in {precision}", device=plan.device, precision=plan.precision)
     if plan.device == "cpu":
         computing += ", " + counted("{count} thread", "{count} threads", plan.threads)
-    lines = [
-        (_("data"), f"{printable(plan.data.path)}\n{_counts(proposed)}"),
-        (_("classes"), _classes(plan.classes)),
-        (_("starts from"), _("nothing (from scratch)") if plan.weights is None else _weights(plan.weights, recipe)),
-        (_("network"), network),
-        (_("trains on"), computing),
-        (_("preset"), f"{_(printable(proposal.preset.title))}  ({printable(proposal.preset.name)})"),
-        (_("changed"), _changes(proposal) or _("nothing")),
-    ]
-    label_width = max(Content(label).cell_length for label, _text in lines) + 2
-    return Content("\n").join(_labelled(label, text, label_width) for label, text in lines)
-
-
-def _labelled(label: str, text: str, width: int) -> Content:
-    first = Content(label).stylize("dim") + " " * (width - Content(label).cell_length)
-    return first + Content(text.replace("\n", "\n" + " " * width))
+    return {
+        "data": f"{printable(plan.data.path)}\n{_counts(proposed)}",
+        "classes": _classes(plan.classes),
+        "starts from": _("nothing (from scratch)") if plan.weights is None else _weights(plan.weights, recipe),
+        "network": network,
+        "trains on": computing,
+        "preset": f"{_(printable(proposal.preset.title))}  ({printable(proposal.preset.name)})",
+        "changed": _changes(proposal) or _("nothing"),
+    }
 
 
 def _counts(proposed: Proposed) -> str:

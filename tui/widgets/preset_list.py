@@ -28,7 +28,6 @@ class PresetList(OptionList):
     DEFAULT_CSS = """
     PresetList, PresetList:focus { height: 1fr; border: none; padding: 0; background: $background; background-tint: $background 0%; scrollbar-size-vertical: 1; }
     PresetList > .option-list--option { padding: 0 1; }
-    .-high PresetList > .option-list--option { padding: 0 1 1 1; }
     PresetList > .option-list--option-highlighted, PresetList:focus > .option-list--option-highlighted { background: $primary 25%; color: $foreground; text-style: none; }
     PresetList > .option-list--option-disabled { color: $text-muted; text-style: bold; }
     """
