@@ -88,6 +88,8 @@ def recipe_fields() -> tuple[RecipeField, ...]:
 
 def field_of(message: Message) -> str | None:
     """The setting that a sentence of the engine is about: the first that its template names; None for none."""
+    if message.code == "plan.memory":
+        return "unfreeze_batch_size"  # not even the smallest batch fits
     keys = {name: message.values[name] for name in ("key", "stage") if name in message.values}
     words = re.sub(r"{(\w+)[^}]*}", lambda found: str(keys.get(found[1], " ")), message.template)
     return next((word for word in re.findall(r"\w+", words) if word in Recipe.model_fields), None)

@@ -218,6 +218,20 @@ def test_enter_alone_goes_on_and_f1_explains_the_field(tmp_path: Path) -> None:
     drive(tmp_path, script, **somewhere(tmp_path, "tune"))
 
 
+def test_memory_that_another_program_takes_is_seen_and_said_beside_the_batch(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        proposed = await planned(app, pilot)
+        app._live.stop()
+        await pilot.pause(1.2)
+        need = proposed.plan.stages[1].memory_estimate_bytes or 0
+        look = proposed.hardware
+        app.hardware = replace(look, memory=replace(look.memory, available=need - 700 * 2**20))
+        await until(pilot, lambda: row(app, "unfreeze_batch_size").has_class("-warning"), PLAN)
+        assert "would fit" in note(app, "unfreeze_batch_size") or "smallest batch" in note(app, "unfreeze_batch_size")
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune", unfreeze_batch_size=12, freeze_batch_size=12))
+
+
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 def test_nothing_is_wider_than_the_screen(tmp_path: Path, language: str) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
