@@ -99,12 +99,12 @@ def problems_by_field(error: BadInput) -> dict[str, str]:
     """What is wrong, in words, by the field it stands beside; under the empty name what belongs to no field."""
     fields = {field.name: field for field in recipe_fields()}
     found: dict[str, str] = {}
-    for message in error.messages:
+    for message in map(without_source, error.messages):
         name = field_of(message) or ""
         if message.code == "recipe.wrong_value" and name in fields:
             said = _("Not possible here: {allowed}.", allowed=fields[name].allowed)
         else:
-            said = worded(without_source(message))
+            said = worded(message)
         found.setdefault(name, beside(name, said))
     return found
 
@@ -120,6 +120,9 @@ def beside(name: str, sentence: str) -> str:
 
 def without_source(message: Message) -> Message:
     """The sentence without where the setting came from: on a screen that is the screen itself."""
+    problem = message.values.get("problem")
+    if isinstance(problem, Message):
+        return problem
     return Message(message.code, message.template.removeprefix("{source}: "), message.values)
 
 

@@ -11,24 +11,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.presets import list_presets
+from engine.recipe import Recipe
 from tui.text.catalogue import catalogues, read_po
 
 TUI = Path(__file__).parents[1]
 ENGINE = TUI.parent / "engine"
-PLACES_OF_SENTENCE = {"_": 0, "N_": 0, "counted": 0, "_setting": 0, "Message": 1, "bad_input": 1}
+PLACES_OF_SENTENCE = {"_": 0, "N_": 0, "counted": 0, "Message": 1, "bad_input": 1}
 """Functions, and which of their arguments is the English sentence."""
 
 TEXTUALS_OWN = ("Focus Next", "Focus Previous", "Copy selected text")
 
 
-def sentences_in(folder: Path, only: str | None = None) -> Iterator[tuple[str, Path]]:
-    """The sentences in the sources of a folder, each with its file; `only`: those given to that function."""
+def sentences_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The sentences in the sources of a folder, each with its file."""
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
                 name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
                 at = PLACES_OF_SENTENCE.get(name)
-                if at is None or len(node.args) <= at or only not in (None, name):
+                if at is None or len(node.args) <= at:
                     continue
                 given = node.args[at]
                 if isinstance(given, ast.Constant) and isinstance(given.value, str):
@@ -36,20 +37,20 @@ def sentences_in(folder: Path, only: str | None = None) -> Iterator[tuple[str, P
 
 
 def screen_sentences() -> dict[str, Path]:
-    """What the wizard itself says, and what it shows of settings and presets."""
-    return dict(sentences_in(TUI)) | dict.fromkeys(TEXTUALS_OWN, TUI) | dict(_of_recipes())
-
-
-def _of_recipes() -> Iterator[tuple[str, Path]]:
-    """What every setting means, and what every preset is."""
-    yield from ((text, path) for text, path in sentences_in(ENGINE, only="_setting"))
-    for preset in list_presets():
-        yield from ((text, preset.path) for text in (preset.title, preset.summary))
+    """What the wizard itself says."""
+    return dict(sentences_in(TUI)) | dict.fromkeys(TEXTUALS_OWN, TUI) | recipe_sentences()
 
 
 def engine_sentences() -> dict[str, Path]:
     """What the engine says through messages."""
     return dict(sentences_in(ENGINE))
+
+
+def recipe_sentences() -> dict[str, Path]:
+    """What every setting means, and what every preset is; forms and cards show it."""
+    settings = {str(field.description): ENGINE / "recipe.py" for field in Recipe.model_fields.values()}
+    presets = {text: preset.path for preset in list_presets() for text in (preset.title, preset.summary)}
+    return settings | presets
 
 
 def missing(wanted: dict[str, Path], catalogue: Path) -> dict[str, Path]:
