@@ -86,10 +86,14 @@ def recipe_fields() -> tuple[RecipeField, ...]:
     return tuple(RecipeField(name, schema) for name, schema in properties.items() if "const" not in schema)
 
 
+_BESIDE = {"plan.memory": "unfreeze_batch_size", "plan.no_weights": "network"}
+"""Where sentences stand that name no setting: not even the smallest batch fits, the network's weights are not here."""
+
+
 def field_of(message: Message) -> str | None:
     """The setting that a sentence of the engine is about: the first that its template names; None for none."""
-    if message.code == "plan.memory":
-        return "unfreeze_batch_size"  # not even the smallest batch fits
+    if message.code in _BESIDE:
+        return _BESIDE[message.code]
     keys = {name: message.values[name] for name in ("key", "stage") if name in message.values}
     words = re.sub(r"{(\w+)[^}]*}", lambda found: str(keys.get(found[1], " ")), message.template)
     return next((word for word in re.findall(r"\w+", words) if word in Recipe.model_fields), None)
@@ -104,7 +108,7 @@ def problems_by_field(error: BadInput) -> dict[str, str]:
         if message.code == "recipe.wrong_value" and name in fields:
             said = _("Not possible here: {allowed}.", allowed=fields[name].allowed)
         else:
-            said = worded(message)
+            said = said_here(message)
         found.setdefault(name, beside(name, said))
     return found
 
@@ -116,6 +120,13 @@ def beside(name: str, sentence: str) -> str:
         if name and sentence.startswith((f"{name}:", f"{name}："))
         else sentence
     )
+
+
+def said_here(message: Message) -> str:
+    """A sentence of the engine as the wizard says it: without where a setting came from, with the step instead of a command."""
+    if message.code == "plan.no_weights":
+        return _("{name} is not here yet: step 3, Weights, fetches it.", name=message.values["name"])
+    return worded(without_source(message))
 
 
 def without_source(message: Message) -> Message:

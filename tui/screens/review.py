@@ -16,11 +16,11 @@ from tui.chosen import Chosen
 from tui.inquiry import Inquiry
 from tui.planner import NO_DATA, Planner, Proposed, Rehearser, Wish
 from tui.proposal import Proposal, proposal_of, start_as_in
-from tui.recipe_fields import without_source
+from tui.recipe_fields import said_here
 from tui.same_run import command_line, words_of
 from tui.screens.naming import NamingScreen
 from tui.screens.step import Step
-from tui.text import N_, _, worded
+from tui.text import N_, _
 from tui.widgets.plan_page import PlanPage
 from tui.widgets.stage_table import STAGE_NAMES
 
@@ -106,7 +106,7 @@ class ReviewStep(Step):
         self.suggest(_("Enter starts the training. Stopping at any moment loses nothing."))
 
     def _refuse(self, error: BadInput) -> None:
-        self._refused = "\n".join(worded(without_source(message)) for message in error.messages)
+        self._refused = "\n".join(said_here(message) for message in error.messages)
         self._start_when_ready = False
         self.hinder(self._refused)
 
