@@ -23,7 +23,7 @@ def test_every_step_is_named_and_nothing_of_ours_stays_english(
         await pilot.pause()
         text = shown(app).replace("\n", " ")
         assert f"⟦{STEPS[place].heading}" in text
-        assert "⟦go on" in text
+        assert "⟦back" in text
 
     drive(tmp_path, script, size=size, place=place, language="pseudo")
 
