@@ -103,7 +103,10 @@ class ReviewStep(Step):
         if not proposed.timed and (proposed.fits or proposed.plan.device.startswith("cuda")):
             self._rehearsals.ask(proposed)
         self._show()
-        self.suggest(_("Enter starts the training. Stopping at any moment loses nothing."))
+        if self.wizard.training is not None:
+            self.suggest(_("A training is running; Enter shows it."))
+        else:
+            self.suggest(_("Enter starts the training. Stopping at any moment loses nothing."))
 
     def _refuse(self, error: BadInput) -> None:
         self._refused = "\n".join(said_here(message) for message in error.messages)

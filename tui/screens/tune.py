@@ -236,7 +236,8 @@ class TuneStep(Step):
         """Every warning in full."""
         proposed = self._proposed
         warnings = [] if proposed is None else [worded(message) for message in proposed.plan.warnings]
-        return "\n\n".join([_(self.reason), *warnings])
+        size = _("How many images there are plays no part in memory; batch size, input and network do.")
+        return "\n\n".join([_(self.reason), size, *warnings])
 
     # What the user does
 
