@@ -20,6 +20,7 @@ from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from engine.messages import BadInput
+from tui.chosen import Chosen
 from tui.data_look import DataLook
 from tui.exits import STOPPED
 from tui.live_hardware import LiveHardware
@@ -82,6 +83,8 @@ class Freezetui(App[int]):
         self._offer = offer
         self.opened: DataLook | None = None
         """The data set that was opened last; whoever uses it compares its source with that of the state."""
+        self.chosen: Chosen | None = None
+        """What was agreed to in Review; Train begins with it."""
         self.warming = threading.Thread(target=self._warm, name="warming", daemon=True)
         """Imports the engine; nobody waits for its end."""
         self._live = LiveHardware(workspace, self._looked, torch_build)

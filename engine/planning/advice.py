@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from engine.dataset.index import Dataset
 from engine.messages import Message
 from engine.plan import Plan
+from engine.recipe import Recipe
 
 ADVISED_STEPS = {"sgd": 50_000, "adam": 15_000, "adamw": 15_000}
 """The tutorials' lower lines, for their method."""
@@ -41,6 +42,18 @@ def warnings_of(plan: Plan, dataset: Dataset) -> Iterator[Message]:
             yield Message("plan.class_empty", "Class {name} has no box; it will never be found.", {"name": name})
 
 
+def advised_steps(recipe: Recipe) -> int:
+    """How many steps a training should have at least."""
+    return MODERN_ADVISED_STEPS if recipe.method == "modern" else ADVISED_STEPS[recipe.optimizer_type]
+
+
+def counted_steps(plan: Plan) -> int:
+    """The tutorials count the steps that all epochs would take at the unfreeze batch; the modern method those that are taken."""
+    if plan.recipe.method == "modern":
+        return plan.total_steps
+    return plan.stages[-1].steps_per_epoch * plan.recipe.unfreeze_epoch
+
+
 def _scratch_warnings(plan: Plan) -> Iterator[Message]:
     yield Message(
         "plan.scratch",
@@ -53,17 +66,11 @@ def _scratch_warnings(plan: Plan) -> Iterator[Message]:
 
 
 def _step_warnings(plan: Plan) -> Iterator[Message]:
-    """The tutorials count the steps that all epochs would take at the unfreeze batch; the modern method those that are taken."""
-    recipe = plan.recipe
-    per_epoch = plan.stages[-1].steps_per_epoch
-    if recipe.method == "modern":
-        advised, steps = MODERN_ADVISED_STEPS, plan.total_steps
-    else:
-        advised, steps = ADVISED_STEPS[recipe.optimizer_type], per_epoch * recipe.unfreeze_epoch
+    advised, steps = advised_steps(plan.recipe), counted_steps(plan)
     if steps < advised:
-        more = math.ceil((advised - steps) / per_epoch)
+        more = math.ceil((advised - steps) / plan.stages[-1].steps_per_epoch)
         yield Message(
             "plan.few_steps",
             "{steps} steps are few: {advised} or more are advised, which unfreeze_epoch={epochs} would give.",
-            {"steps": steps, "advised": advised, "epochs": recipe.unfreeze_epoch + more},
+            {"steps": steps, "advised": advised, "epochs": plan.recipe.unfreeze_epoch + more},
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,37 +14,62 @@ from typing import Any
 from engine.hardware import Hardware
 
 KILLED = "killed"
+STOPPED = "stopped"
+"""Nobody wanted the answer any more."""
+_PATIENCE = 0.2
 
 
-def ask_child(module: str, question: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+def ask_child(
+    module: str, question: Mapping[str, Any], timeout: float, stop: threading.Event | None = None
+) -> dict[str, Any]:
     """What `python -P -m module` answers, as JSON on its last line, to `question`, as JSON on its standard input.
 
-    A child that dies, hangs or talks nonsense answers `{"failed": why}`.
+    A child that dies, hangs or talks nonsense answers `{"failed": why}`; so does one that is ended because `stop` is set.
     """
     try:
-        done = subprocess.run(  # noqa: S603 (our own interpreter and module)
+        child = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
             # -P: the user's folder may hold an engine.py or a train.py of its own.
             [sys.executable, "-P", "-m", module],
-            input=json.dumps(question),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            timeout=timeout,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        return {"failed": f"no answer within {timeout:.0f} s"}
     except OSError as error:
         return {"failed": str(error)}
+    with child:
+        output = _communicate(child, json.dumps(question), timeout, stop or threading.Event())
+        if isinstance(output, str):
+            child.kill()
+            return {"failed": output}
+    stdout, stderr = output
     with suppress(ValueError, IndexError):
-        answer = json.loads(done.stdout.splitlines()[-1])
+        answer = json.loads(stdout.splitlines()[-1])
         if isinstance(answer, dict):
             return answer
     if (
-        done.returncode < 0
+        child.returncode < 0
     ):  # by a signal: the kernel's when memory runs out, an instruction the processor does not have
-        return {"failed": KILLED, "signal": -done.returncode}
-    return {"failed": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
+        return {"failed": KILLED, "signal": -child.returncode}
+    return {"failed": (stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]}
+
+
+def _communicate(
+    child: subprocess.Popen[str], question: str, timeout: float, stop: threading.Event
+) -> tuple[str, str] | str:
+    """What the child wrote to its two streams, or why nobody waits for it any longer."""
+    end, asked = time.monotonic() + timeout, False
+    while True:
+        try:
+            # Called again after a time-out it goes on where it was; what was written or read is not lost.
+            return child.communicate(None if asked else question, timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            asked = True
+        if stop.is_set():
+            return STOPPED
+        if time.monotonic() > end:
+            return f"no answer within {timeout:.0f} s"
 
 
 def identity_of(device: str, hardware: Hardware) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import gc
 import json
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -53,12 +54,12 @@ def remembered_rehearsal(plan: Plan, hardware: Hardware) -> Rehearsal | None:
     return None if answer is None else _rehearsal(answer)
 
 
-def rehearse(plan: Plan, hardware: Hardware) -> Rehearsal:
-    """Rehearse `plan`, or recall an earlier rehearsal that went well. Takes some steps' time."""
+def rehearse(plan: Plan, hardware: Hardware, stop: threading.Event | None = None) -> Rehearsal:
+    """Rehearse `plan`, or recall an earlier rehearsal that went well. Takes some steps' time; `stop` ends it early."""
     known = remembered_rehearsal(plan, hardware)
     if known is not None:
         return known
-    answer = ask_child(__name__, plan.to_json(), _TIMEOUT)
+    answer = ask_child(__name__, plan.to_json(), _TIMEOUT, stop)
     found = _rehearsal(answer)
     if found.failed is None and found.out_of_memory is None:  # what was short of memory may find more another time
         remember(_KIND, _key(plan, hardware), answer)

@@ -66,7 +66,9 @@ class Step(Screen[None]):
         with VerticalScroll(id="body", can_focus=False):
             yield from self.compose_body()
         yield Words(id="suggestion")
-        yield Words(id="hindrance")
+        hindrance = Words(id="hindrance")
+        hindrance.display = False
+        yield hindrance
         yield Footer(show_command_palette=False)
         yield Words(id="too-small")
 
@@ -103,8 +105,7 @@ class Step(Screen[None]):
         """A new look at the hardware, about once a second."""
 
     def on_mount(self) -> None:
-        """Follow the hardware."""
-        self.query_one("#hindrance").display = False
+        """Follow the hardware. Textual calls this after the `on_mount` of a step's own; do not call it there."""
         self.watch(self.app, "hardware", self._hardware_seen)
 
     def _hardware_seen(self, hardware: Hardware | None) -> None:

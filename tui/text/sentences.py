@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.presets import list_presets
+from engine.recipe import Recipe
 from tui.text.catalogue import catalogues, read_po
 
 TUI = Path(__file__).parents[1]
@@ -64,12 +66,19 @@ def unread_sentences() -> dict[str, Path]:
 
 def screen_sentences() -> dict[str, Path]:
     """What the wizard itself says."""
-    return dict(sentences_in(TUI)) | dict.fromkeys(TEXTUALS_OWN, TUI)
+    return dict(sentences_in(TUI)) | dict.fromkeys(TEXTUALS_OWN, TUI) | recipe_sentences()
 
 
 def engine_sentences() -> dict[str, Path]:
     """What the engine says through messages."""
     return dict(sentences_in(ENGINE))
+
+
+def recipe_sentences() -> dict[str, Path]:
+    """What every setting means, and what every preset is; forms and cards show it."""
+    settings = {str(field.description): ENGINE / "recipe.py" for field in Recipe.model_fields.values()}
+    presets = {text: preset.path for preset in list_presets() for text in (preset.title, preset.summary)}
+    return settings | presets
 
 
 def missing(wanted: dict[str, Path], catalogue: Path) -> dict[str, Path]:

@@ -11,8 +11,10 @@ FULL, EMPTY = "█", "░"
 class Meter(Widget):
     """A label, a bar and a figure in one line. `share` None: not known, and shown so."""
 
-    def __init__(self, label: str, *, id: str | None = None) -> None:
+    def __init__(self, label: str, *, full_at: float = 0.9, id: str | None = None) -> None:
+        """`full_at`: beyond this share the bar says that there is too little."""
         super().__init__(id=id)
+        self._full_at = full_at
         self._label = label
         self._share: float | None = None
         self._figure = ""
@@ -32,6 +34,7 @@ class Meter(Widget):
         else:
             used = min(width, max(0, round(self._share * width)))
             bar = Content.assemble(
-                (FULL * used, "$error" if self._share > 0.9 else "$primary"), (EMPTY * (width - used), "$text-disabled")
+                (FULL * used, "$error" if self._share > self._full_at else "$primary"),
+                (EMPTY * (width - used), "$text-disabled"),
             )
         return Content.assemble(label.stylize("$text-muted"), "  ", bar, "  ", figure)

@@ -1,0 +1,141 @@
+"""Recipe: cards of presets, the recommended one first with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
+from engine.presets import find_preset, list_presets
+from tests.small_training import prepare
+from tests.tui.driving import drive, shown, until
+from tui.app import Freezetui
+from tui.recommendation import recommend
+from tui.text import set_language
+from tui.widgets.preset_list import PresetList
+
+PROCESSOR_ONLY = Hardware(Processor("a processor", 4), Memory(16 * 2**30, 8 * 2**30), None, TorchBuild("2.14.0"))
+CARD = Card(0, "RTX 3060", cuda_index=0, memory_total=12 * 2**30, memory_free=7 * 2**30, capability=(8, 6))
+WITH_CARD = replace(PROCESSOR_ONLY, cards=(CARD,), driver=Driver("580", (13, 0)))
+NAMES = {preset.name for preset in list_presets()}
+
+
+async def ready(app: Freezetui, pilot: Pilot[int]) -> None:
+    await until(pilot, lambda: "recommended" in shown(app))
+
+
+@pytest.mark.parametrize(
+    ("hardware", "start", "images", "preset", "said"),
+    [
+        (PROCESSOR_ONLY, "whole", None, "quick-cpu", "processor"),
+        (PROCESSOR_ONLY, "whole", 130, "quick-cpu", "130 images"),
+        (WITH_CARD, "whole", 5000, "modern-whole", "whole network"),
+        (WITH_CARD, "whole", 80, "modern-whole", "80 training images"),
+        (WITH_CARD, "backbone", 80, "modern-backbone", "backbone"),
+        (WITH_CARD, "scratch", 80, "modern-scratch", "10000"),
+        (replace(WITH_CARD, cards=(replace(CARD, memory_free=2**30),)), None, 80, "modern-freeze-only", "1.0 GiB"),
+    ],
+)
+def test_hardware_data_and_weights_decide_what_is_recommended(
+    hardware: Hardware, start: str | None, images: int | None, preset: str, said: str
+) -> None:
+    set_language("en")
+    found = recommend(NAMES, hardware, start, images)  # type: ignore[arg-type]
+    assert found.preset == preset
+    assert said in found.reason
+
+
+def test_enter_takes_the_recommendation(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        lines = shown(app).splitlines()
+        ours = next(number for number, line in enumerate(lines) if "Ours" in line)
+        assert "recommended" in lines[ours + 1]
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.place == "tune")
+
+    state = drive(tmp_path, script, place="recipe", start="whole")
+    usable = recommend(NAMES, PROCESSOR_ONLY, "whole", None).preset
+    assert state.preset in (usable, "modern-whole", "modern-freeze-only")
+
+
+def test_the_reason_counts_the_images(tmp_path: Path) -> None:
+    prepare(tmp_path)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "16 " in shown(app) and "recommended" in shown(app))
+
+    drive(tmp_path, script, place="recipe", start="whole", data=str(tmp_path / "data"), size=(120, 40))
+
+
+def test_a_tutorials_preset_brings_its_own_start_along_and_keeps_what_was_changed(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        cards = app.screen.query_one(PresetList)
+        cards.highlighted = cards.get_option_index("tutorial-backbone-adam")
+        await until(pilot, lambda: "starts from: a backbone" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.place == "tune")
+
+    settings = {"seed": 5, "unfreeze_epoch": 100}
+    state = drive(tmp_path, script, place="recipe", start="whole", preset="modern-whole", settings=settings)
+    assert (state.preset, state.start) == ("tutorial-backbone-adam", "backbone")
+    assert find_preset("tutorial-backbone-adam").recipe().unfreeze_epoch == 100
+    assert state.settings == {"seed": 5}
+
+
+def test_what_the_user_highlights_stays_when_the_hardware_is_looked_at_again(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        await pilot.press("down", "down")
+        chosen = app.screen.query_one(PresetList).chosen
+        await until(pilot, lambda: chosen is not None and f"Enter takes: {chosen.title}" in shown(app))
+        app.hardware = WITH_CARD
+        await pilot.pause()
+        assert app.screen.query_one(PresetList).chosen == chosen
+
+    drive(tmp_path, script, place="recipe", start="whole")
+
+
+def test_f1_says_what_the_preset_sets_and_what_that_means(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        cards = app.screen.query_one(PresetList)
+        cards.highlighted = cards.get_option_index("quick-cpu")
+        await pilot.press("f1")
+        await until(pilot, lambda: "input_shape = 320 x 320" in shown(app))
+        assert "Height and width the network sees" in shown(app).replace("\n", " ")
+
+    drive(tmp_path, script, place="recipe")
+
+
+def test_a_preset_of_the_workspace_is_a_card_and_an_impossible_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    mine = '[preset]\ntitle = "Mine [/b] 图"\nsummary = "brackets"\norder = -1\n'
+    (tmp_path / "presets" / "mine.toml").write_text("unfreeze_epoch = -4\n" + mine, encoding="utf-8")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        assert "Mine [/b] 图" in shown(app)
+        cards = app.screen.query_one(PresetList)
+        cards.highlighted = cards.get_option_index("mine")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(pilot, lambda: "cannot be taken" in shown(app))
+        assert app.state.place == "recipe"
+
+    drive(tmp_path, script, place="recipe")
+
+
+def test_a_damaged_file_in_the_workspace_is_named_and_ours_are_there(tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "broken.toml").write_text("= =", encoding="utf-8")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        assert "broken.toml" in shown(app).replace("\n", "").replace(" ", "")
+
+    drive(tmp_path, script, place="recipe", size=(160, 40))

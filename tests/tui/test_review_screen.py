@@ -1,0 +1,218 @@
+"""Review: the whole Plan, the same run as a command line, a preset of one's own, and the start."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from engine.plan import DataSource
+from engine.presets import find_preset
+from tests.small_training import freezetui, prepare
+from tests.tui.driving import drive, shown, until
+from tests.tui.on_the_way import somewhere
+from tui.app import Freezetui
+from tui.planner import Proposed, located
+from tui.proposal import Proposal, proposal_of
+from tui.same_run import assignment, words_of
+from tui.screens.review import ReviewStep
+from tui.state import WizardState
+
+PLAN = 90.0
+
+
+def review(app: Freezetui) -> ReviewStep:
+    assert isinstance(app.screen, ReviewStep)
+    return app.screen
+
+
+async def planned(app: Freezetui, pilot: Pilot[int]) -> Proposed:
+    step = review(app)
+    await until(pilot, lambda: step._proposed is not None, PLAN)
+    await pilot.pause()
+    assert step._proposed is not None
+    return step._proposed
+
+
+def page(app: Freezetui) -> str:
+    return "\n".join(str(words.content) for words in app.screen.query("PlanPage Words"))  # type: ignore[attr-defined]
+
+
+def test_the_whole_plan_is_on_the_page_and_its_times_arrive(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        plan = (await planned(app, pilot)).plan
+        text = page(app)
+        assert str(tmp_path / "data") in text
+        assert "3: ball, crate, star" in text
+        assert "the whole network of start.pth" in text
+        assert "unfreeze_epoch = 3  (preset: 50)" in text
+        assert "steps are few" in text
+        assert f"{plan.stages[1].init_lr:.2g}" in text
+        step = review(app)
+        await until(pilot, lambda: not step._rehearsals.pending and "being timed" not in page(app), 300)
+        assert step._proposed is not None
+        assert step._proposed.timed
+
+    drive(tmp_path, script, size=(120, 40), **somewhere(tmp_path, "review"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN", "pseudo"])
+def test_at_80x24_it_scrolls_and_nothing_is_cut_at_the_side(tmp_path: Path, language: str) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        body = app.screen.query_one("#body")
+        assert body.max_scroll_x == 0
+        await pilot.press("end")
+        await until(pilot, lambda: body.scroll_y == body.max_scroll_y > 0)
+        assert "--data" in shown(app)
+
+    drive(tmp_path, script, language=language, **somewhere(tmp_path, "review"))
+
+
+def test_the_command_is_copied_and_plans_the_very_same_run(tmp_path: Path) -> None:
+    workspace = tmp_path / "a place [of] 图's"
+    workspace.mkdir()
+    copied: list[str] = []
+    plans: list[Any] = []
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        plans.append((await planned(app, pilot)).plan)
+        await pilot.press("c")
+        await pilot.pause()
+        copied.append(app.clipboard)
+
+    drive(workspace, script, **somewhere(workspace, "review", seed=5, label_smoothing=0.005, mosaic=False))
+    program, command, *options = shlex.split(copied[0])
+    assert (program, command) == ("freezetui", "train")
+    done = freezetui("plan", *options, "--json", "--no-rehearsal")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    (plan,) = plans
+    assert found["recipe"] == plan.to_json()["recipe"]
+    assert found["data"] == plan.to_json()["data"]
+    assert [stage["batch_size"] for stage in found["stages"]] == [stage.batch_size for stage in plan.stages]
+
+
+class TestCommandLine:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("model_path", "123"),
+            ("model_path", "true"),
+            ("model_path", 'a "b" \\ c.pth'),
+            ("model_path", ""),
+            ("pretrained", True),
+            ("init_lr", 1e-05),
+            ("input_shape", [320, 416]),
+            ("anchors", [[1.5, 2.0], [3.0, 4.0]]),
+            ("freeze_batch_size", "auto"),
+        ],
+    )
+    def test_what_is_assigned_is_read_back(self, name: str, value: Any) -> None:
+        from engine.recipe import parse_assignments
+
+        assert parse_assignments([assignment(name, value)]) == {name: value}
+
+    def test_a_preset_of_the_other_method_is_spelled_out(self, tmp_path: Path) -> None:
+        (tmp_path / "presets").mkdir()
+        (tmp_path / "presets" / "mine.toml").write_text('method = "tutorial"\niou_type = "siou"\n', encoding="utf-8")
+        proposal = Proposal(find_preset("mine", tmp_path), changes={"method": "modern"})
+        words = words_of(proposal, DataSource("data"), tmp_path)
+        assert words[words.index("--preset") + 1] == "modern-whole"
+        assert "iou_type=siou" not in words
+        assert proposal.recipe().method == "modern"
+
+    def test_format_classes_and_mapping_go_along(self, tmp_path: Path) -> None:
+        (tmp_path / "names.txt").write_text("a\n", encoding="utf-8")
+        source = located(DataSource("data", "yolo", str(tmp_path / "names.txt"), {"x=y": "z"}), tmp_path)
+        words = words_of(Proposal(find_preset("quick-cpu")), source, tmp_path)
+        assert words[words.index("--format") + 1] == "yolo"
+        assert words[words.index("--classes") + 1] == str(tmp_path / "names.txt")
+        assert words[words.index("--map") + 1] == "x=y=z"
+
+
+def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_path: Path) -> None:
+    entered = somewhere(tmp_path, "review")
+    saved = tmp_path / "presets" / "mine.toml"
+
+    async def save(app: Freezetui, pilot: Pilot[int], name: str) -> None:
+        await pilot.press("s")
+        await until(pilot, lambda: "under which name" in shown(app))
+        app.screen.query_one(Input).value = name
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        await save(app, pilot, "quick-cpu")
+        assert "comes with freezetui" in shown(app)
+        await pilot.press("escape")
+        await save(app, pilot, "a/b")
+        assert "no file name" in shown(app)
+        await pilot.press("escape")
+        await save(app, pilot, "mine")
+        await until(pilot, saved.exists)
+        assert app.state.preset == "mine"
+        assert app.state.settings == {}
+        saved.write_text("seed = 99\n", encoding="utf-8")
+        await pilot.pause()
+        await save(app, pilot, "mine")
+        assert "Enter once more replaces it" in shown(app)
+        assert saved.read_text(encoding="utf-8") == "seed = 99\n"
+        await pilot.press("enter")
+        await until(pilot, lambda: "seed = 99" not in saved.read_text(encoding="utf-8"))
+
+    before = proposal_of(WizardState(**entered), tmp_path).recipe()
+    drive(tmp_path, script, size=(120, 40), **entered)
+    preset = find_preset("mine", tmp_path)
+    assert preset.recipe() == before
+    assert preset.settings["unfreeze_epoch"] == 3
+    assert "optimizer_type" not in preset.settings
+    assert "# The total number of epochs." in saved.read_text(encoding="utf-8")
+
+
+def test_enter_hands_plan_and_dataset_to_train_also_where_it_came_too_early(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.press("enter")
+        await until(pilot, lambda: app.chosen is not None, PLAN)
+        assert app.chosen is not None
+        assert app.chosen.plan.recipe.unfreeze_epoch == 3
+        assert app.chosen.dataset.classes == app.chosen.plan.classes
+        assert app.state.place == "train"
+        if app.training is not None:
+            app.training.stop()
+
+    drive(tmp_path, script, **somewhere(tmp_path, "review"))
+
+
+def test_without_data_or_with_an_impossible_recipe_nothing_starts(tmp_path: Path) -> None:
+    async def no_data(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "choose them in step 2" in shown(app))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.state.place == "review"
+
+    async def impossible(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "unfreeze_epoch: " in shown(app))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.state.place == "review"
+        assert app.chosen is None
+
+    drive(tmp_path, no_data, place="review")
+    drive(tmp_path, impossible, **somewhere(tmp_path, "review", unfreeze_epoch=-1))
+
+
+def test_a_damaged_data_set_is_said(tmp_path: Path) -> None:
+    prepare(tmp_path)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "no such folder" in shown(app), PLAN)
+
+    drive(tmp_path, script, place="review", data=str(tmp_path / "dato"), preset="quick-cpu", size=(160, 40))

@@ -1,0 +1,265 @@
+"""Tune: a form from the model, errors beside the field while typing, what follows from it live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from engine.recipe import Recipe, make_recipe
+from tests.tui.driving import drive, shown, until
+from tests.tui.on_the_way import somewhere
+from tui.app import Freezetui
+from tui.memory_watch import MemoryWatch
+from tui.planner import Proposed
+from tui.proposal import plain
+from tui.recipe_fields import recipe_fields
+from tui.screens.tune import TuneStep
+from tui.widgets.choice import Choice
+from tui.widgets.field_row import FieldRow
+
+PLAN = 90.0
+"""Seconds in which a busy machine has made a Plan."""
+
+
+def tune(app: Freezetui) -> TuneStep:
+    assert isinstance(app.screen, TuneStep)
+    return app.screen
+
+
+def row(app: Freezetui, name: str) -> FieldRow:
+    return app.screen.query_one(f"#field-{name}", FieldRow)
+
+
+def note(app: Freezetui, name: str) -> str:
+    return str(row(app, name).query_one(".field-note").content)  # type: ignore[attr-defined]
+
+
+async def enter(app: Freezetui, pilot: Pilot[int], name: str, text: str) -> None:
+    editor = row(app, name).query_one(Input)
+    editor.focus()
+    editor.value = ""
+    await pilot.pause()
+    await pilot.press(*({".": "full_stop", "-": "minus", " ": "space"}.get(key, key) for key in text))
+    await pilot.pause()
+
+
+async def planned(app: Freezetui, pilot: Pilot[int]) -> Proposed:
+    step = tune(app)
+    await until(pilot, lambda: step._proposed is not None, PLAN)
+    assert step._proposed is not None
+    return step._proposed
+
+
+class TestFields:
+    def test_there_is_one_for_every_setting_that_leaves_a_choice(self) -> None:
+        assert {field.name for field in recipe_fields()} == set(Recipe.model_fields) - {"format_version"}
+
+    @pytest.mark.parametrize("field", recipe_fields(), ids=lambda field: field.name)
+    def test_what_a_field_shows_it_reads_again(self, field: Any) -> None:
+        default = plain(getattr(make_recipe({}), field.name))
+        if not field.choices:
+            assert field.parse(field.text(default)) == default
+        assert field.description
+        assert field.allowed
+
+    @pytest.mark.parametrize(
+        ("name", "text", "value"),
+        [
+            ("input_shape", "320x416", [320, 416]),
+            ("input_shape", "320 x 416", [320, 416]),
+            ("input_shape", "[320, 416]", [320, 416]),
+            ("devices", "0, 1", [0, 1]),
+            ("devices", "", []),
+            ("anchors", "[[1,2],[3,4]]", [[1, 2], [3, 4]]),
+            ("freeze_batch_size", "auto", "auto"),
+            ("freeze_batch_size", " 8 ", 8),
+            ("init_lr", "1e-3", 0.001),
+            ("weight_decay", "0", 0.0),
+            ("model_path", "123", "123"),
+        ],
+    )
+    def test_people_write_values_in_many_ways(self, name: str, text: str, value: Any) -> None:
+        field = next(field for field in recipe_fields() if field.name == name)
+        read = field.parse(text)
+        assert read == value
+        assert type(read) is type(value)
+
+
+def test_an_error_stands_beside_its_field_and_keeps_one_here(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        await enter(app, pilot, "unfreeze_epoch", "many")
+        assert "a whole number from 1" in note(app, "unfreeze_epoch")
+        assert row(app, "unfreeze_epoch").has_class("-error")
+        await enter(app, pilot, "freeze_batch_size", "9")
+        assert note(app, "freeze_batch_size").startswith("9 must be 1 to 2 times unfreeze_batch_size")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.state.place == "tune"
+        assert "a whole number from 1" in shown(app)
+        await enter(app, pilot, "unfreeze_epoch", "4")
+        assert not row(app, "unfreeze_epoch").has_class("-error")
+
+    state = drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+    assert state.settings["unfreeze_epoch"] == 4
+
+
+def test_rates_steps_and_memory_follow_what_is_typed(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        before = (await planned(app, pilot)).plan
+        assert "GiB of" in shown(app)
+        assert before.stages[1].batch_size == 2
+        await enter(app, pilot, "unfreeze_batch_size", "4")
+        await until(pilot, lambda: tune(app)._proposed.plan.stages[1].batch_size == 4, PLAN)  # type: ignore[union-attr]
+        after = (await planned(app, pilot)).plan
+        assert after.total_steps < before.total_steps
+        assert (after.stages[1].memory_estimate_bytes or 0) > (before.stages[1].memory_estimate_bytes or 0)
+        await until(pilot, lambda: f"{tune(app)._proposed.steps} steps in all; 400 or more" in shown(app))  # type: ignore[union-attr]
+        assert "steps are few" in note(app, "unfreeze_epoch")
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+
+def test_auto_is_a_batch_size_and_the_suggestion_is_shown(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        suggested = (await planned(app, pilot)).suggested
+        assert suggested is not None
+        await until(pilot, lambda: f"suggested: {suggested.unfreeze}" in note(app, "unfreeze_batch_size"))
+        await enter(app, pilot, "freeze_batch_size", "auto")
+        await enter(app, pilot, "unfreeze_batch_size", "auto")
+        await until(pilot, lambda: note(app, "unfreeze_batch_size").startswith("auto: "), PLAN)
+        stage = (await planned(app, pilot)).plan.stages[1]
+        assert note(app, "unfreeze_batch_size") == f"auto: {stage.batch_size} now"
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+
+def test_only_what_differs_from_the_preset_is_kept_and_can_be_taken_back(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        await enter(app, pilot, "unfreeze_epoch", "12")
+        assert app.state.settings == {"unfreeze_epoch": 12}
+        await enter(app, pilot, "unfreeze_epoch", "18")
+        assert app.state.settings == {}
+        await enter(app, pilot, "freeze_epoch", "2")
+        assert row(app, "freeze_epoch").has_class("-changed")
+        await pilot.press("ctrl+r")
+        await pilot.pause()
+        assert app.state.settings == {}
+        assert row(app, "freeze_epoch").query_one(Input).value == "3"
+
+    drive(tmp_path, script, place="tune", preset="quick-cpu", start="whole")
+
+
+def test_another_method_shows_its_own_fields_and_brings_its_own_values(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        await pilot.press("f2")
+        await pilot.pause()
+        assert not row(app, "iou_type").display
+        assert row(app, "seed").display
+        row(app, "method").query_one(Choice).focus()
+        await pilot.press("right")
+        await pilot.pause()
+        assert row(app, "iou_type").display
+        assert row(app, "optimizer_type").query_one(Choice).value == "sgd"
+        assert row(app, "init_lr").query_one(Input).value == "0.01"
+        await pilot.press("f2")
+        await pilot.pause()
+        assert not row(app, "seed").display
+
+    state = drive(tmp_path, script, place="tune", preset="modern-whole", start="whole")
+    assert state.settings == {"method": "tutorial"}
+
+
+def test_the_way_to_start_is_the_same_as_in_weights(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        assert row(app, "model_path").query_one(Input).value == "mine [1].pth"
+        row(app, "pretrained").query_one(Choice).focus()
+        await pilot.press("space")
+        await pilot.pause()
+        assert (app.state.start, app.state.model_path) == ("backbone", None)
+        assert row(app, "model_path").query_one(Input).value == ""
+        await enter(app, pilot, "model_path", "other.pth")
+        assert (app.state.start, app.state.model_path) == ("whole", "other.pth")
+
+    state = drive(tmp_path, script, place="tune", preset="modern-whole", start="whole", model_path="mine [1].pth")
+    assert state.settings == {}
+
+
+def test_weights_that_are_not_there_are_said_beside_the_field(tmp_path: Path) -> None:
+    entered = somewhere(tmp_path, "tune") | {"model_path": "nowhere.pth"}
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: row(app, "model_path").has_class("-error"), PLAN)
+        assert "nowhere.pth is not there" in note(app, "model_path")
+
+    drive(tmp_path, script, **entered)
+
+
+def test_enter_alone_goes_on_and_f1_explains_the_field(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        row(app, "init_lr").query_one(Input).focus()
+        await pilot.press("f1")
+        await until(pilot, lambda: "Without a preset: 0.002" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Without a preset" not in shown(app))
+        app.screen.set_focus(None)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.place == "review")
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+
+def test_memory_that_another_program_takes_is_seen_and_said_beside_the_batch(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        proposed = await planned(app, pilot)
+        app._live.stop()
+        await pilot.pause(1.2)
+        need = proposed.plan.stages[1].memory_estimate_bytes or 0
+        look = proposed.hardware
+        app.hardware = replace(look, memory=replace(look.memory, available=need - 700 * 2**20))
+        await until(pilot, lambda: row(app, "unfreeze_batch_size").has_class("-warning"), PLAN)
+        assert "would fit" in note(app, "unfreeze_batch_size") or "smallest batch" in note(app, "unfreeze_batch_size")
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune", unfreeze_batch_size=12, freeze_batch_size=12))
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_nothing_is_wider_than_the_screen(tmp_path: Path, language: str) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        await pilot.press("f2")
+        await pilot.pause()
+        for line in app.screen.query(FieldRow):
+            if line.display:
+                assert line.region.right <= 80
+        form = app.screen.query_one("#form")
+        assert form.max_scroll_x == 0
+        assert form.size.height >= 8
+
+    drive(tmp_path, script, place="tune", preset="modern-whole", start="whole", language=language)
+
+
+def test_a_plan_is_asked_for_anew_only_where_free_memory_changed_noticeably(tmp_path: Path) -> None:
+    from engine.hardware import probe
+
+    watch, look = MemoryWatch(), probe(tmp_path)
+    total = 64 * 2**30
+
+    def free(gibibytes: float) -> Any:
+        return replace(look, memory=replace(look.memory, total=total, available=int(gibibytes * 2**30)))
+
+    assert watch.changed(free(8), None)
+    watch.asked(free(8))
+    assert not watch.changed(free(7.9), "cpu")
+    assert watch.changed(free(6), "cpu")
+    watch.ignore_for_a_moment()
+    assert not watch.changed(free(6), "cpu")

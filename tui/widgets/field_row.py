@@ -1,0 +1,108 @@
+"""One setting of the recipe as a line: its name, its value, and beside it what is wrong, noteworthy or meant."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input
+
+from tui.recipe_fields import RecipeField
+from tui.text import N_, _
+from tui.widgets.choice import Choice
+from tui.widgets.words import Words
+
+Tone = Literal["meaning", "suggestion", "warning", "error"]
+
+
+class FieldInput(Input):
+    """Enter goes on from here as from everywhere, and the footer says so."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", N_("go on"))]
+
+
+class FieldRow(Horizontal):
+    """A line of the form."""
+
+    DEFAULT_CSS = """
+    FieldRow { height: auto; }
+    FieldRow > .field-name { width: 22; color: $text-muted; }
+    FieldRow.-changed > .field-name { color: $primary; text-style: bold; }
+    FieldRow > Input, FieldRow > Choice { width: 16; margin: 0 1 0 0; }
+    FieldRow > .field-note { width: 1fr; height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
+    FieldRow.-suggestion > .field-note { color: $success; }
+    FieldRow.-warning > .field-note { color: $warning; height: auto; text-wrap: wrap; }
+    FieldRow.-error > .field-note { color: $error; height: auto; text-wrap: wrap; }
+    FieldRow.-error > Input { color: $error; }
+    """
+
+    class Changed(Message):
+        """The user entered something for `name`; what it means, `value`, may be wrong."""
+
+        def __init__(self, name: str, value: Any) -> None:
+            super().__init__()
+            self.name = name
+            self.value = value
+
+    def __init__(self, field: RecipeField) -> None:
+        super().__init__(id=f"field-{field.name}")
+        self.field = field
+        self._value: Any = None
+
+    def compose(self) -> ComposeResult:
+        """Name, editor, note."""
+        yield Words(f"  {self.field.name}", classes="field-name")
+        if self.field.choices:
+            yield Choice(self.field.choices, self.field.text)
+        else:
+            yield FieldInput(compact=True, select_on_focus=False)
+        yield Words(self.field.description, classes="field-note")
+
+    def show(self, value: Any, *, changed: bool) -> None:
+        """Show a value that came from elsewhere, and whether the user changed it."""
+        self._value = value
+        self.set_class(changed, "-changed")
+        self.query_one(".field-name", Words).say(f"{'•' if changed else ' '} {self.field.name}")
+        if self.field.choices:
+            self.query_one(Choice).show(value)
+        else:
+            editor, text = self.query_one(Input), self.field.text(value)
+            if self.field.parse(editor.value) != value or not editor.value:
+                with self.prevent(Input.Changed):
+                    editor.value = text
+
+    def say(self, text: str, tone: Tone) -> None:
+        """Say `text` beside the value; without one, what the setting means."""
+        for one in ("suggestion", "warning", "error"):
+            self.set_class(bool(text) and one == tone, f"-{one}")
+        self.query_one(".field-note", Words).say(text or self.field.description)
+
+    def explain(self) -> str:
+        """What F1 says of this setting."""
+        only = self.field.schema.get("only")
+        lines = [
+            self.field.name,
+            "",
+            self.field.description,
+            "",
+            _("Possible: {allowed}", allowed=self.field.allowed),
+            _("Without a preset: {value}", value=self.field.text(self.field.default)),
+        ]
+        if only is not None:
+            lines.append(_("Only the {method} method reads it.", method=only))
+        if (note := str(self.query_one(".field-note", Words).content)) != self.field.description:
+            lines += ["", note]
+        return "\n".join(lines)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Tell what was typed."""
+        event.stop()
+        self.post_message(self.Changed(self.field.name, self.field.parse(event.value)))
+
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        """Tell what was chosen."""
+        event.stop()
+        self.post_message(self.Changed(self.field.name, event.value))

@@ -1,0 +1,87 @@
+"""Presets as cards in two groups; up and down choose, Enter takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from engine.presets import Preset
+from engine.recipe import Recipe
+from tui.recipe_fields import recipe_fields
+from tui.recommendation import Recommendation
+from tui.text import N_, _
+
+GROUPS = {
+    "modern": N_("Ours: learn faster, and need fewer epochs"),
+    "tutorial": N_("The tutorials' own: their loss, their learning rates, their many epochs"),
+}
+
+
+class PresetList(OptionList):
+    """The cards. Which one is highlighted is what Enter takes."""
+
+    DEFAULT_CSS = """
+    PresetList, PresetList:focus { height: 1fr; border: none; padding: 0; background: $background; background-tint: $background 0%; scrollbar-size-vertical: 1; }
+    PresetList > .option-list--option { padding: 0 1; }
+    PresetList > .option-list--option-highlighted, PresetList:focus > .option-list--option-highlighted { background: $primary 25%; color: $foreground; text-style: none; }
+    PresetList > .option-list--option-disabled { color: $text-muted; text-style: bold; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", N_("take it"))]
+
+    def __init__(self) -> None:
+        super().__init__(markup=False)
+        self._presets: dict[str, Preset] = {}
+
+    @property
+    def chosen(self) -> Preset | None:
+        """The highlighted preset."""
+        option = self.highlighted_option
+        return None if option is None or option.id is None else self._presets.get(option.id)
+
+    def show(self, presets: Sequence[Preset], recommended: Recommendation, highlighted: str) -> None:
+        """Show the cards, the recommended one first in its group, `highlighted` under the cursor."""
+        self._presets = {preset.name: preset for preset in presets}
+        options: list[Option] = []
+        for family, heading in GROUPS.items():
+            members = [preset for preset in presets if preset.family == family]
+            if members:
+                members.sort(key=lambda preset: preset.name != recommended.preset)
+                options.append(Option(Content(_(heading)), disabled=True))
+                options += [Option(_card(preset, recommended), id=preset.name) for preset in members]
+        self.clear_options()
+        self.add_options(options)
+        names = [option.id for option in options]
+        self.highlighted = names.index(highlighted) if highlighted in names else 1
+        if self.highlighted == 1:
+            self.call_after_refresh(self.scroll_home, animate=False)  # its group's heading too
+
+    def explain(self) -> str:
+        """What F1 says of the highlighted preset: what it sets, and what that means."""
+        preset = self.chosen
+        if preset is None:
+            return ""
+        fields = {field.name: field for field in recipe_fields()}
+        lines = [f"{_(preset.title)}  ({preset.name})", "", _(preset.summary), ""]
+        for name, value in preset.settings.items():
+            if name in Recipe.model_fields:
+                lines.append(f"{name} = {fields[name].text(value)}")
+                lines.append(f"    {fields[name].description}")
+        if not preset.settings:
+            lines.append(_("Every value is the default."))
+        return "\n".join(lines)
+
+
+def _card(preset: Preset, recommended: Recommendation) -> Content:
+    """Title, summary, and why it is recommended where it is."""
+    title = Content(_(preset.title)).stylize("bold")
+    lines = [title, Content(_(preset.summary)).stylize("dim")]
+    if preset.name == recommended.preset:
+        lines[0] = Content.assemble(title, "  ", Content(_("★ recommended")).stylize("$success"))
+        lines.append(Content(recommended.reason).stylize("$success"))
+    return Content("\n").join(lines)
