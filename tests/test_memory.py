@@ -1,0 +1,143 @@
+"""Predicted memory against what torch's allocator really gave out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from engine.hardware.kills import Traces, cause_of_death, traces_now
+from engine.network.yolov4 import build_network
+from engine.planning.memory import memory_profile
+from engine.planning.remembered import recall, remember
+from engine.planning.self_test import compare, passes
+from engine.planning.synthetic import synthetic_batch
+from engine.recipe import make_recipe
+from engine.training.learner import Learner
+
+SIDE, CLASSES, BOXES = 160, 3, 8
+
+
+def real_peak(settings: dict[str, Any], stage: Any, batch: int, precision: str) -> int:
+    """The allocator's peak in the second step of a stage, all that a training holds included."""
+    recipe = make_recipe({"input_shape": [SIDE, SIDE], **settings})
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiled:
+        network: Any = build_network(recipe.network, CLASSES).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learner = Learner(recipe, network, torch.device("cpu"), precision, 1000)
+        learner.enter(stage)
+        example = synthetic_batch(batch, (SIDE, SIDE), BOXES, CLASSES)
+        for step in range(2):
+            learner.step([example], 1e-3, step, stop_at_broken=False)
+    changes = sorted(
+        (event.start_ns(), event.nbytes())
+        for event in profiled.profiler.kineto_results.events()  # type: ignore[union-attr]
+        if event.name() == "[memory]"
+    )
+    now = highest = 0
+    for _, size in changes:
+        now += size
+        highest = max(highest, now)
+    return highest
+
+
+@pytest.mark.parametrize(
+    ("stage", "batch", "precision", "settings"),
+    [
+        ("unfreeze", 2, "fp32", {}),
+        ("unfreeze", 6, "fp32", {"optimizer_type": "sgd", "ema": False}),
+        ("freeze", 8, "fp32", {}),
+        ("unfreeze", 4, "fp32", {"method": "tutorial", "network": "yolov4-tiny"}),
+        ("unfreeze", 2, "bf16", {}),
+    ],
+)
+def test_the_peak_of_a_step_is_foretold(stage: Any, batch: int, precision: str, settings: dict[str, Any]) -> None:
+    recipe = make_recipe({"input_shape": [SIDE, SIDE], **settings})
+    profiled = memory_profile(recipe, CLASSES, BOXES, "cpu", precision)
+    predicted = max(always + each * batch for always, each in profiled.steps[stage])
+    assert predicted == pytest.approx(real_peak(settings, stage, batch, precision), rel=0.03)
+
+
+def test_what_memory_does_not_hang_on_asks_no_new_prediction() -> None:
+    one = memory_profile(make_recipe({"input_shape": [SIDE, SIDE], "seed": 1}), CLASSES, BOXES, "cpu", "fp32")
+    other = memory_profile(make_recipe({"input_shape": [SIDE, SIDE], "seed": 2}), CLASSES, BOXES - 1, "cpu", "fp32")
+    assert one is other
+
+
+def test_frozen_takes_less_and_a_larger_batch_more() -> None:
+    found = memory_profile(make_recipe({"input_shape": [SIDE, SIDE]}), CLASSES, BOXES, "cpu", "fp32")
+    for batch in (2, 8, 32):
+        assert found.peak("freeze", batch, batch) < found.peak("unfreeze", batch, batch)
+        assert found.peak("unfreeze", batch, batch) < found.peak("unfreeze", 2 * batch, batch)
+
+
+def test_ddp_adds_its_buckets() -> None:
+    plain = memory_profile(make_recipe({"input_shape": [SIDE, SIDE]}), CLASSES, BOXES, "cuda", "fp32")
+    several = memory_profile(
+        make_recipe({"input_shape": [SIDE, SIDE], "parallel": "ddp"}), CLASSES, BOXES, "cuda", "fp32"
+    )
+    parameters = sum(4 * one.numel() for one in build_network("yolov4-tiny", CLASSES).parameters())
+    assert several.peak("unfreeze", 4, 4) - plain.peak("unfreeze", 4, 4) == parameters
+
+
+def test_what_is_remembered_is_there_and_a_broken_file_is_as_good_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREEZETUI_CACHE", str(tmp_path / "cache"))
+    assert recall("kind", {"a": 1}) is None
+    remember("kind", {"a": 1}, [1, 2])
+    assert recall("kind", {"a": 1}) == [1, 2]
+    assert recall("kind", {"a": 2}) is None
+    (tmp_path / "cache" / "kind.json").write_text("{torn")
+    assert recall("kind", {"a": 1}) is None
+    remember("kind", {"a": 1}, 3)
+    assert recall("kind", {"a": 1}) == 3
+
+
+# 16-bit
+
+
+def test_a_step_in_bf16_agrees_with_fp32_on_this_processor() -> None:
+    answer = compare("cpu", "yolov4-tiny", "bf16", side=64)
+    assert answer["finite"]
+    assert answer["loss"] == pytest.approx(answer["fp32_loss"], rel=0.05)
+    assert answer["loss"] != answer["fp32_loss"]
+
+
+GOOD = {"finite": True, "loss": 10.1, "fp32_loss": 10.0, "seconds": 1.0, "fp32_seconds": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "device", "good"),
+    [
+        ({}, "cpu", True),
+        ({"finite": False}, "cuda:0", False),
+        ({"loss": 12.0}, "cuda:0", False),
+        ({"seconds": 3.0}, "cpu", False),
+        ({"seconds": 3.0}, "cuda:0", True),
+        ({"failed": "killed", "signal": 4}, "cpu", False),
+    ],
+)
+def test_when_16_bit_is_taken(change: dict[str, Any], device: str, good: bool) -> None:
+    assert passes({**GOOD, **change}, device) == good
+
+
+# What killed a run
+
+
+def test_what_ended_a_process_that_said_nothing() -> None:
+    before = Traces("boot one", 3)
+    assert cause_of_death(before, Traces("boot two", 3)) == "restarted"
+    assert cause_of_death(before, Traces("boot one", 4)) == "out_of_memory"
+    assert cause_of_death(before, before) == "unknown"
+    assert cause_of_death(Traces("boot one", None), before) == "unknown"
+
+
+def test_the_traces_of_this_machine(tmp_path: Path) -> None:
+    assert traces_now() == traces_now()
+    (tmp_path / "proc/sys/kernel/random").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel/random/boot_id").write_text("abc\n")
+    (tmp_path / "proc/vmstat").write_text("nr_free_pages 5\noom_kill 7\n")
+    assert traces_now(tmp_path) == Traces("abc", 7)
