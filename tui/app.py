@@ -20,10 +20,12 @@ from engine.hardware import Hardware
 from engine.messages import BadInput
 from tui.live_hardware import LiveHardware
 from tui.menu import Menu
+from tui.path import PLACES
 from tui.screens.data import DataStep
 from tui.screens.explanation import ExplanationScreen
 from tui.screens.going_on import GoingOnScreen
 from tui.screens.hardware import HardwareStep
+from tui.screens.question import QuestionScreen
 from tui.screens.recipe import RecipeStep
 from tui.screens.results import ResultsStep
 from tui.screens.review import ReviewStep
@@ -32,11 +34,12 @@ from tui.screens.step import Step
 from tui.screens.train import TrainStep
 from tui.screens.tune import TuneStep
 from tui.screens.weights import WeightsStep
+from tui.session import TrainingSession
 from tui.state import WizardState, save_state
 from tui.text import N_, _, language_of_locale, set_language, worded
 
 if TYPE_CHECKING:
-    from engine.training.control import Control
+    from tui.chosen import Chosen
 
 STEPS: dict[str, type[Step]] = {
     step.place: step
@@ -76,8 +79,13 @@ class Freezetui(App[int]):
         self.state = state
         self.workspace = workspace
         self._offer = offer
-        self.training: Control | None = None
-        """Of the training that runs in this process; set by Train. Whoever ends the wizard asks it to stop first."""
+        self.training = TrainingSession(self, workspace)
+        """What trains in this process. Whoever ends the wizard asks it to stop first."""
+        self.chosen: Chosen | None = None
+        """What Review has agreed to and Train begins."""
+        self.left = state.place if state.place in PLACES else state.furthest
+        """The place of the path from which one went to Runs."""
+        self._quitting = False
         self._live = LiveHardware(workspace, self._looked)
         set_language(state.language or language_of_locale())
 
@@ -110,6 +118,8 @@ class Freezetui(App[int]):
 
     def go_to(self, place: str) -> None:
         """Show a place; what was entered elsewhere is kept."""
+        if self.state.place in PLACES:
+            self.left = self.state.place
         self.state.reach(place)
         self.keep_state()
         self.switch_screen(STEPS[place]())
@@ -158,9 +168,44 @@ class Freezetui(App[int]):
         self.notify(_("Ctrl+Q quits. What was entered is kept."), markup=False)
 
     async def action_quit(self) -> None:
-        """Keep the state and end."""
+        """Keep the state and end; ask before, where it trains."""
+        if not self.training.alive:
+            self.keep_state()
+            self.exit(0)
+        elif not isinstance(self.screen, QuestionScreen):
+            self.push_screen(
+                QuestionScreen(
+                    _("It still trains."),
+                    _("Stopping saves a checkpoint after the step that runs; Runs goes on from there."),
+                    deed=_("Stop and save"),
+                    key="s",
+                    else_=_("Keep training"),
+                ),
+                self._quit_answered,
+            )
+
+    def _quit_answered(self, stop: bool | None) -> None:
+        if not stop:
+            return
+        self._quitting = True
+        self.training.stop()
+        self.notify(_("Stops after this step, saves and quits ..."), markup=False)
+        if not self.training.alive:
+            self._quit_now()
+
+    def _quit_now(self) -> None:
         self.keep_state()
         self.exit(0)
+
+    def on_training_session_happened(self, message: TrainingSession.Happened) -> None:
+        """Tell the screen; quit where that waited for the training's end."""
+        for screen in self.screen_stack:
+            if isinstance(screen, TrainStep):
+                screen.happened(message.event)
+        if message.event is None and self._quitting:
+            self._quit_now()
+        elif message.event is None and not isinstance(self.screen, TrainStep):
+            self.notify(_("The training has ended; Train says how."), markup=False)
 
     def _listen_to_signals(self) -> None:
         """A killed wizard or a closed terminal ends like a stop that was asked for."""
@@ -172,8 +217,7 @@ class Freezetui(App[int]):
                 loop.add_signal_handler(number, self._end)
 
     def _end(self) -> None:
-        if self.training is not None:
-            self.training.stop()  # its thread worker writes a checkpoint; the exit waits for it
+        self.training.stop()  # its thread worker writes a checkpoint; the exit waits for it
         self.keep_state()
         self.exit(130)
 

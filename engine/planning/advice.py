@@ -16,6 +16,11 @@ MODERN_ADVISED_STEPS = 400
 """On the blood cell set the modern method passes mAP50 0.85 in 460 steps."""
 
 
+def advised_steps(method: str, optimizer_type: str) -> int:
+    """So many steps a training should have at least."""
+    return MODERN_ADVISED_STEPS if method == "modern" else ADVISED_STEPS[optimizer_type]
+
+
 def warnings_of(plan: Plan, dataset: Dataset) -> Iterator[Message]:
     """Everything about a Plan that a user should know before it runs."""
     recipe = plan.recipe
@@ -55,7 +60,7 @@ def _scratch_warnings(plan: Plan) -> Iterator[Message]:
 def _step_warnings(plan: Plan) -> Iterator[Message]:
     """The tutorials count the steps that all epochs would take at the unfreeze batch."""
     recipe = plan.recipe
-    advised = MODERN_ADVISED_STEPS if recipe.method == "modern" else ADVISED_STEPS[recipe.optimizer_type]
+    advised = advised_steps(recipe.method, recipe.optimizer_type)
     per_epoch = plan.stages[-1].steps_per_epoch
     steps = per_epoch * recipe.unfreeze_epoch
     if steps < advised:
