@@ -1,4 +1,4 @@
-"""What Review hands to Train."""
+"""What the user has agreed to in Review, for Train to begin with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A Plan that was looked at and agreed to, and its Dataset."""
+    """The Plan that was reviewed, and the Dataset it was made from."""
 
     plan: Plan
     dataset: Dataset

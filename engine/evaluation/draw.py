@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from functools import lru_cache
 
 import cv2
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.dataset.images import Pixels
+from engine.evaluation.colours import colour_of
 from engine.evaluation.detect import Detections
 from engine.messages import printable
 
@@ -49,12 +49,6 @@ def drawn(pixels: Pixels, found: Detections, classes: tuple[str, ...]) -> Pixels
         ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
         pen.text((x + 3 - left, y + 3 - top), text, fill=ink, font=font)
     return np.asarray(canvas)
-
-
-def colour_of(label: int) -> tuple[int, int, int]:
-    """A colour for a class number; neighbours are far apart on the colour wheel."""
-    red, green, blue = colorsys.hsv_to_rgb(label * 0.618034 % 1, 0.85, 0.95)
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 @lru_cache(maxsize=8)

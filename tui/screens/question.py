@@ -22,7 +22,7 @@ class QuestionScreen(ModalScreen[bool]):
     QuestionScreen > Vertical { width: 70%; max-width: 80; height: auto; border: round $primary; padding: 1 2; background: $surface; }
     QuestionScreen Words { height: auto; }
     QuestionScreen Horizontal { height: auto; margin-top: 1; }
-    QuestionScreen Button { margin-right: 2; }
+    QuestionScreen Button { margin-right: 2; padding: 0 1; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -75,6 +75,7 @@ class TrainStep(Step):
         self._way_on: WayOn | None = None
         self._left: RunSummary | None = None
         self._mode = ""
+        self._keys: tuple[str, bool, bool] | None = None
         super().on_mount()
         chosen = self.wizard.chosen
         if chosen is not None and not self.session.alive:
@@ -100,7 +101,12 @@ class TrainStep(Step):
         """Which parts are there: nothing yet, a training, an ended one."""
         session = self.session
         known = session.alive or session.last is not None or session.refusal is not None or session.defect is not None
-        self._mode = "running" if session.alive else "ended" if known else "idle"
+        mode = "running" if session.alive else "ended" if known else "idle"
+        keys = (mode, session.phase in ("pausing", "paused"), session.course.last_epoch is None)
+        if keys != self._keys:  # the footer is made anew then, and what was refused before concerns nobody any more
+            self._keys, self._mode = keys, mode
+            self.hinder("")
+            self.refresh_bindings()
         self._way_on = way_on(session, self.wizard) if self._mode == "ended" else None
         self.query_one(TrainingPanel).display = self._mode == "running" or session.course.run is not None
         self.query_one("#idle").display = self._mode == "idle"
@@ -110,8 +116,6 @@ class TrainStep(Step):
         elif session.course.run is not None:
             self._show_verdict()
         self.suggest(self._way_on.enter if self._way_on is not None else "")
-        self.hinder("")
-        self.refresh_bindings()
 
     def _show_ending(self) -> None:
         ending, more = self.query_one("#ending", Words), self.query_one("#more", Words)

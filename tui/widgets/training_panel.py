@@ -163,6 +163,8 @@ def _map_figure(course: Course) -> str:
     if not course.maps:
         return _("not measured yet")
     best = max(course.maps, key=lambda point: point[1])
+    if best[1] == 0:
+        return f"{course.maps[-1][1]:.3f}"
     return f"{course.maps[-1][1]:.3f}   " + _("best epoch {epoch}", epoch=best[0] + 1)
 
 
