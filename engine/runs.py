@@ -286,7 +286,7 @@ def _explain(state: State, last: Event | None) -> str:
 def _run_folders(workspace: Path) -> list[Path]:
     logs = logs_folder(workspace)
     with suppress(OSError):
-        return sorted(folder for folder in logs.iterdir() if (folder / PLAN).is_file())
+        return sorted(f for f in logs.iterdir() if f.name[0] != "." and (f / PLAN).is_file())
     return []
 
 

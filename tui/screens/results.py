@@ -58,7 +58,8 @@ class ResultsStep(Step):
     ResultsStep .label { color: $text-muted; }
     ResultsStep #scores { height: 1fr; }
     ResultsStep #found { height: auto; max-height: 4; }
-    ResultsStep .-high Curve { height: 3; }
+    ResultsStep Curve { height: 2; }
+    ResultsStep.-high Curve { height: 4; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

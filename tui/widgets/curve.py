@@ -16,6 +16,7 @@ BORDER = "│"
 class Curve(Widget):
     """Values from left to right over the whole width; `border` marks where something changed."""
 
+    SCOPED_CSS = False  # the screen's size decides
     DEFAULT_CSS = """
     Curve { height: 1; }
     .-high Curve { height: 2; margin-bottom: 1; }

@@ -32,6 +32,7 @@ PHASES = {
 class Curves(Container):
     """The six curves of a run."""
 
+    SCOPED_CSS = False  # the screen's size decides
     DEFAULT_CSS = """
     Curves { height: auto; }
     .-wide Curves { layout: grid; grid-size: 2; grid-gutter: 0 2; grid-rows: auto; }
@@ -74,6 +75,7 @@ class Curves(Container):
 class TrainingPanel(Vertical):
     """Where a training stands: epoch, stages, speed, curves and the verdict."""
 
+    SCOPED_CSS = False  # the screen's size decides
     DEFAULT_CSS = """
     TrainingPanel { height: auto; }
     TrainingPanel Words { height: auto; }
