@@ -89,7 +89,6 @@ class ResultsStep(Step):
         self._looked_at: RunLooked | None = None
         self._outcome: Outcome | None = None
         self._picture = 0
-        super().on_mount()
         self._look = Inquiry(self, _look, self._show_run, self._refused)
         self._judge = Inquiry(self, _judge, self._show_outcome, self._refused)
         self._shrink = Inquiry(self, _thumbnail, self._show_picture, self._refused)

@@ -64,7 +64,6 @@ class RunsStep(Step):
     def on_mount(self) -> None:
         """Read logs/."""
         self._runs: dict[str, RunSummary] = {}
-        super().on_mount()
         table = self.query_one("#list", DataTable)
         table.add_columns(
             *(_(name) for name in (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss")))

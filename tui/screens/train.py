@@ -76,7 +76,6 @@ class TrainStep(Step):
         self._left: RunSummary | None = None
         self._mode = ""
         self._keys: tuple[str, bool, bool] | None = None
-        super().on_mount()
         chosen = self.wizard.chosen
         if chosen is not None and not self.session.alive:
             self.wizard.chosen = None
