@@ -10,10 +10,16 @@ from engine.recipe import Recipe, is_read_by, make_recipe
 
 def page() -> str:
     """The whole page."""
-    lines = ["# Recipes and presets", ""]
+    lines = ["# Recipes and presets", "", "[简体中文](recipes.zh-CN.md)", ""]
     lines += [
-        "A preset says only what differs from the defaults: `freezetui presets show NAME`. Change a setting with",
-        "`--set key=value`.",
+        "A recipe is every setting of a training; a preset is a ready one that says only what differs from the defaults.",
+        "`freezetui presets show NAME` prints one. Change settings with `--set key=value`, as often as you like:",
+        "",
+        "```sh",
+        "freezetui train --data FOLDER --preset modern-whole --set unfreeze_epoch=100 --set network=yolov4",
+        "```",
+        "",
+        "Not sure which? `modern-whole` (the default) with a graphics card; without one try `quick-cpu` first.",
         "",
     ]
     lines += ["| preset | what it is |", "| --- | --- |"]

@@ -47,6 +47,13 @@ def bad_input(code: str, template: str, **values: object) -> BadInput:
     return BadInput(Message(code, template, values))
 
 
+def listed(names: Iterable[str], most: int = 10) -> str:
+    """The names with commas between them; of a long list the first `most` and how many follow."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The choice most like `word`, or None where nothing resembles it."""
     by_fold = {choice.casefold(): choice for choice in choices}

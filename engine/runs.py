@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -28,6 +28,7 @@ from engine.events import (
     event_from_json,
 )
 from engine.files import read_text, write_refusal, write_text
+from engine.hardware.kills import Cause, Traces, cause_of_death, traces_now
 from engine.messages import bad_input, nearest
 from engine.plan import Plan, plan_from_json
 from engine.recipe import recipe_to_toml
@@ -38,6 +39,7 @@ PLAN, RECIPE, CLASSES, DATASET, EVENTS = "plan.json", "recipe.toml", "classes.tx
 LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 BEST_WEIGHTS, LAST_WEIGHTS = "best_epoch_weights.pth", "last_epoch_weights.pth"
 _LOCK = "run.lock"
+_TRACES = "process.json"
 
 
 def logs_folder(workspace: Path) -> Path:
@@ -144,6 +146,7 @@ def only_trainer(run: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
+        write_text(run / _TRACES, json.dumps({"pid": os.getpid(), **asdict(traces_now())}) + "\n")
         try:
             yield
         finally:
@@ -239,7 +242,7 @@ def summarise(run: Path) -> RunSummary:
         best_map50=max(maps, default=None),
         best_val_loss=min(losses, default=None),
         started=started,
-        message=_explain(state, last),
+        message=_explain_death(run) if state == "interrupted" else _explain(state, last),
         resumable=state not in ("running", "finished")
         and any((run / name).is_file() for name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)),
     )
@@ -275,12 +278,24 @@ def _explain(state: State, last: Event | None) -> str:
     match last:
         case OutOfMemory() | LossNotFinite() | Failed() if state != "running":
             return last.message
-    if state == "interrupted":
-        return (
-            "The process ended without a word: killed by the machine (often because memory ran out), by hand, or by a power cut. "
-            "Resume goes on from the last checkpoint."
-        )
     return ""
+
+
+_DEATHS = {
+    "restarted": "The machine was started anew while the run was training (a power cut, perhaps).",
+    "out_of_memory": "The machine ran out of memory, and its kernel killed the run: go on with a smaller batch "
+    "(--set unfreeze_batch_size=...), or close other programs.",
+    "unknown": "The process was killed without a word: by hand, or with its terminal.",
+}
+
+
+def _explain_death(run: Path) -> str:
+    """What probably ended a run whose process said nothing."""
+    cause: Cause = "unknown"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        stored = json.loads((run / _TRACES).read_text(encoding="utf-8"))
+        cause = cause_of_death(Traces(stored["boot"], stored["memory_kills"]), traces_now())
+    return f"{_DEATHS[cause]} Resume goes on from the last checkpoint."
 
 
 def _run_folders(workspace: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Literal
 import torch
 
 from engine.dataset.index import Dataset
-from engine.events import CheckpointSaved, Event, Failed, LossNotFinite, OutOfMemory, RunStarted, WeightsLoaded
+from engine.events import Event, Failed, LossNotFinite, OutOfMemory, RunStarted, WeightsLoaded
 from engine.messages import BadInput, Message
 from engine.network.yolov4 import Detector
 from engine.plan import Plan
@@ -22,7 +21,7 @@ from engine.training.checkpoint import Checkpoint, load_newest
 from engine.training.control import Control
 from engine.training.exactness import exact
 from engine.training.journal import Journal
-from engine.training.memory import is_out_of_memory
+from engine.training.memory import give_back, is_out_of_memory
 from engine.training.trainer import HalfDone, LossBroke, Trainer
 
 OnOutOfMemory = Literal["stop", "retry", "accumulate"]
@@ -91,7 +90,7 @@ class _Supervision:
         yield from self._opening(beginning)
         trainer = _trainer(self.run, self.plan, self.dataset, network, control, beginning.checkpoint)
         if trainer is None:
-            gc.collect()
+            give_back(torch.device(self.plan.device))
             yield self._say(_no_room_at_all(self.run, self.plan))
             return
         self.trainer = trainer
@@ -137,7 +136,7 @@ class _Supervision:
         saved = yield from self._last_good_moment()
         if saved is None:
             return False
-        event = out_of_memory(self.trainer, saved.path)
+        event = out_of_memory(self.trainer, saved)
         yield self._say(event)
         smaller = event.suggested_batch_size
         if self.on_oom == "stop" or retries_left == 0 or smaller is None:
@@ -150,26 +149,39 @@ class _Supervision:
             yield self._say(self.trainer.lower_batch(smaller, max(1, together // smaller) if keep else None))
         return True
 
-    def _last_good_moment(self) -> Generator[Event, None, CheckpointSaved | None]:
-        """The checkpoint of the step before the one that failed; None where that cannot be had, which has been said then."""
+    def _last_good_moment(self) -> Generator[Event, None, str | None]:
+        """Back to the step before the one that failed, saved; None where that cannot be had, which has been said then."""
         trainer = self.trainer
-        gc.collect()
+        give_back(trainer.device)
         try:
             for event in trainer.let_go():
                 yield self._say(event)
+            give_back(trainer.device)
+            saved = trainer.save()
         except LossBroke as error:
             yield self._say(broken(trainer, error))
-            return None
         except HalfDone:
+            return (yield from self._back_to_the_checkpoint())
+        else:
+            yield self._say(saved)
+            return saved.path
+        return None
+
+    def _back_to_the_checkpoint(self) -> Generator[Event, None, str | None]:
+        """Load the last checkpoint over weights that are half changed; None where there is no memory even for that."""
+        trainer = self.trainer
+        try:
             checkpoint = load_newest(trainer.run)
             self.journal.cut(checkpoint.logs)
             trainer.restore(checkpoint)
-        gc.collect()
-        if trainer.device.type == "cuda":
-            torch.cuda.empty_cache()
-        saved = trainer.save()
-        yield self._say(saved)
-        return saved
+        except Exception as error:
+            # A reader that finds no memory takes the file for a broken one.
+            if not is_out_of_memory(error) and not isinstance(error, BadInput):
+                raise
+        else:
+            return _newest_checkpoint(trainer.run)
+        yield self._say(out_of_memory(trainer, _newest_checkpoint(trainer.run)))
+        return None
 
     def _say(self, event: Event) -> Event:
         """Write an event down. The last word of a run that ends badly is not lost because a full disk refuses it too."""
@@ -184,7 +196,7 @@ class _Supervision:
         return Failed(code=code, message=message, exit_code=exit_code, checkpoint=_newest_checkpoint(self.trainer.run))
 
 
-def out_of_memory(trainer: Trainer, checkpoint: str) -> OutOfMemory:
+def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
     """The event for memory that ran out while `trainer` trained or validated."""
     stage, in_validation = trainer.stage, trainer.phase == "validation"
     batch = trainer.validation_batch() if in_validation else stage.batch_size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,20 @@ def prepare(workspace: Path, images: int = 20) -> None:
     network = build_network("yolov4-tiny", len(SAMPLE_CLASSES))
     (workspace / "model_data").mkdir(parents=True, exist_ok=True)
     save_weights(workspace / "model_data" / "start.pth", network, info_of(network, SAMPLE_CLASSES, (64, 64)))
+
+
+def trained(workspace: Path, **changes: Any) -> Path:
+    """`workspace` with data, weights, and one run that nothing troubled."""
+    prepare(workspace)
+    done = freezetui(*arguments(workspace, **changes))
+    assert done.returncode == 0, done.stderr
+    return workspace
+
+
+def copy_start(whole: Path, workspace: Path) -> None:
+    """The same data and weights in `workspace`, and no run yet."""
+    for name in ("data", "model_data"):
+        shutil.copytree(whole / name, workspace / name)
 
 
 def plan_and_dataset(workspace: Path, **changes: Any) -> tuple[Plan, Dataset]:

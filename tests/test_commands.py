@@ -11,17 +11,13 @@ import pytest
 import torch
 
 from engine.dataset.sample import draw_sample
-from tests.small_training import arguments, freezetui, only_run, prepare
+from tests.small_training import arguments, freezetui, only_run, trained
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data, weights, and one finished run."""
-    folder = tmp_path_factory.mktemp("workspace")
-    prepare(folder)
-    done = freezetui(*arguments(folder, unfreeze_epoch=2))
-    assert done.returncode == 0, done.stderr
-    return folder
+    return trained(tmp_path_factory.mktemp("workspace"), unfreeze_epoch=2)
 
 
 def test_a_run_folder_holds_everything(workspace: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import tomlkit
 
 from engine.messages import BadInput
 from engine.presets import find_preset, list_presets
-from engine.recipe import make_recipe, parse_assignments, recipe_to_toml
+from engine.recipe import Recipe, make_recipe, parse_assignments, recipe_to_toml
 
 PROJECT = Path(__file__).parent.parent
 
@@ -116,3 +117,11 @@ def test_the_page_about_recipes_is_the_model() -> None:
         cwd=PROJECT, env={"PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}, capture_output=True, check=True,
     )  # fmt: skip
     assert made.stdout.decode() == (PROJECT / "docs" / "recipes.md").read_text(encoding="utf-8")
+
+
+def test_the_chinese_page_names_only_settings_and_presets_that_there_are() -> None:
+    page = (PROJECT / "docs" / "recipes.zh-CN.md").read_text(encoding="utf-8")
+    first_column = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`([\w-]+)`", " ".join(first_column)))
+    assert len(named) > 20
+    assert named <= set(Recipe.model_fields) | {preset.name for preset in list_presets()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,7 +13,16 @@ import pytest
 
 from engine.events import Step
 from engine.runs import list_runs, read_events
-from tests.small_training import arguments, final_weights, freezetui, only_run, prepare, same_bits, start_freezetui
+from tests.small_training import (
+    arguments,
+    copy_start,
+    final_weights,
+    freezetui,
+    only_run,
+    same_bits,
+    start_freezetui,
+    trained,
+)
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as POSIX knows them")
 KILLS = int(os.environ.get("FREEZETUI_KILLS", "3"))
@@ -23,18 +31,13 @@ KILLS = int(os.environ.get("FREEZETUI_KILLS", "3"))
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one uninterrupted run."""
-    workspace = tmp_path_factory.mktemp("whole")
-    prepare(workspace)
-    done = freezetui(*arguments(workspace))
-    assert done.returncode == 0, done.stderr
-    return workspace
+    return trained(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture
 def workspace(whole: Path, tmp_path: Path) -> Path:
     """The same data and weights, and no run yet."""
-    for name in ("data", "model_data"):
-        shutil.copytree(whole / name, tmp_path / name)
+    copy_start(whole, tmp_path)
     return tmp_path
 
 

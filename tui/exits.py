@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from engine.messages import BadInput
+from tui.output import ReaderGone, drop_output
 
 DEFECT, BAD_INPUT, STOPPED = 1, 2, 130
 
@@ -17,7 +18,7 @@ DEFECT, BAD_INPUT, STOPPED = 1, 2, 130
 def guarded(command: Callable[..., Any]) -> int:
     """Run a typer app; its exit code."""
     try:
-        result = command(standalone_mode=False)
+        result = command(standalone_mode=False, prog_name="freezetui")
     except BadInput as error:
         for message in error.messages:
             complain(str(message))
@@ -26,8 +27,9 @@ def guarded(command: Callable[..., Any]) -> int:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
         return STOPPED
-    except BrokenPipeError:
-        return _reader_went_away()
+    except ReaderGone:
+        drop_output()
+        return 0
     except Exception as error:
         if os.environ.get("FREEZETUI_DEBUG"):
             raise
@@ -45,7 +47,8 @@ def _misused(error: typer.TyperException) -> int:
         if text:
             sys.stdout.write(text + "\n")
         return 0
-    complain(f"{text} See: freezetui --help")
+    context = getattr(error, "ctx", None)
+    complain(f"{text} See: {context.command_path if context else 'freezetui'} --help")
     return BAD_INPUT
 
 
@@ -53,9 +56,3 @@ def complain(sentence: str) -> None:
     """One sentence on standard error."""
     sys.stderr.write(sentence + "\n")
     sys.stderr.flush()
-
-
-def _reader_went_away() -> int:
-    # What is still buffered can go nowhere; without this Python would complain about it at its end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

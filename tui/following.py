@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from engine.messages import printable
+from tui.exits import complain
 from tui.mailbox import Mailbox
+from tui.output import drop_output
 from tui.printers import BarPrinter, JsonPrinter, LinePrinter, Printer
 
 if TYPE_CHECKING:
@@ -21,9 +24,12 @@ if TYPE_CHECKING:
 def follow(begin: Callable[[Control], Iterator[Event]], *, json: bool) -> int:
     """Run the training that `begin` starts to its end, print its events, and return the exit code.
 
+    For people, what ended a training badly stands on standard error, as the sentence of every other command does.
+
     Raises:
         BadInput: the training could not begin.
     """
+    from engine.events import Failed, LossNotFinite, OutOfMemory
     from engine.launch import exit_code
     from engine.training.control import Control
 
@@ -41,6 +47,8 @@ def follow(begin: Callable[[Control], Iterator[Event]], *, json: bool) -> int:
         finally:
             mailbox.close()
             reader.join()
+    if not json and isinstance(last, OutOfMemory | LossNotFinite | Failed):
+        complain(printable(last.message))
     return exit_code(last)
 
 
@@ -50,7 +58,8 @@ def _print_all(mailbox: Mailbox, printer: Printer) -> None:
         while (event := mailbox.take()) is not None:
             try:
                 printer.show(event)
-            except (BrokenPipeError, OSError):
+            except OSError:
+                drop_output()
                 return
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -12,11 +13,8 @@ from engine.events import (
     EpochFinished,
     Evaluated,
     Event,
-    Failed,
     Finished,
     ImageSkipped,
-    LossNotFinite,
-    OutOfMemory,
     RunStarted,
     StageStarted,
     Step,
@@ -144,7 +142,7 @@ class _Clock:
 
 
 def sentence(event: Event) -> str | None:
-    """One line for people about an event; None where it is not worth one."""
+    """One line for people about an event; None where it is not worth one, and for bad ends, which go to standard error."""
     match event:
         case RunStarted():
             begins = "Going on" if event.continued else "Training"
@@ -165,10 +163,8 @@ def sentence(event: Event) -> str | None:
             return printable(event.reason)
         case BatchChanged():
             return f"From here on {event.batch_size} images a step."
-        case OutOfMemory() | LossNotFinite() | Failed():
-            return printable(event.message)
         case Stopped():
-            return f"Stopped; nothing is lost. Go on with: freezetui resume {printable(event.checkpoint)}"
+            return f"Stopped; nothing is lost. Go on with: freezetui resume {printable(Path(event.checkpoint).parent)}"
         case Finished():
             best = "" if event.map50 is None else f", best mAP50 {event.map50:.3f}"
             return f"Finished in {duration(event.seconds)}{best}. The weights: {printable(event.best)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.dataset.images import UnreadableImage, decode_image
 from engine.dataset.index import SPLITS, Dataset, Finding, Severity
+from engine.dataset.jpeg import jpeg_size
 from engine.messages import Message
 
 SHOWN_PER_KIND = 20
@@ -45,6 +46,7 @@ def check(dataset: Dataset, progress: Callable[[int, int], None] | None = None) 
     """Open every picture and weigh every box; `progress` hears how many of how many are done."""
     findings = list(dataset.findings)
     contents: dict[str, int] = {}
+    split_of = {int(image): name for name in SPLITS for image in dataset.splits[name]}
     tiny = 0
     with ThreadPoolExecutor() as pool:
         looks = pool.map(lambda image: _look(dataset, image), range(len(dataset.images)))
@@ -53,7 +55,8 @@ def check(dataset: Dataset, progress: Callable[[int, int], None] | None = None) 
             tiny += small
             if digest is not None:
                 twin = contents.setdefault(digest, image)
-                findings.extend(_twins(dataset, twin, image))
+                if twin != image:
+                    findings.append(_twins(dataset, split_of, twin, image))
             if progress is not None:
                 progress(image + 1, len(dataset.images))
     findings.extend(_whole(dataset, tiny))
@@ -66,7 +69,8 @@ def _look(dataset: Dataset, image: int) -> tuple[list[Finding], str | None, int]
     try:
         content = path.read_bytes()
         pixels = decode_image(path, content)
-        unturned = decode_image(path, content, honour_exif=False)
+        # A JPEG says its size before EXIF turns it; other kinds have to be decoded once more to tell.
+        stored = jpeg_size(content) or decode_image(path, content, honour_exif=False).shape[1::-1]
     except UnreadableImage as error:
         return [Finding("error", name, error.message)], None, 0
     except OSError as error:
@@ -77,8 +81,8 @@ def _look(dataset: Dataset, image: int) -> tuple[list[Finding], str | None, int]
     found = []
     height, width = pixels.shape[:2]
     stated = tuple(int(side) for side in dataset.sizes[image])
-    if unturned.shape != pixels.shape:
-        drawn = "unturned" if stated == (unturned.shape[1], unturned.shape[0]) else "turned"
+    if stored != (width, height):
+        drawn = "unturned" if stated == stored else "turned"
         found.append(
             _finding(
                 "info",
@@ -88,7 +92,7 @@ def _look(dataset: Dataset, image: int) -> tuple[list[Finding], str | None, int]
                 drawn=drawn,
             )
         )
-    if min(stated) > 0 and stated not in ((width, height), (unturned.shape[1], unturned.shape[0])):
+    if min(stated) > 0 and stated not in ((width, height), stored):
         found.append(
             _finding(
                 "warning",
@@ -107,14 +111,11 @@ def _look(dataset: Dataset, image: int) -> tuple[list[Finding], str | None, int]
     return found, hashlib.sha256(content).hexdigest(), small
 
 
-def _twins(dataset: Dataset, first: int, second: int) -> Iterator[Finding]:
+def _twins(dataset: Dataset, split_of: Mapping[int, str], first: int, second: int) -> Finding:
     """The same file under two names; in two splits it makes the validation look better than it is."""
-    if first == second:
-        return
-    where = {name: set(dataset.splits[name].tolist()) for name in SPLITS}
-    splits = [next((name for name in SPLITS if image in where[name]), "none") for image in (first, second)]
+    splits = [split_of.get(image, "no split") for image in (first, second)]
     severity: Severity = "warning" if splits[0] != splits[1] else "info"
-    yield _finding(
+    return _finding(
         severity,
         "image.twin",
         dataset.images[second],

@@ -43,7 +43,7 @@ def drawn(pixels: Pixels, found: Detections, classes: tuple[str, ...]) -> Pixels
         left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
         x = max(0.0, min(float(box[0]), width - (right - left) - 6))
         y = float(box[1]) - (bottom - top) - 6
-        y = y if y >= 0 else float(box[1])
+        y = y if y >= 0 else max(0.0, float(box[1]))
         colour = colour_of(int(label))
         pen.rectangle((x, y, x + right - left + 6, y + bottom - top + 6), fill=colour)
         ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)

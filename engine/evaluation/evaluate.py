@@ -16,7 +16,7 @@ from engine.dataset.letterbox import Preprocessing
 from engine.dataset.loader import Batch, CachedImages, validation_batches
 from engine.evaluation.detect import EVALUATION_CONFIDENCE, detections
 from engine.evaluation.metrics import Scorer, Scores
-from engine.messages import bad_input
+from engine.messages import bad_input, listed
 from engine.network.decode import decode
 from engine.network.precision import autocast, network_input
 from engine.network.yolov4 import Detector
@@ -109,7 +109,7 @@ def _class_numbers(dataset: Dataset, classes: Sequence[str]) -> list[int]:
         raise bad_input(
             "evaluate.classes",
             "The labels' classes {unknown} are not among the weights' ({known}); give a mapping with --map old=new.",
-            unknown=", ".join(unknown),
-            known=", ".join(classes),
+            unknown=listed(unknown),
+            known=listed(classes),
         )
     return [classes.index(name) for name in dataset.classes]

@@ -25,6 +25,7 @@ from engine.planning.live_storages import PRIME_BATCH, Bytes, LiveStorages, peak
 from engine.planning.remembered import program, recall, remember
 from engine.recipe import Recipe, is_read_by, make_recipe
 from engine.training.learner import Learner
+from engine.training.stages import give_state
 
 STAGES: tuple[StageName, ...] = ("freeze", "unfreeze")
 _LOCK = threading.Lock()
@@ -149,21 +150,9 @@ def _fake(tensor: Tensor) -> Tensor:
 
 def _give_state(learner: Learner) -> int:
     """The optimizer state that is there after the first step; how many bytes of it are the backbone's."""
-    backbone = set(map(id, learner.network.backbone.parameters()))
-    frozen = 0
-    for group in learner.optimizer.param_groups:
-        for parameter in group["params"]:
-            state = learner.optimizer.state[parameter]
-            if learner.recipe.optimizer_type == "sgd":
-                names: tuple[str, ...] = ("momentum_buffer",) if learner.recipe.momentum else ()
-            else:
-                state["step"] = torch.tensor(0.0)
-                names = ("exp_avg", "exp_avg_sq")
-            for name in names:
-                state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-            if id(parameter) in backbone:
-                frozen += len(names) * _size(parameter)
-    return frozen
+    give_state(learner.optimizer, learner.network.parameters())
+    states = (learner.optimizer.state[parameter] for parameter in learner.network.backbone.parameters())
+    return sum(_size(tensor) for state in states for tensor in state.values())
 
 
 def _example(recipe: Recipe, boxes: int) -> _Example:

@@ -19,7 +19,7 @@ from engine.plan import Plan
 from engine.runs import EVENTS
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard.writer import SummaryWriter
+    from engine.training.board import Board
 
 _LOGS = (EVENTS, LOSS, VAL_LOSS, MAP)
 
@@ -40,7 +40,7 @@ class Journal:
         except OSError as error:
             raise _refusal(run, error) from error
         self._first_epoch = first_epoch
-        self._board: SummaryWriter | None = None
+        self._board: Board | None = None
 
     def record(self, event: Event) -> None:
         """Write what an event says into every log it concerns.
@@ -83,11 +83,10 @@ class Journal:
 
     def close(self) -> None:
         """Close every log."""
-        for log in self._logs.values():
-            with suppress(OSError):
-                log.close()
-        if self._board is not None:
-            self._board.close()
+        for log in (*self._logs.values(), self._board):
+            if log is not None:
+                with suppress(OSError):
+                    log.close()
 
     def _write(self, name: str, line: str) -> None:
         log = self._logs[name]
@@ -96,16 +95,19 @@ class Journal:
 
     def _plot(self, epoch: int, values: Mapping[str, float | None]) -> None:
         if self._board is None:
-            # TensorBoard takes a second to import and says things about TensorFlow that nobody asked for.
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            logging.getLogger("tensorboard").setLevel(logging.ERROR)
-            from torch.utils.tensorboard.writer import SummaryWriter
-
-            self._board = SummaryWriter(str(self.run), purge_step=self._first_epoch)
+            self._board = _open_board(self.run, self._first_epoch)
         for name, value in values.items():
             if value is not None:
-                self._board.add_scalar(name, value, epoch)
-        self._board.flush()
+                self._board.add(name, value, epoch)
+
+
+def _open_board(run: Path, first_epoch: int) -> Board:
+    # TensorBoard takes a second to import and says things about TensorFlow that nobody asked for.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)
+    from engine.training.board import Board
+
+    return Board(run, first_epoch)
 
 
 def _open_cut(path: Path, length: int) -> TextIO:

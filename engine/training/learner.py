@@ -17,7 +17,7 @@ from engine.plan import StageName
 from engine.recipe import Recipe
 from engine.training.ema import Ema, ema_decay
 from engine.training.loss import LossParts, loss_of
-from engine.training.stages import enter_stage, make_optimizer, make_scaler, set_learning_rate
+from engine.training.stages import enter_stage, give_state, make_optimizer, make_scaler, set_learning_rate
 
 GRADIENT_NORM = 10.0
 """The modern method clips the norm of the gradient of all images' losses together here."""
@@ -92,12 +92,13 @@ class Learner:
                 raise NotFinite
             self.scaler.scale(parts.total / len(group)).backward()  # type: ignore[no-untyped-call]
             sums += parts.detached() / len(group)
-        self.optimizing = True
         if self.recipe.method == "modern":
             self.scaler.unscale_(self.optimizer)
             # The loss is a mean over images, the limit one for their sum.
             limit = GRADIENT_NORM / len(group[0].images)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        give_state(self.optimizer, (one for one in self.network.parameters() if one.grad is not None))
+        self.optimizing = True
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.ema is not None:

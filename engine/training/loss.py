@@ -57,6 +57,25 @@ class Terms:
         return LossParts(box + objectness + classes, box, objectness, classes)
 
 
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What a level's cells say, beside the boxes they answer for."""
+
+    level: Level
+    output: Tensor
+    """(batch, anchors, height, width, 5 + classes)"""
+    found: Candidates
+    distance: Tensor
+    """(candidates,) the box loss of each, without gradient."""
+    targets: Tensor
+    """(batch, boxes, 5) all boxes of each image."""
+
+    @property
+    def logits(self) -> Tensor:
+        """(cells,) the objectness of every cell before its sigmoid."""
+        return self.output[..., 4].flatten()
+
+
 class Loss(ABC):
     """The loss of a method."""
 
@@ -95,7 +114,8 @@ class Loss(ABC):
         distance = self.box_loss(_boxes_at(chosen, found, level, grid), found.boxes)
         wanted = _class_loss(chosen[:, 5:], found, self.smoothing).mean(-1)
         positives = found.positive.sum().to(output.dtype)
-        objectness, counted = self.objectness(output, found, distance.detach(), targets, level, training=training)
+        seen = Matched(level.level, output, found, distance.detach(), targets)
+        objectness, counted = self.objectness(seen, training=training)
         return (
             (_sum_of_positives(distance, found), objectness, _sum_of_positives(wanted, found)),
             (positives, counted, positives),
@@ -112,17 +132,8 @@ class Loss(ABC):
         """What the means of box, objectness and classes count at this level."""
 
     @abstractmethod
-    def objectness(
-        self,
-        output: Tensor,
-        found: Candidates,
-        distance: Tensor,
-        targets: Tensor,
-        level: _LevelTensors,
-        *,
-        training: bool,
-    ) -> tuple[Tensor, Tensor]:
-        """The sum of the objectness term over a level's cells, and how many of them count; `distance` is each candidate's box loss."""
+    def objectness(self, seen: Matched, *, training: bool) -> tuple[Tensor, Tensor]:
+        """The sum of the objectness term over a level's cells, and how many of them count."""
 
 
 class ModernLoss(Loss):
@@ -145,22 +156,12 @@ class ModernLoss(Loss):
         """The finer the level, the more of its cells are empty, and the more its objectness counts."""
         return 0.05, self.coarsest / grid.stride, self.classes / 32
 
-    def objectness(
-        self,
-        output: Tensor,
-        found: Candidates,
-        distance: Tensor,
-        targets: Tensor,
-        level: _LevelTensors,
-        *,
-        training: bool,
-    ) -> tuple[Tensor, Tensor]:
+    def objectness(self, seen: Matched, *, training: bool) -> tuple[Tensor, Tensor]:
         """Cross entropy over all cells."""
-        wanted = (1 - distance).clamp(0, 1) if training else torch.ones_like(distance)
-        entropy = F.binary_cross_entropy_with_logits(
-            output[..., 4].flatten(), _spread(wanted * found.positive, found), reduction="sum"
-        )
-        return entropy, entropy.new_full((), found.cells)
+        wanted = (1 - seen.distance).clamp(0, 1) if training else torch.ones_like(seen.distance)
+        target = _spread(wanted * seen.found.positive, seen.found)
+        entropy = F.binary_cross_entropy_with_logits(seen.logits, target, reduction="sum")
+        return entropy, entropy.new_full((), seen.found.cells)
 
 
 class TutorialLoss(Loss):
@@ -194,27 +195,17 @@ class TutorialLoss(Loss):
         size = grid.stride**2 * grid.height * grid.width
         return 0.05, _TUTORIAL_BALANCE[grid.stride] * 5 * size / 416**2, self.classes / 80
 
-    def objectness(
-        self,
-        output: Tensor,
-        found: Candidates,
-        distance: Tensor,
-        targets: Tensor,
-        level: _LevelTensors,
-        *,
-        training: bool,
-    ) -> tuple[Tensor, Tensor]:
+    def objectness(self, seen: Matched, *, training: bool) -> tuple[Tensor, Tensor]:
         """Cross entropy over the cells that hold an object and those that overlap none."""
-        objects = _spread(found.positive.to(output.dtype), found)  # (cells,) 1 where an object belongs
+        objects = _spread(seen.found.positive.to(seen.output.dtype), seen.found)  # (cells,) 1 where an object belongs
         counted = torch.ones_like(objects)
         if training:
-            overlapping = _best_overlap(output.detach(), targets, level.level) > _IGNORE_IOU
+            overlapping = _best_overlap(seen.output.detach(), seen.targets, seen.level) > _IGNORE_IOU
             counted = torch.maximum(objects, 1 - overlapping.to(objects.dtype))
-        logits = output[..., 4].flatten()
-        entropy = F.binary_cross_entropy_with_logits(logits, objects, reduction="none")
+        entropy = F.binary_cross_entropy_with_logits(seen.logits, objects, reduction="none")
         if self.focal is not None:
             alpha, gamma = self.focal
-            mistake = (logits.sigmoid() - objects).abs()
+            mistake = (seen.logits.sigmoid() - objects).abs()
             # The floor keeps the gradient of mistake ** gamma finite where gamma is below 1 and the mistake is 0.
             entropy = 10 * torch.where(objects > 0, alpha, 1 - alpha) * mistake.clamp(min=1e-9) ** gamma * entropy
         return (entropy * counted).sum(), counted.sum()

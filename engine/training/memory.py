@@ -1,15 +1,22 @@
-"""What running out of memory looks like."""
+"""What running out of memory looks like, and giving back what is no longer needed."""
 
 from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from contextlib import suppress
 
 import torch
 
 _SIGNS = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
-    "could not create a memory object",  # oneDNN
+    "could not create a memory object",  # oneDNN; and where the code it writes at run time finds no room:
+    "could not create a primitive",
     "std::bad_alloc",
     "can't start new thread",  # its stack finds no room
+    "Resource temporarily unavailable",  # the same, for threads of C++
     "Insufficient memory",  # OpenCV
 )
 
@@ -20,3 +27,13 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     is_worded = isinstance(error, RuntimeError) or type(error).__module__ == "cv2"
     return is_worded and any(sign in str(error) for sign in _SIGNS)
+
+
+def give_back(device: torch.device) -> None:
+    """Return memory that nothing uses any more to the GPU or the system, as far as they can be told to."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # glibc's; other C libraries have none
+            ctypes.CDLL(None).malloc_trim(0)

@@ -43,6 +43,27 @@ def make_optimizer(recipe: Recipe, network: nn.Module, device: torch.device) -> 
             return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), foreach=foreach)
 
 
+def give_state(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+    """Give each of `parameters` that has none yet the state that its first step would make, all zeros.
+
+    Memory that does not suffice for it then runs out before the first weight is changed.
+    """
+    wanted = {id(parameter) for parameter in parameters}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if id(parameter) not in wanted:
+                continue
+            state = optimizer.state[parameter]
+            if "momentum" in group:
+                names: tuple[str, ...] = ("momentum_buffer",) if group["momentum"] else ()
+            else:
+                state.setdefault("step", torch.tensor(0.0))
+                names = ("exp_avg", "exp_avg_sq")
+            for name in names:
+                if state.get(name) is None:
+                    state[name] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+
+
 def make_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
     """Scales losses up and gradients down again for fp16, whose small values vanish; does nothing for the other formats."""
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from engine.messages import printable
 from tui.commands.options import HERE, Classes, Format, Json, Mapping
 from tui.output import print_json, print_line, print_table
+
+FORMAT_NAMES = {"voc": "Pascal VOC", "yolo": "YOLO txt", "coco": "COCO json", "list": "list of pictures with boxes"}
 
 app = typer.Typer(help="Look at data sets, draw the sample set.", no_args_is_help=True)
 
@@ -33,7 +35,7 @@ def check(
     if json:
         print_json(report.to_json())
         return 0
-    print_line(f"{dataset.root}: {dataset.format}")
+    print_line(f"{printable(dataset.root)}: {FORMAT_NAMES[dataset.format]}")
     drawn = " (drawn 81/9/10, kept with each run)" if dataset.splits_drawn else ""
     print_line("Images: " + ", ".join(f"{n} {name}" for name, n in dataset.image_counts().items()) + drawn)
     print_table(("class", "boxes"), dataset.box_counts().items())
@@ -54,5 +56,5 @@ def sample(
     from engine.dataset.sample import draw_sample
 
     root = draw_sample(folder, images, seed)
-    sys.stdout.write(f"{images} pictures with their boxes are in {root}\n")
+    print_line(f"{images} pictures with their boxes are in {root}")
     return 0

@@ -78,7 +78,7 @@ def print_plan(made: Plan) -> None:
         (
             (
                 stage.name,
-                f"{stage.first_epoch + 1} to {stage.last_epoch + 1}",
+                f"{stage.first_epoch + 1}" + (f" to {stage.last_epoch + 1}" if stage.epochs > 1 else ""),
                 stage.batch_size,
                 stage.epochs * stage.steps_per_epoch,
                 f"{stage.init_lr:g} to {stage.min_lr:g}",
@@ -93,8 +93,8 @@ def print_plan(made: Plan) -> None:
 
 
 def _memory(stage: StagePlan) -> str:
-    """What is needed of what is free."""
-    if stage.memory_estimate_bytes is None:
+    """What is needed, of what is free."""
+    need, limit = stage.memory_estimate_bytes, stage.memory_limit_bytes
+    if need is None:
         return ""
-    limit = stage.memory_limit_bytes
-    return gigabytes(stage.memory_estimate_bytes) + ("" if limit is None else f" of {gigabytes(limit)} free")
+    return gigabytes(need) if limit is None else f"{gigabytes(need)} of {gigabytes(limit)}"

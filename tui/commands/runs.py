@@ -7,7 +7,7 @@ from tui.output import print_json, print_line, print_table
 
 
 def runs(workspace: Workspace = HERE, json: Json = False) -> int:
-    """List the runs: stage, epoch, best value, state."""
+    """List the runs: state, stage, epoch, best values."""
     from engine.runs import list_runs
 
     found = list_runs(workspace)
@@ -18,7 +18,7 @@ def runs(workspace: Workspace = HERE, json: Json = False) -> int:
         print_line(f"No runs in {(workspace / 'logs').absolute()} yet.")
         return 0
     print_table(
-        ("run", "state", "stage", "epoch", "best mAP50", "best val loss"),
+        ("run", "state", "stage", "epoch", "mAP50", "val loss"),
         (
             (
                 run.name,

@@ -15,6 +15,7 @@ from tui.commands.options import (
     Settings,
     Workspace,
 )
+from tui.output import ReaderGone, drop_output
 
 
 def train(
@@ -40,5 +41,8 @@ def train(
         Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
     )
     if not json:
-        print_plan(made)
+        try:
+            print_plan(made)
+        except ReaderGone:  # nobody reads; that ends the printing, not the training
+            drop_output()
     return follow(lambda control: start(made, control, dataset, on_out_of_memory=answer), json=json)

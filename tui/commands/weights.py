@@ -38,10 +38,13 @@ def weights(context: typer.Context, json: Json = False, workspace: Workspace = H
 @app.command()
 def get(name: Annotated[str, typer.Argument(help="A known name.")], workspace: Workspace = HERE) -> int:
     """Fetch known weights into model_data/, checked against their published hash."""
-    from engine.network.download import fetch, known_file
+    from engine.network.download import fetch, find, known_file
     from tui.progress import bytes_bar
 
     file = known_file(name)
+    if (there := find(file, workspace / "model_data")) is not None:
+        print_line(f"{there} is there already, its content checked.")
+        return 0
     with bytes_bar(file.name, file.bytes) as advance:
         path = fetch(file, workspace / "model_data", progress=advance)
     print_line(f"{path} is there, its content checked.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.dataset.formats.reading import Reading, is_picture, read_names, split_named
+from engine.dataset.formats.reading import Reading, is_picture, lies_inside, read_names, split_named
 from engine.files import read_text
 
 _BOX = re.compile(r"-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?){4}")
@@ -51,9 +51,15 @@ def read_lists(root: Path, files: Sequence[Path]) -> Reading:
 
 def _read_line(line: str, path: Path, known: int, reading: Reading) -> None:
     name, found = _parse(line)
-    picture = next((p for p in (path.parent / name, reading.root / name, Path(name)) if p.is_file()), None)
+    # Whole paths are what the tutorials' scripts write; dots that climb out of the folder are not.
+    if ".." in name and not Path(name).is_absolute() and not lies_inside(path.parent / name, reading.root):
+        reading.find("error", "label.outside_dataset", path, "{name} leads out of the data set; left out.", name=name)
+        return
+    picture = next((p for p in (path.parent / name, Path(name)) if p.is_file() and is_picture(p)), None)
     if picture is None:
-        reading.find("error", "image.missing", path, "{name} is listed, but is not there; left out.", name=name)
+        reading.find(
+            "error", "image.missing", path, "{name} is listed, but no such picture is there; left out.", name=name
+        )
         return
     boxes, numbers, foreign = [], [], 0
     for *corners, number in found:

@@ -15,7 +15,7 @@ from engine.dataset.formats.reading import Reading, is_picture, pictures_below, 
 from engine.dataset.formats.voc import find_voc, read_voc
 from engine.dataset.formats.yolo import looks_like_yolo, read_yolo
 from engine.dataset.index import SPLITS, Dataset, Finding, draw_splits
-from engine.messages import BadInput, Message, bad_input, nearest
+from engine.messages import BadInput, Message, bad_input, listed, nearest
 
 FORMATS = ("voc", "yolo", "coco", "list")
 
@@ -98,7 +98,7 @@ def _assemble(reading: Reading, classes_file: Path | None, mapping: Mapping[str,
                 "dataset.mapping",
                 "--map {name}: the labels have no such class; they have {names}.",
                 name=name,
-                names=", ".join(reading.names),
+                names=listed(reading.names),
             )
     renamed = [mapping.get(name, name) for name in reading.names]
     classes = _classes(reading, renamed, labels, classes_file)
@@ -115,7 +115,7 @@ def _assemble(reading: Reading, classes_file: Path | None, mapping: Mapping[str,
                 Message(
                     "class.unknown",
                     "{file}: {count} boxes are of classes it does not name ({names}); left out.",
-                    {"file": classes_file, "count": foreign, "names": ", ".join(unknown)},
+                    {"file": classes_file, "count": foreign, "names": listed(unknown)},
                 ),
             )
         )
@@ -234,9 +234,9 @@ def _no_boxes(reading: Reading, renamed: list[str], classes: list[str], classes_
         "{path}: no box is left, since the labels' classes ({labels}) are not those of {file} ({names}); give a mapping such as "
         "--map {old}={new}.",
         path=reading.root,
-        labels=", ".join(sorted(set(renamed))),
+        labels=listed(sorted(set(renamed))),
         file=classes_file,
-        names=", ".join(classes),
+        names=listed(classes),
         old=renamed[0],
         new=near,
     )

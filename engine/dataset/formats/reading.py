@@ -103,12 +103,15 @@ class Reading:
             )
             inside = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
             boxes, labels = clipped[inside], labels[inside]
-        rows, places = np.unique(np.column_stack((boxes, labels)), axis=0, return_index=True)
-        self._count(
-            "warning", "label.duplicate", file, len(boxes) - len(rows), "{count} boxes stand there twice; taken once."
-        )
-        places.sort()
-        return boxes[places].astype(np.float32), labels[places]
+        # A dictionary, since numpy's own way takes a third of the whole reading for so few rows.
+        places: dict[tuple[float, ...], int] = {}
+        for place, (box, label) in enumerate(zip(boxes.tolist(), labels.tolist(), strict=True)):
+            places.setdefault((*box, label), place)
+        twice = len(boxes) - len(places)
+        self._count("warning", "label.duplicate", file, twice, "{count} boxes stand there twice; taken once.")
+        if twice:
+            boxes, labels = boxes[list(places.values())], labels[list(places.values())]
+        return boxes.astype(np.float32), labels
 
     def _limit(self, size: tuple[int, int]) -> Boxes | None:
         if self.unit == "fraction":

@@ -1,0 +1,212 @@
+"""Between a training and whoever reads it: what is printed, what a slow reader misses, what a reader that leaves ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.events import (
+    CheckpointSaved,
+    EpochFinished,
+    Evaluated,
+    Event,
+    Failed,
+    Finished,
+    ImageSkipped,
+    LossNotFinite,
+    OutOfMemory,
+    RunStarted,
+    StageStarted,
+    Step,
+    Stopped,
+    WeightsLoaded,
+)
+from engine.runs import list_runs
+from tests.small_training import arguments, only_run, prepare, start_freezetui
+from tui.mailbox import MOST_STEPS, Mailbox
+from tui.printers import BarPrinter, JsonPrinter, LinePrinter, sentence
+
+
+def step(number: int) -> Step:
+    return Step(
+        stage="freeze", epoch=0, step=number, steps=10_000, loss=1.0, box=0.5, objectness=0.3, classes=0.2, lr=1e-3,
+        images_per_second=30.0, data_wait=0.0, memory_bytes=1,
+    )  # fmt: skip
+
+
+def epoch(number: int) -> EpochFinished:
+    return EpochFinished(stage="freeze", epoch=number, train_loss=0.25, val_loss=0.5, seconds=61.0)
+
+
+STARTED = RunStarted(run="logs/loss_x", plan={"stages": [], "total_steps": 100}, epoch=0, step=0, continued=False)
+
+
+# The mailbox
+
+
+def taken(mailbox: Mailbox) -> list[Event]:
+    mailbox.close()
+    events = []
+    while (event := mailbox.take()) is not None:
+        events.append(event)
+    return events
+
+
+def test_everything_comes_out_in_its_order() -> None:
+    mailbox = Mailbox()
+    events: list[Event] = [STARTED, step(0), step(1), epoch(0), step(2)]
+    for event in events:
+        mailbox.put(event)
+    assert taken(mailbox) == events
+
+
+def test_a_reader_that_does_not_read_misses_the_oldest_steps_and_nothing_else() -> None:
+    mailbox = Mailbox()
+    for number in range(5000):
+        mailbox.put(step(number))
+        if number % 100 == 0:
+            mailbox.put(epoch(number // 100))
+    events = taken(mailbox)
+    assert [event.epoch for event in events if isinstance(event, EpochFinished)] == list(range(50))
+    assert [event.step for event in events if isinstance(event, Step)] == list(range(5000 - MOST_STEPS, 5000))
+
+
+def test_putting_does_not_wait_for_a_slow_reader() -> None:
+    mailbox = Mailbox()
+    read: list[Event] = []
+
+    def slowly() -> None:
+        while (event := mailbox.take()) is not None:
+            read.append(event)
+            time.sleep(0.001)
+
+    reader = threading.Thread(target=slowly)
+    reader.start()
+    began = time.monotonic()
+    for number in range(5000):
+        mailbox.put(step(number))
+    took = time.monotonic() - began
+    mailbox.put(epoch(0))
+    mailbox.close()
+    reader.join()
+    assert took < 2.5, "five thousand reads would take five seconds"
+    assert isinstance(read[-1], EpochFinished)
+    assert len(read) < 5000
+
+
+def test_taking_waits_for_what_is_not_there_yet() -> None:
+    mailbox = Mailbox()
+    threading.Timer(0.05, mailbox.put, (step(7),)).start()
+    event = mailbox.take()
+    assert isinstance(event, Step)
+    assert event.step == 7
+    mailbox.close()
+    assert mailbox.take() is None
+
+
+# What is printed
+
+
+def test_json_is_one_event_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with JsonPrinter() as printer:
+        for event in (STARTED, step(3), epoch(0)):
+            printer.show(event)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["run_started", "step", "epoch_finished"]
+    assert lines[1]["loss"] == 1.0
+
+
+def test_a_log_has_no_line_for_single_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    with LinePrinter() as printer:
+        for event in (STARTED, step(0), epoch(11), step(1)):
+            printer.show(event)
+    assert capsys.readouterr().out.splitlines() == [
+        "Training in logs/loss_x",
+        "epoch  12  loss 0.2500  val loss 0.5000  1 min 1 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (
+            WeightsLoaded(file="a.pth", kind="own", matched=3, total=4, skipped=("heads: 80 classes, not 3",)),
+            "heads: 80",
+        ),
+        (StageStarted(stage="freeze", epoch=0, batch_size=8, init_lr=0.01, min_lr=0.001), "only the rest learns"),
+        (StageStarted(stage="unfreeze", epoch=3, batch_size=4, init_lr=0.01, min_lr=0.001), "now everything learns"),
+        (Evaluated(epoch=4, map50=0.5, map50_95=0.25, best=True), "mAP50 0.500  mAP50-95 0.250  best so far"),
+        (ImageSkipped(image="a.jpg", reason="a.jpg: the image is cut off."), "cut off"),
+        (Stopped(epoch=1, step=2, checkpoint="run/last.ckpt"), "freezetui resume run"),
+        (
+            Finished(run="r", best="b.pth", last="l.pth", map50=0.9, map50_95=0.5, seconds=3700.0),
+            "Finished in 1 h 1 min",
+        ),
+    ],
+)
+def test_what_people_want_to_know_is_a_line(event: Event, words: str) -> None:
+    assert words in str(sentence(event))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        step(0),
+        CheckpointSaved(path="p", epoch=0, step=0, seconds=0.1),
+        OutOfMemory(stage="freeze", epoch=0, step=0, batch_size=8, suggested_batch_size=4, where="cpu", message="m"),
+        LossNotFinite(stage="freeze", epoch=0, step=0, images=(), message="m"),
+        Failed(code="c", message="m", exit_code=2, checkpoint=None),
+    ],
+)
+def test_steps_are_no_line_and_bad_ends_go_to_standard_error_instead(event: Event) -> None:
+    assert sentence(event) is None
+
+
+def test_names_from_outside_are_shown_without_control_characters() -> None:
+    shown = [
+        sentence(RunStarted(run="a\x1b[31mb", plan={}, epoch=0, step=0, continued=True)),
+        sentence(ImageSkipped(image="i", reason="\x9b2J.jpg is cut off")),
+        sentence(WeightsLoaded(file="w\x07", kind="own", matched=1, total=1, skipped=("\x1b]0;title",))),
+    ]
+    assert not any(c in str(text) for text in shown for c in "\x1b\x9b\x07")
+
+
+def test_the_bar_shows_lines_above_it_with_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with BarPrinter() as printer:
+        for event in (
+            STARTED,
+            *map(step, range(5)),
+            ImageSkipped(image="i", reason="[bold]name[/bold].jpg is cut off"),
+        ):
+            printer.show(event)
+    assert "[bold]name[/bold].jpg is cut off" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--json"], []], ids=["json", "lines"])
+def test_a_reader_that_goes_away_ends_the_printing_and_not_the_training(tmp_path: Path, words: list[str]) -> None:
+    prepare(tmp_path)
+    training = start_freezetui(*arguments(tmp_path, unfreeze_epoch=2), *words)
+    assert training.stdout is not None
+    assert training.stderr is not None
+    training.stdout.readline()
+    training.stdout.close()
+    errors = training.stderr.read()
+    training.stderr.close()
+    assert training.wait() == 0, errors
+    assert errors == ""
+    summary: Any = list_runs(tmp_path)[0]
+    assert summary.state == "finished"
+    assert (only_run(tmp_path) / "last_epoch_weights.pth").is_file()
+
+
+def test_a_table_whose_reader_is_gone_is_no_failure(tmp_path: Path) -> None:
+    listing = start_freezetui("presets")
+    assert listing.stdout is not None
+    listing.stdout.close()
+    _, errors = listing.communicate()
+    assert (listing.returncode, errors) == (0, "")

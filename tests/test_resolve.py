@@ -1,0 +1,183 @@
+"""What a Plan warns about and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.dataset.index import Dataset
+from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
+from engine.messages import BadInput, Message
+from engine.plan import DataSource, Plan
+from engine.planning.resolve import make_plan
+from engine.recipe import make_recipe
+
+PLAIN = Hardware(Processor("some processor", 4), Memory(16 * 10**9, 8 * 10**9), 10**11, TorchBuild("2.14.1"))
+AMPERE = Card(0, "RTX 3060", cuda_index=0, memory_total=12 * 2**30, memory_free=11 * 2**30, capability=(8, 6))
+SETTINGS = {"model_path": "start.pth", "freeze_batch_size": 8, "unfreeze_batch_size": 4}
+
+
+def dataset_of(train: int, val: int = 8, boxes: tuple[int, ...] = (60, 60)) -> Dataset:
+    """An index of so many images; class number i has `boxes[i]` boxes, all of them in the first image."""
+    labels = np.repeat(np.arange(len(boxes), dtype=np.int32), boxes)
+    first = np.full(train + val + 1, len(labels), np.int64)
+    first[0] = 0
+    return Dataset(
+        root=Path("data"),
+        format="voc",
+        classes=tuple(f"class {number}" for number in range(len(boxes))),
+        images=tuple(f"{number}.jpg" for number in range(train + val)),
+        sizes=np.full((train + val, 2), 100, np.int32),
+        boxes=np.tile(np.array([[1, 1, 50, 50]], np.float32), (len(labels), 1)),
+        labels=labels,
+        first=first,
+        unit="pixel",
+        splits={
+            "train": np.arange(train, dtype=np.int32),
+            "val": np.arange(train, train + val, dtype=np.int32),
+            "test": np.zeros(0, np.int32),
+        },
+        splits_drawn=False,
+    )
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "model_data").mkdir()
+    (tmp_path / "model_data" / "start.pth").touch()
+    return tmp_path
+
+
+def plan(workspace: Path, data: Dataset | None = None, hardware: Hardware = PLAIN, **settings: Any) -> Plan:
+    recipe = make_recipe({**SETTINGS, **settings})
+    return make_plan(recipe, data or dataset_of(400), DataSource("data"), hardware, workspace)
+
+
+def warnings(made: Plan) -> dict[str, str]:
+    return {warning.code: str(warning) for warning in made.warnings}
+
+
+def refusal(workspace: Path, data: Dataset | None = None, hardware: Hardware = PLAIN, **settings: Any) -> str:
+    with pytest.raises(BadInput) as refused:
+        plan(workspace, data, hardware, **settings)
+    (message,) = refused.value.messages
+    return str(message)
+
+
+def test_a_sound_plan_warns_of_nothing(workspace: Path) -> None:
+    made = plan(workspace)
+    assert warnings(made) == {}
+    assert [(s.name, s.first_epoch, s.last_epoch, s.batch_size, s.steps_per_epoch) for s in made.stages] == [
+        ("freeze", 0, 2, 8, 50),
+        ("unfreeze", 3, 49, 4, 100),
+    ]
+    assert made.weights == str(workspace / "model_data" / "start.pth")
+
+
+def test_few_steps_are_told_with_the_epochs_that_would_do(workspace: Path) -> None:
+    text = warnings(plan(workspace, dataset_of(40), unfreeze_epoch=20))["plan.few_steps"]
+    assert text.startswith("200 steps are few: 400 or more are advised, which unfreeze_epoch=40 would give.")
+    assert "plan.few_steps" not in warnings(plan(workspace, dataset_of(40), unfreeze_epoch=40))
+
+
+@pytest.mark.parametrize(("optimizer", "advised"), [("sgd", 50_000), ("adam", 15_000)])
+def test_the_tutorials_lines_for_steps_count_every_epoch_at_the_unfreeze_batch(
+    workspace: Path, optimizer: str, advised: int
+) -> None:
+    settings: dict[str, Any] = {"method": "tutorial", "optimizer_type": optimizer, "weight_decay": 0.0}
+    enough = advised // 100
+    made = plan(workspace, unfreeze_epoch=enough - 1, freeze_epoch=50, **settings)
+    assert f"unfreeze_epoch={enough} would give" in warnings(made)["plan.few_steps"]
+    assert "plan.few_steps" not in warnings(plan(workspace, unfreeze_epoch=enough, freeze_epoch=50, **settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        (
+            {"optimizer_type": "adam", "weight_decay": 5e-4},
+            "plan.adam_weight_decay",
+            "set weight_decay=0, or take adamw",
+        ),
+        ({"label_smoothing": 0.1}, "plan.label_smoothing", "above 0.01 usually costs accuracy"),
+        ({"pretrained": True}, "plan.pretrained_ignored", "the whole network is loaded"),
+        ({"model_path": "", "freeze_train": False}, "plan.scratch", "strongly advised against"),
+        ({"model_path": "", "freeze_train": False}, "plan.scratch_batch", "16 or more"),
+    ],
+)
+def test_what_works_but_works_badly_is_warned_about(
+    workspace: Path, settings: dict[str, Any], code: str, words: str
+) -> None:
+    assert words in warnings(plan(workspace, **settings))[code]
+
+
+def test_scratch_with_a_large_enough_step_is_spared_the_second_warning(workspace: Path) -> None:
+    made = plan(workspace, model_path="", freeze_train=False, accumulate=4)
+    assert "plan.scratch_batch" not in warnings(made)
+    assert made.weights is None
+
+
+def test_a_class_without_boxes_and_a_missing_validation_are_told(workspace: Path) -> None:
+    told = warnings(plan(workspace, dataset_of(400, val=0, boxes=(60, 0))))
+    assert told["plan.class_empty"] == "Class class 1 has no box; it will never be found."
+    assert "No image validates" in told["plan.no_validation"]
+
+
+def test_a_batch_larger_than_the_training_split_is_cut_and_told(workspace: Path) -> None:
+    made = plan(workspace, dataset_of(6))
+    assert [stage.batch_size for stage in made.stages] == [6, 4]
+    assert "freeze_batch_size: 8 is more than the 6 training images give; 6 is taken." in warnings(made).values()
+
+
+def test_one_training_image_is_too_few(workspace: Path) -> None:
+    assert "1 training images are too few" in refusal(workspace, dataset_of(1))
+
+
+def test_weights_that_are_not_there_name_the_nearest(workspace: Path) -> None:
+    there = workspace / "model_data"
+    assert f"did you mean {there / 'start.pth'}?" in refusal(workspace, model_path=str(there / "strat.pth"))
+    assert "'coco' starts from the official weights" in refusal(workspace, model_path="zzz")
+
+
+@pytest.mark.parametrize("settings", [{"model_path": "coco"}, {"model_path": "", "pretrained": True}])
+def test_official_weights_that_are_not_there_name_the_command(workspace: Path, settings: dict[str, Any]) -> None:
+    assert "fetch it with: freezetui weights get yolov4-tiny.weights" in refusal(workspace, **settings)
+
+
+def test_auto_takes_the_card_that_works_and_the_precision_it_does_well(workspace: Path) -> None:
+    cases = (((8, 6), "bf16"), ((7, 5), "fp16"), ((6, 1), "fp32"))
+    for capability, precision in cases:
+        made = plan(workspace, hardware=replace(PLAIN, cards=(replace(AMPERE, capability=capability),)))
+        assert (made.device, made.precision) == ("cuda:0", precision)
+    broken = replace(AMPERE, problem=Message("card.too_old", "This card is too old for this torch.", {}))
+    assert plan(workspace, hardware=replace(PLAIN, cards=(broken,))).device == "cpu"
+
+
+def test_a_card_that_cannot_be_used_says_why(workspace: Path) -> None:
+    broken = replace(AMPERE, problem=Message("card.too_old", "This card is too old for this torch.", {}))
+    text = refusal(workspace, hardware=replace(PLAIN, cards=(broken,)), device="cuda")
+    assert text.startswith("device: cuda:0 is not possible; set device=auto")
+    assert text.endswith("This card is too old for this torch.")
+    driver = Driver(problem=Message("driver.none", "There is no NVIDIA driver.", {}))
+    assert "There is no NVIDIA driver." in refusal(workspace, hardware=replace(PLAIN, driver=driver), device="cuda")
+
+
+def test_what_the_device_does_not_do_is_refused(workspace: Path) -> None:
+    assert "no Mac" in refusal(workspace, device="mps")
+    assert "set precision=bf16 or fp32" in refusal(workspace, device="cpu", precision="fp16")
+
+
+def test_processors_take_16_bit_only_where_it_is_fast(workspace: Path) -> None:
+    for amx, precision in ((True, "bf16"), (False, "fp32"), (None, "fp32")):
+        hardware = replace(PLAIN, processor=replace(PLAIN.processor, amx_bf16=amx, avx512_bf16=True))
+        assert plan(workspace, hardware=hardware).precision == precision
+
+
+def test_every_program_may_be_told_to_use_fewer_threads(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wanted, threads in (("", 4), ("2", 2), ("64", 4), ("0", 1), ("many", 4)):
+        monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+        assert plan(workspace).threads == threads
