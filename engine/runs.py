@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -165,25 +164,6 @@ def is_running(run: Path) -> bool:
     return False
 
 
-def delete_run(run: Path) -> None:
-    """Remove a run folder with everything in it.
-
-    Raises:
-        BadInput: a process trains into it, it is no run, or it cannot be removed.
-    """
-    if not (run / PLAN).is_file():
-        raise bad_input("run.none", "{path}: there is no such run, and {logs} holds none.", path=run, logs=run.parent)
-    with only_trainer(run):
-        pass
-    # Under another name first: what is half removed is no run any more.
-    away = run.with_name(f".{run.name}.deleted")
-    try:
-        run.rename(away)
-        shutil.rmtree(away)
-    except OSError as error:
-        raise bad_input("run.not_deleted", "{path}: cannot be removed ({reason}).", path=run, reason=error) from error
-
-
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """What a list of runs shows. Epochs count from 0; `last_epoch` is the last one planned."""
@@ -199,10 +179,20 @@ class RunSummary:
     started: float | None
     message: str
     resumable: bool
+    cause: Cause | None = None
+    """What probably ended a run that was interrupted."""
 
     def to_json(self) -> dict[str, Any]:
         """The form of `runs --json`."""
         return {name: getattr(self, name) for name in RunSummary.__dataclass_fields__}
+
+
+def last_event(run: Path) -> Event | None:
+    """The last thing that happened in a run; None before anything did."""
+    last = None
+    for last in read_events(run):  # noqa: B007  the last one stays
+        pass
+    return last
 
 
 def list_runs(workspace: Path) -> tuple[RunSummary, ...]:
@@ -232,6 +222,7 @@ def summarise(run: Path) -> RunSummary:
             maps.append(event.map50)
         last = event
     state = "running" if is_running(run) else _state_after(last)
+    cause = _cause_of_death(run) if state == "interrupted" else None
     return RunSummary(
         name=run.name,
         path=str(run),
@@ -242,9 +233,12 @@ def summarise(run: Path) -> RunSummary:
         best_map50=max(maps, default=None),
         best_val_loss=min(losses, default=None),
         started=started,
-        message=_explain_death(run) if state == "interrupted" else _explain(state, last),
+        message=_explain(state, last)
+        if cause is None
+        else f"{_DEATHS[cause]} Resume goes on from the last checkpoint.",
         resumable=state not in ("running", "finished")
         and any((run / name).is_file() for name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)),
+        cause=cause,
     )
 
 
@@ -289,13 +283,12 @@ _DEATHS = {
 }
 
 
-def _explain_death(run: Path) -> str:
+def _cause_of_death(run: Path) -> Cause:
     """What probably ended a run whose process said nothing."""
-    cause: Cause = "unknown"
     with suppress(OSError, ValueError, KeyError, TypeError):
         stored = json.loads((run / _TRACES).read_text(encoding="utf-8"))
-        cause = cause_of_death(Traces(stored["boot"], stored["memory_kills"]), traces_now())
-    return f"{_DEATHS[cause]} Resume goes on from the last checkpoint."
+        return cause_of_death(Traces(stored["boot"], stored["memory_kills"]), traces_now())
+    return "unknown"
 
 
 def _run_folders(workspace: Path) -> list[Path]:

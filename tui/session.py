@@ -27,6 +27,15 @@ Begin = Callable[["Control"], Iterator[Event]]
 MOST_LOGGED = 1000
 
 
+def after_out_of_memory(event: OutOfMemory) -> tuple[dict[str, Any] | None, OnOutOfMemory]:
+    """With which settings a run goes on after `event`, and what it answers if memory runs out again."""
+    if event.during == "validation":
+        return None, "retry"  # its batch is no setting; the run finds it once more and lowers it
+    if event.suggested_batch_size is None:
+        return None, "stop"
+    return {f"{event.stage}_batch_size": event.suggested_batch_size}, "stop"
+
+
 class TrainingSession:
     """One training after another: its control, its course so far, how it ended.
 
@@ -94,6 +103,21 @@ class TrainingSession:
             return resume(
                 run, control, overrides=overrides, workspace=self._workspace, on_out_of_memory=on_out_of_memory
             )
+
+        self._begin(begin)
+
+    def go_on(self, run: Path) -> None:
+        """Go on with a run; where memory ran out, with what was proposed then."""
+
+        def begin(control: Control) -> Iterator[Event]:
+            from engine.launch import resume
+            from engine.runs import last_event
+
+            last = last_event(run)
+            if isinstance(last, OutOfMemory):
+                overrides, answer = after_out_of_memory(last)
+                return resume(run, control, overrides=overrides, workspace=self._workspace, on_out_of_memory=answer)
+            return resume(run, control, workspace=self._workspace)
 
         self._begin(begin)
 

@@ -74,13 +74,13 @@ def _after_out_of_memory(event: OutOfMemory, session: TrainingSession, wizard: F
         return WayOn(
             said,
             _("Enter goes on from the last step and validates {batch} pictures at a time.", batch=smaller),
-            lambda: session.resume(run, on_out_of_memory="retry"),
+            lambda: session.go_on(run),
             _("Nothing is lost: the training stands at its last step."),
         )
     return WayOn(
         said,
         _("Enter goes on from the last step with batch size {batch}.", batch=smaller),
-        lambda: session.resume(run, {f"{event.stage}_batch_size": smaller}),
+        lambda: session.go_on(run),
         _("Nothing is lost: the training stands at its last step. The learning rate follows the batch size."),
     )
 

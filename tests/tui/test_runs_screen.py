@@ -75,7 +75,7 @@ def test_a_killed_run_says_so(workspace: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await listed(app, pilot)
         text = " ".join(shown(app).split())
-        assert "killed by the machine" in text
+        assert "killed without a word" in text
         assert "Enter goes on with it." in text
 
     drive(workspace, script, place="runs")
@@ -172,7 +172,7 @@ def test_the_path_is_copied(workspace: Path) -> None:
 
 def test_a_run_in_use_is_not_removed_by_the_engine_either(workspace: Path) -> None:
     from engine.messages import BadInput
-    from engine.runs import delete_run
+    from engine.removal import delete_run
 
     run = only(workspace)
     with only_trainer(run), pytest.raises(BadInput, match="is training into this run"):

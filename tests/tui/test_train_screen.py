@@ -204,15 +204,18 @@ def test_a_loss_that_broke_offers_a_new_training_from_the_best_weights(
 def test_out_of_memory_is_explained_and_enter_goes_on_with_a_smaller_batch(workspace: Path) -> None:
     import resource
 
+    from tests.short_of_memory import load_late_libraries
+
+    load_late_libraries()
     before = resource.getrlimit(resource.RLIMIT_AS)
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await steps(app, pilot)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        # Room for what stands, not for another batch of 416 x 416.
-        resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + 2**20, before[1]))
+        # Room for what stands, not for the unfreeze stage at 416 x 416.
+        resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + 60 * 10**6, before[1]))
         try:
-            await until(pilot, lambda: isinstance(app.training.last, OutOfMemory), PATIENCE)
+            await until(pilot, lambda: isinstance(app.training.last, OutOfMemory) or not app.training.alive, PATIENCE)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, before)
         await over(app, pilot)

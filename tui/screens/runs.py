@@ -15,7 +15,8 @@ from textual.widget import Widget
 from textual.widgets import DataTable
 
 from engine.messages import printable
-from engine.runs import RunSummary, delete_run, list_runs
+from engine.removal import delete_run
+from engine.runs import RunSummary, list_runs
 from tui.inquiry import Inquiry
 from tui.screens.number import NumberScreen
 from tui.screens.question import QuestionScreen
@@ -199,7 +200,10 @@ class RunsStep(Step):
         if self._busy(run):
             return
         self.state.run = run.path
-        self.wizard.training.resume(Path(run.path), None if epochs is None else {"unfreeze_epoch": epochs})
+        if epochs is None:
+            self.wizard.training.go_on(Path(run.path))
+        else:
+            self.wizard.training.resume(Path(run.path), {"unfreeze_epoch": epochs})
         self.wizard.go_to("train")
 
     def action_delete(self) -> None:

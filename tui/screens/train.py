@@ -18,7 +18,7 @@ from tui.screens.log import LogScreen
 from tui.screens.number import NumberScreen
 from tui.screens.step import Step
 from tui.text import N_, _
-from tui.text.run_states import what_resuming_does
+from tui.text.run_states import what_happened, what_resuming_does
 from tui.ways_on import WayOn, way_on
 from tui.widgets.training_panel import TrainingPanel
 from tui.widgets.words import Words
@@ -156,8 +156,8 @@ class TrainStep(Step):
         if self._mode != "idle":
             return
         self._left = summary
-        said = _("The last run was {run}.", run=summary.name)
-        self.query_one("#idle", Words).say(f"{said}\n{what_resuming_does(summary)}")
+        said = (_("The last run was {run}.", run=summary.name), what_happened(summary), what_resuming_does(summary))
+        self.query_one("#idle", Words).say("\n".join(filter(None, said)))
         if summary.state == "finished":
             self.suggest(_("Enter shows the results."))
         elif summary.resumable:
@@ -220,7 +220,7 @@ class TrainStep(Step):
         elif self._left is not None and self._left.state == "finished":
             self.wizard.go_to("results")
         elif self._left is not None and self._left.resumable:
-            self.session.resume(Path(self._left.path))
+            self.session.go_on(Path(self._left.path))
             self._arrange()
         else:
             self.wizard.go_to("review")

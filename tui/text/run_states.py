@@ -21,9 +21,14 @@ STATES: Final[Mapping[str, str]] = {
     "interrupted": N_("killed"),
 }
 
-KILLED: Final = N_(
-    "The process ended without a word: killed by the machine (often because memory ran out), by hand, or by a power cut."
-)
+DEATHS: Final[Mapping[str, str]] = {
+    "restarted": N_("The machine was started anew while it trained (a power cut, perhaps)."),
+    "out_of_memory": N_(
+        "The machine ran out of memory and its kernel killed the run: take a smaller batch, or close other programs."
+    ),
+    "unknown": N_("The process was killed without a word: by the machine, by hand, or with its terminal."),
+}
+"""What ended a run whose process said nothing."""
 
 
 def epochs_of(run: RunSummary) -> str:
@@ -35,7 +40,7 @@ def what_happened(run: RunSummary) -> str:
     """How it ended, where that needs a sentence."""
     match run.state:
         case "interrupted":
-            return _(KILLED)
+            return _(DEATHS[run.cause or "unknown"])
         case "out_of_memory":
             return _("Memory ran out; how many pictures there are plays no part in that.")
         case "loss_not_finite":
@@ -53,6 +58,8 @@ def what_resuming_does(run: RunSummary) -> str:
         return _("All its epochs are done; extending it trains for more.")
     if not run.resumable:
         return _("It has no checkpoint yet, so there is nothing to go on from.")
+    if run.state == "out_of_memory":
+        return _("Going on begins at its last step, with the smaller batch that was proposed.")
     if run.stage is None or run.epoch is None:
         return _("Going on begins at its last checkpoint.")
     return _(
