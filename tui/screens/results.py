@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -21,7 +22,7 @@ from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS, RunSummary, find_run, read_e
 from tui.course import Course
 from tui.inquiry import Inquiry
 from tui.screens.step import Step
-from tui.text import N_, _, worded
+from tui.text import N_, _, counted, worded
 from tui.text.run_states import epochs_of, what_happened
 from tui.text.sizes import gibibytes
 from tui.widgets.picture import Picture
@@ -56,16 +57,25 @@ class ResultsStep(Step):
     ResultsStep TabPane { padding: 0; }
     ResultsStep Words { height: auto; }
     ResultsStep .label { color: $text-muted; }
-    ResultsStep #scores { height: 1fr; }
+    ResultsStep #scores { height: 1fr; background: $background; }
     ResultsStep #found { height: auto; max-height: 4; }
     ResultsStep Curve { height: 2; }
-    ResultsStep.-high Curve { height: 4; }
+    ResultsStep.-high Curve { height: 3; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy_path", N_("copy path")),
         Binding("n", "next_picture", N_("next picture")),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looked_at: RunLooked | None = None
+        self._outcome: Outcome | None = None
+        self._picture = 0
+        self._look = Inquiry(self, _look, self._show_run, self._refused)
+        self._judge = Inquiry(self, _judge, self._show_outcome, self._refused)
+        self._shrink = Inquiry(self, _thumbnail, self._show_picture, self._refused)
 
     def compose_body(self) -> Iterator[Widget]:
         """Five pages."""
@@ -86,12 +96,6 @@ class ResultsStep(Step):
 
     def on_mount(self) -> None:
         """Look at the run that Train showed last."""
-        self._looked_at: RunLooked | None = None
-        self._outcome: Outcome | None = None
-        self._picture = 0
-        self._look = Inquiry(self, _look, self._show_run, self._refused)
-        self._judge = Inquiry(self, _judge, self._show_outcome, self._refused)
-        self._shrink = Inquiry(self, _thumbnail, self._show_picture, self._refused)
         self.query_one("#scores", DataTable).add_columns(
             *(_(name) for name in (N_("class"), N_("boxes"), "AP50", "AP50-95", N_("precision"), N_("recall"), "F1"))
         )
@@ -129,9 +133,10 @@ class ResultsStep(Step):
         self._outcome = outcome
         scores = outcome.scores
         self.query_one("#scored", Words).say(
-            _(
-                "{images} pictures ({split}): mAP50 {map50}, mAP50-95 {map}; the rest at threshold {threshold}",
-                images=scores.images,
+            counted(
+                "{count} picture ({split}): mAP50 {map50}, mAP50-95 {map}; the rest at threshold {threshold}",
+                "{count} pictures ({split}): mAP50 {map50}, mAP50-95 {map}; the rest at threshold {threshold}",
+                scores.images,
                 split=outcome.split,
                 map50=f"{scores.map50:.3f}",
                 map=f"{scores.map50_95:.3f}",
@@ -142,8 +147,7 @@ class ResultsStep(Step):
         table.clear()
         for name, score in scores.per_class.items():
             values = (score.ap50, score.ap50_95, score.precision, score.recall, score.f1)
-            numbers = [Content(f"{value:.3f}") for value in values]
-            table.add_row(Content(printable(name)), Content(str(score.boxes)), *numbers)
+            table.add_row(Text(printable(name)), str(score.boxes), *(f"{value:.3f}" for value in values))
         checks = self.query_one("#checks", Words)
         checks.say(_checklist(outcome))
         checks.display = bool(outcome.checks)

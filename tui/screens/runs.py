@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable
 
@@ -40,7 +40,7 @@ class RunsStep(Step):
     reason: ClassVar[str] = N_("Every training is kept in a folder of its own, complete in itself.")
 
     DEFAULT_CSS = """
-    RunsStep #list { height: 1fr; }
+    RunsStep #list { height: 1fr; background: $background; }
     RunsStep #about-run { height: auto; padding-top: 1; }
     RunsStep #about-run Words { height: auto; }
     RunsStep #run-path { color: $text-muted; }
@@ -54,6 +54,12 @@ class RunsStep(Step):
         Binding("c", "copy_path", N_("copy path")),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._runs: dict[str, RunSummary] = {}
+        self._list = Inquiry(self, list_runs, self._show, self.show_refusal)
+        self._remove = Inquiry(self, self._deleted, self._show, self.show_refusal)
+
     def compose_body(self) -> Iterator[Widget]:
         """The list, and below it more about the one run that is marked."""
         yield DataTable(id="list", cursor_type="row", zebra_stripes=True)
@@ -64,14 +70,11 @@ class RunsStep(Step):
 
     def on_mount(self) -> None:
         """Read logs/."""
-        self._runs: dict[str, RunSummary] = {}
         table = self.query_one("#list", DataTable)
         table.add_columns(
             *(_(name) for name in (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss")))
         )
         table.focus()
-        self._list = Inquiry(self, list_runs, self._show, self.show_refusal)
-        self._remove = Inquiry(self, self._deleted, self._show, self.show_refusal)
         self.query_one("#run-next", Words).say(_("Reading ..."))
         self._read()
         self.set_interval(PERIOD, self._read)
@@ -88,6 +91,8 @@ class RunsStep(Step):
 
     def _show(self, runs: tuple[RunSummary, ...]) -> None:
         """The newest first; the mark stays on the run where it was."""
+        if not self.is_mounted:
+            return
         shown = {run.name: run for run in reversed(runs)}
         if shown == self._runs and shown:
             return
@@ -104,6 +109,7 @@ class RunsStep(Step):
                 for column, cell in enumerate(_row(run)):
                     table.update_cell_at((number, column), cell)  # type: ignore[arg-type]
         self._runs = shown
+        table.disabled = not shown  # an empty list would keep Enter for itself
         self._show_marked()
 
     @property
@@ -138,12 +144,19 @@ class RunsStep(Step):
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """Six keys at most below."""
-        return {
+        found = {
             key: active._replace(
                 binding=replace(active.binding, show=active.binding.show and active.binding.action in KEYS)
             )
             for key, active in super().active_bindings.items()
         }
+        if (enter := found.pop("enter", None)) is not None:
+            # The list takes Enter for itself and hands it on.
+            found = {
+                "enter": enter._replace(binding=replace(enter.binding, description=_("go on"), show=True)),
+                **found,
+            }
+        return found
 
     # Keys
 
@@ -266,9 +279,9 @@ class RunsStep(Step):
         )
 
 
-def _row(run: RunSummary) -> tuple[Content, ...]:
+def _row(run: RunSummary) -> tuple[Text, ...]:
     best_map = "" if run.best_map50 is None else f"{run.best_map50:.3f}"
     best_loss = "" if run.best_val_loss is None else f"{run.best_val_loss:.4f}"
     stage = "" if run.stage is None else _(STAGES.get(run.stage, run.stage))
     cells = (printable(run.name), _(STATES[run.state]), stage, epochs_of(run), best_map, best_loss)
-    return tuple(Content(cell) for cell in cells)
+    return tuple(Text(cell) for cell in cells)

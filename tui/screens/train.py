@@ -57,6 +57,13 @@ class TrainStep(Step):
         Binding("l", "log", N_("log")),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._way_on: WayOn | None = None
+        self._left: RunSummary | None = None
+        self._mode = ""
+        self._keys: tuple[str, bool, bool] | None = None
+
     def compose_body(self) -> Iterator[Widget]:
         """The live panel, and the words of an ending under it."""
         yield Words(id="idle")
@@ -72,10 +79,6 @@ class TrainStep(Step):
 
     def on_mount(self) -> None:
         """Begin what Review has handed over; else show what there is."""
-        self._way_on: WayOn | None = None
-        self._left: RunSummary | None = None
-        self._mode = ""
-        self._keys: tuple[str, bool, bool] | None = None
         chosen = self.wizard.chosen
         if chosen is not None and not self.session.alive:
             self.wizard.chosen = None

@@ -19,8 +19,7 @@ class Curve(Widget):
     SCOPED_CSS = False  # the screen's size decides
     DEFAULT_CSS = """
     Curve { height: 1; }
-    .-high Curve { height: 2; margin-bottom: 1; }
-    .-wide.-high Curve { height: 3; }
+    .-high Curve { height: 2; }
     """
 
     LABEL_WIDTH = 14

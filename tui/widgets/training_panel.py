@@ -35,11 +35,10 @@ class Curves(Container):
     SCOPED_CSS = False  # the screen's size decides
     DEFAULT_CSS = """
     Curves { height: auto; }
-    .-wide Curves { layout: grid; grid-size: 2; grid-gutter: 0 2; grid-rows: auto; }
     """
 
     def compose(self) -> ComposeResult:
-        """One a line; two a line where there is room."""
+        """One below the other, so that what happened at the same time stands at the same place."""
         yield Curve(_("train loss"), logarithmic=True, id="train-loss")
         yield Curve(_("val loss"), logarithmic=True, id="val-loss")
         yield Curve("mAP50", least=0.0, id="map")
