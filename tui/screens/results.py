@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -26,10 +25,12 @@ from tui.text import N_, _, counted, worded
 from tui.text.run_states import epochs_of, what_happened
 from tui.text.sizes import gibibytes
 from tui.widgets.picture import Picture
+from tui.widgets.table import Table
 from tui.widgets.training_panel import Curves
 from tui.widgets.words import Words
 
 if TYPE_CHECKING:
+    from engine.evaluation.metrics import ClassScore
     from engine.evaluation.outcome import Outcome
     from engine.evaluation.thumbnail import Thumbnail
 
@@ -57,7 +58,6 @@ class ResultsStep(Step):
     ResultsStep TabPane { padding: 0; }
     ResultsStep Words { height: auto; }
     ResultsStep .label { color: $text-muted; }
-    ResultsStep #scores { height: 1fr; background: $background; }
     ResultsStep #found { height: auto; max-height: 4; }
     ResultsStep Curve { height: 2; }
     ResultsStep.-high Curve { height: 3; }
@@ -87,7 +87,7 @@ class ResultsStep(Step):
                 yield Curves()
             with TabPane(_("Classes"), id="page-classes"), Vertical():
                 yield Words(id="scored")
-                yield DataTable(id="scores", cursor_type="row", zebra_stripes=True)
+                yield Table(id="scores")
             with TabPane(_("Pictures"), id="page-pictures"), Vertical():
                 yield Picture()
                 yield Words(id="found")
@@ -96,7 +96,7 @@ class ResultsStep(Step):
 
     def on_mount(self) -> None:
         """Look at the run that Train showed last."""
-        self.query_one("#scores", DataTable).add_columns(
+        self.query_one("#scores", Table).add_columns(
             *(_(name) for name in (N_("class"), N_("boxes"), "AP50", "AP50-95", N_("precision"), N_("recall"), "F1"))
         )
         self.suggest(_("Enter shows all runs."))
@@ -143,11 +143,10 @@ class ResultsStep(Step):
                 threshold=f"{scores.threshold:.2f}",
             )
         )
-        table = self.query_one("#scores", DataTable)
-        table.clear()
-        for name, score in scores.per_class.items():
-            values = (score.ap50, score.ap50_95, score.precision, score.recall, score.f1)
-            table.add_row(Text(printable(name)), str(score.boxes), *(f"{value:.3f}" for value in values))
+        self.query_one("#scores", Table).fill(
+            (printable(name), str(one.boxes), *(f"{value:.3f}" for value in _values(one)))
+            for name, one in scores.per_class.items()
+        )
         checks = self.query_one("#checks", Words)
         checks.say(_checklist(outcome))
         checks.display = bool(outcome.checks)
@@ -225,6 +224,10 @@ class ResultsStep(Step):
                 ),
             )
         )
+
+
+def _values(score: ClassScore) -> tuple[float, ...]:
+    return score.ap50, score.ap50_95, score.precision, score.recall, score.f1
 
 
 def _look(asked: tuple[Path, Path]) -> RunLooked:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from rich.text import Text
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -24,6 +23,7 @@ from tui.screens.step import Step
 from tui.text import N_, _
 from tui.text.happenings import STAGES
 from tui.text.run_states import STATES, epochs_of, what_happened, what_resuming_does
+from tui.widgets.table import Table
 from tui.widgets.words import Words
 
 PERIOD = 5.0
@@ -40,7 +40,6 @@ class RunsStep(Step):
     reason: ClassVar[str] = N_("Every training is kept in a folder of its own, complete in itself.")
 
     DEFAULT_CSS = """
-    RunsStep #list { height: 1fr; background: $background; }
     RunsStep #about-run { height: auto; padding-top: 1; }
     RunsStep #about-run Words { height: auto; }
     RunsStep #run-path { color: $text-muted; }
@@ -62,7 +61,7 @@ class RunsStep(Step):
 
     def compose_body(self) -> Iterator[Widget]:
         """The list, and below it more about the one run that is marked."""
-        yield DataTable(id="list", cursor_type="row", zebra_stripes=True)
+        yield Table(id="list")
         with Vertical(id="about-run"):
             yield Words(id="run-happened")
             yield Words(id="run-next")
@@ -70,7 +69,7 @@ class RunsStep(Step):
 
     def on_mount(self) -> None:
         """Read logs/."""
-        table = self.query_one("#list", DataTable)
+        table = self.query_one("#list", Table)
         table.add_columns(
             *(_(name) for name in (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss")))
         )
@@ -97,17 +96,10 @@ class RunsStep(Step):
         if shown == self._runs and shown:
             return
         marked = self.marked
-        table = self.query_one("#list", DataTable)
-        if list(shown) != list(self._runs):
-            table.clear()
-            for run in shown.values():
-                table.add_row(*_row(run), key=run.name)
-            if marked is not None and marked.name in shown:
-                table.move_cursor(row=list(shown).index(marked.name))
-        else:
-            for number, run in enumerate(shown.values()):
-                for column, cell in enumerate(_row(run)):
-                    table.update_cell_at((number, column), cell)  # type: ignore[arg-type]
+        table = self.query_one("#list", Table)
+        table.fill(map(_row, shown.values()))
+        if marked is not None and marked.name in shown:
+            table.move_cursor(row=list(shown).index(marked.name))
         self._runs = shown
         table.disabled = not shown  # an empty list would keep Enter for itself
         self._show_marked()
@@ -115,7 +107,7 @@ class RunsStep(Step):
     @property
     def marked(self) -> RunSummary | None:
         """The run under the cursor."""
-        number = self.query_one("#list", DataTable).cursor_row
+        number = self.query_one("#list", Table).cursor_row
         runs = list(self._runs.values())
         return runs[number] if 0 <= number < len(runs) else None
 
@@ -279,9 +271,8 @@ class RunsStep(Step):
         )
 
 
-def _row(run: RunSummary) -> tuple[Text, ...]:
+def _row(run: RunSummary) -> tuple[str, ...]:
     best_map = "" if run.best_map50 is None else f"{run.best_map50:.3f}"
     best_loss = "" if run.best_val_loss is None else f"{run.best_val_loss:.4f}"
     stage = "" if run.stage is None else _(STAGES.get(run.stage, run.stage))
-    cells = (printable(run.name), _(STATES[run.state]), stage, epochs_of(run), best_map, best_loss)
-    return tuple(Text(cell) for cell in cells)
+    return (printable(run.name), _(STATES[run.state]), stage, epochs_of(run), best_map, best_loss)
