@@ -40,5 +40,11 @@ def open_wizard(
 
     prepare_children()
     with own_terminal(logs_folder(workspace) / "wizard.log"):
-        result = Freezetui(state, workspace, offer=offer).run()
-    return result or 0
+        app = Freezetui(state, workspace, offer=offer)
+        try:
+            app.run()
+        except OSError:
+            if app.return_value is None:
+                raise
+            # It has ended, and cannot say so on a terminal that is closed.
+    return app.return_value or 0
