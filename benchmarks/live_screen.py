@@ -14,7 +14,6 @@ percentile. POSIX only.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import pty
@@ -134,8 +133,13 @@ def _press_keys(command: list[str], environment: dict[str, str]) -> list[float]:
 
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
+
+    def own_session() -> None:
+        os.setsid()
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
     child = subprocess.Popen(
-        command, cwd=PROJECT, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        command, cwd=PROJECT, env=environment, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own_session
     )
     os.close(slave)
     latencies: list[float] = []
@@ -282,12 +286,11 @@ def _train_live(workspace: Path, epochs: int) -> None:
     app = Freezetui(WizardState(language="en", place="train", furthest="train"), workspace)
     app.chosen = _chosen(workspace, epochs)
 
-    async def leave_when_done() -> None:
-        while app.chosen is not None or app.training.alive:
-            await asyncio.sleep(0.1)
-        app.exit(0)
+    def leave_when_done() -> None:
+        if app.chosen is None and not app.training.alive:
+            app.exit(0)
 
-    app.call_later(lambda: asyncio.get_running_loop().create_task(leave_when_done()))
+    app.call_later(app.set_interval, 0.2, leave_when_done)
     with own_terminal(workspace / "logs" / "wizard.log"):
         code = app.run()
     sys.exit(0 if code == 0 and app.training.last is not None else 1)
