@@ -175,10 +175,20 @@ class RunSummary:
     started: float | None
     message: str
     resumable: bool
+    cause: Cause | None = None
+    """What probably ended a run that was interrupted."""
 
     def to_json(self) -> dict[str, Any]:
         """The form of `runs --json`."""
         return {name: getattr(self, name) for name in RunSummary.__dataclass_fields__}
+
+
+def last_event(run: Path) -> Event | None:
+    """The last thing that happened in a run; None before anything did."""
+    last = None
+    for last in read_events(run):  # noqa: B007  the last one stays
+        pass
+    return last
 
 
 def list_runs(workspace: Path) -> tuple[RunSummary, ...]:
@@ -208,6 +218,7 @@ def summarise(run: Path) -> RunSummary:
             maps.append(event.map50)
         last = event
     state = "running" if is_running(run) else _state_after(last)
+    cause = _cause_of_death(run) if state == "interrupted" else None
     return RunSummary(
         name=run.name,
         path=str(run),
@@ -218,9 +229,12 @@ def summarise(run: Path) -> RunSummary:
         best_map50=max(maps, default=None),
         best_val_loss=min(losses, default=None),
         started=started,
-        message=_explain_death(run) if state == "interrupted" else _explain(state, last),
+        message=_explain(state, last)
+        if cause is None
+        else f"{_DEATHS[cause]} Resume goes on from the last checkpoint.",
         resumable=state not in ("running", "finished")
         and any((run / name).is_file() for name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT)),
+        cause=cause,
     )
 
 
@@ -265,19 +279,18 @@ _DEATHS = {
 }
 
 
-def _explain_death(run: Path) -> str:
+def _cause_of_death(run: Path) -> Cause:
     """What probably ended a run whose process said nothing."""
-    cause: Cause = "unknown"
     with suppress(OSError, ValueError, KeyError, TypeError):
         stored = json.loads((run / _TRACES).read_text(encoding="utf-8"))
-        cause = cause_of_death(Traces(stored["boot"], stored["memory_kills"]), traces_now())
-    return f"{_DEATHS[cause]} Resume goes on from the last checkpoint."
+        return cause_of_death(Traces(stored["boot"], stored["memory_kills"]), traces_now())
+    return "unknown"
 
 
 def _run_folders(workspace: Path) -> list[Path]:
     logs = logs_folder(workspace)
     with suppress(OSError):
-        return sorted(folder for folder in logs.iterdir() if (folder / PLAN).is_file())
+        return sorted(f for f in logs.iterdir() if f.name[0] != "." and (f / PLAN).is_file())
     return []
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,13 +30,13 @@ from tui.path import PLACES
 from tui.places import STEPS
 from tui.screens.explanation import ExplanationScreen
 from tui.screens.going_on import GoingOnScreen
-from tui.screens.leaving import LeavingScreen
+from tui.screens.question import QuestionScreen
 from tui.state import WizardState, save_state
 from tui.text import N_, _, language_of_locale, set_language, worded
 
 if TYPE_CHECKING:
     from engine.hardware import Hardware, TorchBuild
-    from engine.training.control import Control
+    from tui.session import TrainingSession
 
 __all__ = ["STEPS", "Freezetui"]
 
@@ -55,9 +56,6 @@ class Freezetui(App[int]):
 
     hardware: reactive[Hardware | None] = reactive(None)
     """The latest look; screens watch it."""
-
-    training: reactive[Control | None] = reactive(None, init=False)
-    """Of the training that runs in this process; Train sets it and, when its worker has ended, sets it to None."""
 
     def __init__(
         self,
@@ -93,6 +91,18 @@ class Freezetui(App[int]):
         self._left_path_at: str | None = None
         set_language(state.language or language_of_locale())
 
+    @cached_property
+    def training(self) -> TrainingSession:
+        """What trains in this process. Whoever ends the wizard asks it to stop first."""
+        from tui.session import TrainingSession  # the events' types; the first screen needs none of them
+
+        return TrainingSession(self, self.workspace)
+
+    @property
+    def trains(self) -> bool:
+        """Whether a training runs."""
+        return "training" in self.__dict__ and self.training.alive
+
     def on_mount(self) -> None:
         """Show the first place, then look at the hardware and warm the engine."""
         if self.state.theme in self.available_themes:
@@ -110,7 +120,7 @@ class Freezetui(App[int]):
     def on_unmount(self) -> None:
         """Look no more. A training goes on in no wizard that is gone: it saves its checkpoint and stops."""
         self._live.stop()
-        if self.training is not None:
+        if self.trains:
             self.training.stop()
 
     def _begin_work(self) -> None:
@@ -195,25 +205,37 @@ class Freezetui(App[int]):
 
     async def action_quit(self) -> None:
         """Keep the state and end; while something trains, ask first."""
-        if self.training is None or self._leaving is not None:
+        if not self.trains or self._leaving is not None:
             self.leave(0)
-        elif not isinstance(self.screen, LeavingScreen):
-            self.push_screen(LeavingScreen(), lambda sure: self.leave(STOPPED) if sure else None)
+        elif not isinstance(self.screen, QuestionScreen):
+            question = QuestionScreen(
+                _("It still trains."),
+                _("Stopping saves a checkpoint after the step that runs; Runs goes on from there."),
+                deed=_("Stop and save"),
+                key="s",
+                else_=_("Keep training"),
+            )
+            self.push_screen(question, lambda sure: self.leave(0) if sure else None)
 
     def leave(self, code: int) -> None:
         """End with this exit code; a training that runs saves its checkpoint first."""
         self.keep_state()
-        if self.training is None:
+        if not self.trains:
             self.exit(code)
             return
         self._leaving = code
         self.training.stop()
         self.notify(_("Saving a checkpoint, then leaving ..."), timeout=600, markup=False)
 
-    def watch_training(self, training: Control | None) -> None:
-        """The training has ended; whoever waited for that to leave leaves now."""
-        if training is None and self._leaving is not None:
+    def on_training_session_happened(self, message: TrainingSession.Happened) -> None:
+        """Tell the screen; whoever waited for the training's end to leave leaves now."""
+        shown = [screen for screen in self.screen_stack if isinstance(screen, STEPS["train"])]
+        for screen in shown:
+            screen.happened(message.event)  # type: ignore[attr-defined]
+        if message.event is None and self._leaving is not None:
             self.exit(self._leaving)
+        elif message.event is None and self.screen not in shown:
+            self.notify(_("The training has ended; Train says how."), markup=False)
 
     def hung_up(self) -> None:
         """The terminal is gone."""

@@ -88,7 +88,12 @@ class Planner:
         plan = make_plan(recipe, dataset, source, wish.hardware, wish.workspace)
         situation = situation_of(recipe, dataset, plan.device, plan.precision, wish.hardware)
         return Proposed(
-            plan, dataset, wish.hardware, suggest_batches(situation), counted_steps(plan), advised_steps(recipe)
+            plan,
+            dataset,
+            wish.hardware,
+            suggest_batches(situation),
+            counted_steps(plan),
+            advised_steps(recipe.method, recipe.optimizer_type),
         )
 
     def _open(self, source: DataSource, seed: int) -> Dataset:

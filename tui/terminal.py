@@ -83,10 +83,12 @@ def own_terminal(log: Path) -> Iterator[None]:
         sys.__stderr__ = screen  # type: ignore[misc]  # Textual's driver writes there
         yield
     finally:
-        screen.flush()
+        with suppress(OSError):  # the terminal may be closed by now
+            screen.flush()
         sys.__stderr__ = before  # type: ignore[misc]
         os.dup2(kept[0], 1)
         os.dup2(kept[1], 2)
         for number in (*kept, descriptor):
             os.close(number)
-        screen.close()
+        with suppress(OSError):
+            screen.close()

@@ -17,6 +17,11 @@ MODERN_ADVISED_STEPS = 400
 """On the blood cell set the modern method passes mAP50 0.85 in 460 steps."""
 
 
+def advised_steps(method: str, optimizer_type: str) -> int:
+    """So many steps a training should have at least."""
+    return MODERN_ADVISED_STEPS if method == "modern" else ADVISED_STEPS[optimizer_type]
+
+
 def warnings_of(plan: Plan, dataset: Dataset) -> Iterator[Message]:
     """Everything about a Plan that a user should know before it runs."""
     recipe = plan.recipe
@@ -42,11 +47,6 @@ def warnings_of(plan: Plan, dataset: Dataset) -> Iterator[Message]:
             yield Message("plan.class_empty", "Class {name} has no box; it will never be found.", {"name": name})
 
 
-def advised_steps(recipe: Recipe) -> int:
-    """How many steps a training should have at least."""
-    return MODERN_ADVISED_STEPS if recipe.method == "modern" else ADVISED_STEPS[recipe.optimizer_type]
-
-
 def counted_steps(plan: Plan) -> int:
     """The tutorials count the steps that all epochs would take at the unfreeze batch; the modern method those that are taken."""
     if plan.recipe.method == "modern":
@@ -66,7 +66,7 @@ def _scratch_warnings(plan: Plan) -> Iterator[Message]:
 
 
 def _step_warnings(plan: Plan) -> Iterator[Message]:
-    advised, steps = advised_steps(plan.recipe), counted_steps(plan)
+    advised, steps = advised_steps(plan.recipe.method, plan.recipe.optimizer_type), counted_steps(plan)
     if steps < advised:
         more = math.ceil((advised - steps) / plan.stages[-1].steps_per_epoch)
         yield Message(

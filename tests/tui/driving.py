@@ -32,7 +32,7 @@ async def until(pilot: Pilot[int], met: Callable[[], bool], seconds: float = 20)
     """Wait for something that another thread brings about."""
     end = time.monotonic() + seconds
     while not met():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"waited in vain:\n{shown(pilot.app)}"  # type: ignore[arg-type]
         await pilot.pause(0.05)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from engine.training.control import Control
 from tests.tui.driving import drive, shown, until
 from tui.app import STEPS, Freezetui
 from tui.path import PLACES
@@ -84,28 +83,6 @@ def test_another_data_set_changes_what_hangs_on_the_data_and_nothing_else() -> N
 def test_nothing_is_offered_where_nothing_was_entered() -> None:
     assert not WizardState(place="runs", language="zh_CN", theme="nord").begun
     assert WizardState(data="somewhere").begun
-
-
-def test_leaving_while_training_asks_then_waits_for_the_end_of_the_training(tmp_path: Path) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await pilot.pause()
-        control = app.training = Control()
-        await pilot.press("ctrl+q")
-        await until(pilot, lambda: "A training is running. Leave?" in shown(app))
-        await pilot.press("escape")
-        await pilot.pause()
-        assert not control.stop_asked
-        await pilot.press("ctrl+q")
-        await until(pilot, lambda: "A training is running. Leave?" in shown(app))
-        await pilot.press("s")
-        await until(pilot, lambda: control.stop_asked)
-        await pilot.pause(0.3)
-        assert app.is_running
-        assert any("Saving a checkpoint" in notice.message for notice in app._notifications)
-        app.training = None
-        await until(pilot, lambda: app.return_value == 130)
-
-    drive(tmp_path, script)
 
 
 async def choose_first(app: Freezetui, pilot: Pilot[int], words: str) -> None:

@@ -103,7 +103,7 @@ class ReviewStep(Step):
         if not proposed.timed and (proposed.fits or proposed.plan.device.startswith("cuda")):
             self._rehearsals.ask(proposed)
         self._show()
-        if self.wizard.training is not None:
+        if self.wizard.trains:
             self.suggest(_("A training is running; Enter shows it."))
         else:
             self.suggest(_("Enter starts the training. Stopping at any moment loses nothing."))
@@ -156,7 +156,7 @@ class ReviewStep(Step):
 
     def action_forward(self) -> None:
         """Start; as soon as the Plan is made where it is not yet."""
-        if self.wizard.training is not None:
+        if self.wizard.trains:
             self.wizard.go_to("train")  # one training at a time: that one is shown
         elif self.hindrance() is None and self._proposed is None:
             self._start_when_ready = True

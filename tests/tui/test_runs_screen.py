@@ -1,0 +1,179 @@
+"""The list of runs: what is shown, and every key."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.runs import is_running, list_runs, only_trainer
+from tests.small_training import child_environment
+from tests.tui.driving import drive, shown, until
+from tests.tui.training import PATIENCE, over, steps, trained_run, workspace_with_data
+from tui.app import Freezetui
+from tui.screens.question import QuestionScreen
+from tui.screens.runs import RunsStep
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with one run, stopped in its first epoch."""
+    workspace = workspace_with_data(tmp_path_factory.mktemp("runs"))
+    trained_run(workspace, stop_at=5, freeze_epoch=2, unfreeze_epoch=2, freeze_batch_size=2)
+    return workspace
+
+
+@pytest.fixture
+def workspace(trained: Path, tmp_path: Path) -> Path:
+    """The same, its paths its own."""
+    for name in ("data", "model_data", "logs"):
+        shutil.copytree(trained / name, tmp_path / name)
+    plan = only(tmp_path) / "plan.json"
+    plan.write_text(plan.read_text(encoding="utf-8").replace(str(trained), str(tmp_path)), encoding="utf-8")
+    return tmp_path
+
+
+def only(workspace: Path) -> Path:
+    (run,) = list_runs(workspace)
+    return Path(run.path)
+
+
+async def listed(app: Freezetui, pilot: Pilot[int]) -> None:
+    (run,) = list_runs(app.workspace)
+    await until(pilot, lambda: isinstance(app.screen, RunsStep) and run.name in shown(app))
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_enter_goes_on_with_a_stopped_run(workspace: Path, language: str) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        text = shown(app)
+        assert "1/2" in text
+        assert ("stopped" if language == "en" else "已停止") in text
+        if language == "en":
+            assert "in stage freeze, epoch 1 of 2" in " ".join(text.split())
+            await pilot.press("enter")
+            assert app.state.place == "train"
+            await steps(app, pilot, 3)
+            app.training.stop()
+            await over(app, pilot)
+
+    drive(workspace, script, place="runs", furthest="review", language=language)
+
+
+def test_a_killed_run_says_so(workspace: Path) -> None:
+    events = only(workspace) / "events.jsonl"
+    lines = events.read_text(encoding="utf-8").splitlines()
+    events.write_text("\n".join(lines[:-1]) + '\n{"event":"st', encoding="utf-8")  # no last word, a torn line
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        text = " ".join(shown(app).split())
+        assert "killed without a word" in text
+        assert "Enter goes on with it." in text
+
+    drive(workspace, script, place="runs")
+
+
+def test_deleting_asks_and_then_removes_the_folder(workspace: Path) -> None:
+    run = only(workspace)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await pilot.press("d")
+        await pilot.pause()
+        assert isinstance(app.screen, QuestionScreen)
+        await pilot.press("enter")  # by habit: keeps it
+        await pilot.pause()
+        assert run.is_dir()
+        await pilot.press("d")
+        await pilot.pause()
+        await pilot.press("d")
+        await until(pilot, lambda: "Nothing has been trained here yet." in shown(app))
+        assert not run.exists()
+        assert app.state.run is None
+        await pilot.press("enter")
+        assert app.state.place == "review"
+
+    drive(workspace, script, place="runs", furthest="review", run=str(run))
+
+
+@pytest.fixture
+def held(workspace: Path) -> Iterator[Path]:
+    """A run into which another process trains."""
+    code = "import sys; from pathlib import Path; from engine.runs import only_trainer\nwith only_trainer(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(only(workspace))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=child_environment(),
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    yield only(workspace)
+    other.communicate("")
+
+
+def test_a_run_that_another_process_trains_is_neither_deleted_nor_gone_on_with(held: Path, workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        assert "running" in shown(app)
+        for key in ("d", "e"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert isinstance(app.screen, RunsStep)
+            assert "It trains now" in shown(app)
+        assert held.is_dir()
+        assert is_running(held)
+
+    drive(workspace, script, place="runs")
+
+
+def test_extending_trains_for_more_epochs(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await pilot.press("e")
+        await pilot.pause()
+        await pilot.press("3", "enter")
+        await until(pilot, lambda: app.training.course.last_epoch == 2, PATIENCE)
+        app.training.stop()
+        await over(app, pilot)
+
+    drive(workspace, script, place="runs")
+    assert list_runs(workspace)[0].last_epoch == 2
+
+
+def test_escape_leads_back_to_where_one_came_from(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        app.go_to("runs")
+        await listed(app, pilot)
+        await pilot.press("escape")
+        assert app.state.place == "hardware"
+
+    drive(workspace, script, furthest="review")
+
+
+def test_the_path_is_copied(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await pilot.press("c")
+        assert app.clipboard == str(only(workspace))
+
+    drive(workspace, script, place="runs")
+
+
+def test_a_run_in_use_is_not_removed_by_the_engine_either(workspace: Path) -> None:
+    from engine.messages import BadInput
+    from engine.removal import delete_run
+
+    run = only(workspace)
+    with only_trainer(run), pytest.raises(BadInput, match="is training into this run"):
+        delete_run(run)
+    assert run.is_dir()

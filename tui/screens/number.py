@@ -1,0 +1,61 @@
+"""Asks for one number, with a suggestion that Enter takes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from tui.text import N_, _
+from tui.widgets.words import Words
+
+
+class NumberScreen(ModalScreen[int | None]):
+    """Answers the number, or None."""
+
+    DEFAULT_CSS = """
+    NumberScreen { align: center middle; }
+    NumberScreen > Vertical { width: 70%; max-width: 80; height: auto; border: round $primary; padding: 1 2; background: $surface; }
+    NumberScreen Words { height: auto; }
+    NumberScreen .problem { color: $error; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", N_("back"))]
+
+    def __init__(self, question: str, reason: str, *, suggested: int, least: int, most: int) -> None:
+        super().__init__()
+        self._question = question
+        self._reason = reason
+        self._suggested = suggested
+        self._least = least
+        self._most = most
+
+    def compose(self) -> ComposeResult:
+        """Question, field, why."""
+        with Vertical():
+            yield Words(self._question, classes="question")
+            yield Input(str(self._suggested), type="integer", select_on_focus=True)
+            yield Words(classes="problem")
+            yield Words(self._reason)
+            yield Words(_("Enter takes it, Esc changes nothing."), classes="hint")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Say at once what is wrong."""
+        self.query_one(".problem", Words).say("" if self._number(event.value) is not None else self._problem())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer, where it is a number that can be taken."""
+        event.stop()
+        if (number := self._number(event.value)) is not None:
+            self.dismiss(number)
+
+    def _number(self, text: str) -> int | None:
+        number = int(text) if text.strip().lstrip("+-").isdecimal() else None
+        return number if number is not None and self._least <= number <= self._most else None
+
+    def _problem(self) -> str:
+        return _("A whole number from {least} to {most}, please.", least=self._least, most=self._most)
