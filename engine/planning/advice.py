@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from engine.dataset.index import Dataset
 from engine.messages import Message
 from engine.plan import Plan
-from engine.recipe import Recipe
 
 ADVISED_STEPS = {"sgd": 50_000, "adam": 15_000, "adamw": 15_000}
 """The tutorials' lower lines, for their method."""
