@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 DATA := sample
 SOURCES := engine tui tests benchmarks
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-bccd clean
 
 demo: $(VENV)/.installed
 	@test -d $(DATA)/VOCdevkit || $(BIN)/freezetui data sample $(DATA)
@@ -31,7 +31,11 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for name in first_paint live_screen loader memory; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+# Hours: both methods on a real data set, three seeds each. make bench-bccd BCCD=FOLDER
+bench-bccd: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/bccd.py $(BCCD)
 
 clean:
 	rm -rf $(VENV) $(DATA) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -3,8 +3,7 @@
     python benchmarks/memory.py [--only WORD]
 
 Every line is a training of its own process: two steps of the freeze stage, two of the unfreeze stage, a validation after
-each epoch with mAP, checkpoints. Measured with the memory events of PyTorch's profiler, from before the network is built. The
-last column is what the prediction with its margin leaves over the whole process's high-water mark; it must not be negative.
+each epoch with mAP, checkpoints. Measured with the memory events of PyTorch's profiler, from before the network is built.
 """
 
 from __future__ import annotations
@@ -57,9 +56,10 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(json.loads(given.one))))
         return
-    print("| configuration | stage | predicted MiB | measured MiB | error | left of the margin MiB |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
-    errors, left = [], []
+    print("| configuration | stage | predicted MiB | measured MiB | error |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    errors: list[float] = []
+    count = 0
     for configuration in configurations():
         words = " ".join(
             f"{value}" if key in ("network", "side") else f"{key}={value}" for key, value in configuration.items()
@@ -76,21 +76,17 @@ def main() -> None:
         for stage, (predicted, seen) in answer["stages"].items():
             errors.append(predicted / seen - 1)
             print(
-                f"| {words} | {stage} | {predicted / MIB:.0f} | {seen / MIB:.0f} | {100 * errors[-1]:+.1f} % | "
-                f"{answer['left'] / MIB:.0f} |",
+                f"| {words} | {stage} | {predicted / MIB:.0f} | {seen / MIB:.0f} | {100 * errors[-1]:+.1f} % |",
                 flush=True,
             )
-        left.append(answer["left"])
+        count += 1
     print(
-        f"\n{len(left)} configurations, {len(errors)} peaks: errors from {100 * min(errors):+.1f} % to {100 * max(errors):+.1f} %; "
-        f"the margin leaves at least {min(left) / MIB:.0f} MiB."
+        f"\n{count} configurations, {len(errors)} peaks: errors from {100 * min(errors):+.1f} % to {100 * max(errors):+.1f} %."
     )
 
 
 def measured(configuration: dict[str, Any]) -> dict[str, Any]:
     """Predicted and measured peaks of one configuration, in this process."""
-    import resource
-
     from torch.profiler import ProfilerActivity, profile, record_function
 
     from engine.dataset.formats import open_dataset
@@ -139,10 +135,8 @@ def measured(configuration: dict[str, Any]) -> dict[str, Any]:
         if reached >= 0:
             peaks[reached] = max(peaks[reached], now)
     predicted = {stage.name: stage.memory_estimate_bytes - stage.memory_margin_bytes for stage in plan.stages}
-    high_water = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "stages": {name: (predicted[name], peak) for name, peak in zip(marks, peaks, strict=True)},
-        "left": max(stage.memory_estimate_bytes for stage in plan.stages) - high_water,
     }
 
 

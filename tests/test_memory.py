@@ -57,7 +57,8 @@ def test_the_peak_of_a_step_is_foretold(stage: Any, batch: int, precision: str, 
     recipe = make_recipe({"input_shape": [SIDE, SIDE], **settings})
     profiled = memory_profile(recipe, CLASSES, BOXES, "cpu", precision)
     predicted = max(always + each * batch for always, each in profiled.steps[stage])
-    assert predicted == pytest.approx(real_peak(settings, stage, batch, precision), rel=0.03)
+    # Rather a little too high than too low; at real sizes the error is smaller (benchmarks/memory.py).
+    assert -0.01 <= predicted / real_peak(settings, stage, batch, precision) - 1 <= 0.05
 
 
 def test_what_memory_does_not_hang_on_asks_no_new_prediction() -> None:

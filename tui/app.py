@@ -21,8 +21,6 @@ from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from engine.messages import BadInput
-from tui.chosen import Chosen
-from tui.data_look import DataLook
 from tui.exits import STOPPED
 from tui.live_hardware import LiveHardware
 from tui.menu import Menu
@@ -36,6 +34,8 @@ from tui.text import N_, _, language_of_locale, set_language, worded
 
 if TYPE_CHECKING:
     from engine.hardware import Hardware, TorchBuild
+    from tui.chosen import Chosen
+    from tui.data_look import DataLook
     from tui.session import TrainingSession
 
 __all__ = ["STEPS", "Freezetui"]

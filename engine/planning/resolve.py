@@ -57,7 +57,7 @@ def make_plan(recipe: Recipe, dataset: Dataset, source: DataSource, hardware: Ha
         threads=choose_threads(hardware),
         weights=_weights(recipe, workspace),
         workspace=str(workspace.absolute()),
-        stages=_with_memory(_stages(recipe, train, chosen), situation),
+        stages=_with_memory(_stages(recipe, train, chosen), situation, len(dataset.splits["val"])),
     )
     plan = with_remembered_seconds(plan, hardware)
     notes = (*chosen.notes, *_memory_warnings(plan, situation), *warnings_of(plan, dataset))
@@ -131,9 +131,9 @@ def _stages(recipe: Recipe, train: int, chosen: _Chosen) -> tuple[StagePlan, ...
     )
 
 
-def _with_memory(stages: tuple[StagePlan, ...], situation: Situation) -> tuple[StagePlan, ...]:
+def _with_memory(stages: tuple[StagePlan, ...], situation: Situation, val_images: int) -> tuple[StagePlan, ...]:
     profile, budget = situation.profile(), situation.budget
-    validation = min(stage.batch_size for stage in stages)
+    validation = min(max(1, val_images), *(stage.batch_size for stage in stages))
     peaks = [profile.peak(stage.name, stage.batch_size, validation) for stage in stages]
     return tuple(
         replace(

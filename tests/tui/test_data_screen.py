@@ -245,7 +245,7 @@ def test_names_with_brackets_and_control_characters_are_shown_as_they_are(tmp_pa
         await until(pilot, lambda: "[bold]x" in shown(app))
         assert "\x1b" not in shown(app)
 
-    drive(tmp_path, script, place="data", data=str(folder))
+    drive(tmp_path, script, size=(200, 40), place="data", data=str(folder))
 
 
 def test_a_folder_without_labels_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from engine.plan import DataSource
 from engine.presets import find_preset
-from tests.small_training import freezetui, prepare
+from tests.small_training import freezetui
 from tests.tui.driving import drive, shown, until
 from tests.tui.on_the_way import somewhere
 from tui.app import Freezetui
@@ -177,42 +177,13 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
     assert "# The total number of epochs." in saved.read_text(encoding="utf-8")
 
 
-def test_enter_hands_plan_and_dataset_to_train_also_where_it_came_too_early(tmp_path: Path) -> None:
+def test_enter_starts_the_training_also_where_it_came_too_early(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.press("enter")
-        await until(pilot, lambda: app.chosen is not None, PLAN)
-        assert app.chosen is not None
-        assert app.chosen.plan.recipe.unfreeze_epoch == 3
-        assert app.chosen.dataset.classes == app.chosen.plan.classes
+        await until(pilot, lambda: app.trains and app.training.course.steps > 0, PLAN)
+        assert app.training.course.last_epoch == 2
         assert app.state.place == "train"
-        if app.training is not None:
-            app.training.stop()
+        app.training.stop()
+        await until(pilot, lambda: not app.trains, PLAN)
 
     drive(tmp_path, script, **somewhere(tmp_path, "review"))
-
-
-def test_without_data_or_with_an_impossible_recipe_nothing_starts(tmp_path: Path) -> None:
-    async def no_data(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "choose them in step 2" in shown(app))
-        await pilot.press("enter")
-        await pilot.pause()
-        assert app.state.place == "review"
-
-    async def impossible(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "unfreeze_epoch: " in shown(app))
-        await pilot.press("enter")
-        await pilot.pause()
-        assert app.state.place == "review"
-        assert app.chosen is None
-
-    drive(tmp_path, no_data, place="review")
-    drive(tmp_path, impossible, **somewhere(tmp_path, "review", unfreeze_epoch=-1))
-
-
-def test_a_damaged_data_set_is_said(tmp_path: Path) -> None:
-    prepare(tmp_path)
-
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "no such folder" in shown(app), PLAN)
-
-    drive(tmp_path, script, place="review", data=str(tmp_path / "dato"), preset="quick-cpu", size=(160, 40))

@@ -52,9 +52,9 @@ async def listed(app: Freezetui, pilot: Pilot[int]) -> None:
 def test_enter_goes_on_with_a_stopped_run(workspace: Path, language: str) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await listed(app, pilot)
+        await until(pilot, lambda: ("stopped" if language == "en" else "已停止") in shown(app))
         text = shown(app)
         assert "1/2" in text
-        assert ("stopped" if language == "en" else "已停止") in text
         if language == "en":
             assert "in stage freeze, epoch 1 of 2" in " ".join(text.split())
             await pilot.press("enter")
@@ -63,7 +63,7 @@ def test_enter_goes_on_with_a_stopped_run(workspace: Path, language: str) -> Non
             app.training.stop()
             await over(app, pilot)
 
-    drive(workspace, script, place="runs", furthest="review", language=language)
+    drive(workspace, script, size=(120, 40), place="runs", furthest="review", language=language)
 
 
 def test_a_killed_run_says_so(workspace: Path) -> None:

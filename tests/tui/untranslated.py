@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,22 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets._footer import FooterKey, KeyGroup
 
+from engine.network.known_files import KNOWN
 from engine.network.yolov4 import NETWORKS
 from engine.presets import list_presets
-from engine.recipe import Recipe
+from engine.recipe import COCO, Recipe
 
 UNITS = {"GiB", "MiB", "GB", "MB", "cuda"}
-NAMES = {"torch", "mAP", "TB", "English", *NETWORKS, *Recipe.model_fields, *(preset.name for preset in list_presets())}
+CHOICES = re.findall(r'"const": "([^"]+)"|"enum": \[([^]]*)\]', json.dumps(Recipe.model_json_schema()))
+NAMES = {
+    *("torch", "mAP", "mAP50", "TB", "English", "sample", COCO),
+    *NETWORKS,
+    *Recipe.model_fields,
+    *(preset.name for preset in list_presets()),
+    *KNOWN,
+    *(f"F{number}" for number in range(1, 13)),
+    *re.findall(r"[\w-]+", " ".join(" ".join(found) for found in CHOICES)),
+}
 """Words that are the same in every language."""
 
 _IN_BRACKETS = re.compile("⟦[^⟦⟧]*⟧")
@@ -48,10 +59,11 @@ def _texts(widget: Widget) -> Iterator[str]:
     if isinstance(widget, FooterKey):
         yield widget.description
     elif not isinstance(widget, KeyGroup) and not list(widget.children):
-        drawn = widget.render()
+        by_lines = type(widget).render_line is not Widget.render_line  # pictures, tables, lists, inputs
+        drawn = None if by_lines else widget.render()
         if isinstance(drawn, str | Content | Text):
             yield _plain(drawn)
-        else:  # drawn line by line: tables, lists, inputs
+        else:
             yield from ("".join(segment.text for segment in widget.render_line(y)) for y in range(widget.size.height))
 
 

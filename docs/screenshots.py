@@ -1,0 +1,70 @@
+"""Makes the pictures in docs/screens/ from a real run: `python docs/screenshots.py WORKSPACE [LANGUAGE ...]`.
+
+WORKSPACE holds model_data/yolov4-tiny.weights; the sample set is drawn there and trained on for a few epochs for each
+language, some minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from tui.app import Freezetui
+from tui.state import WizardState
+
+SIZE = (100, 30)
+FOLDER = Path(__file__).parent / "screens"
+
+
+async def main(workspace: Path, language: str) -> None:
+    """Walk the path with Enter and keep a picture of every place."""
+    state = WizardState(language=language, preset="quick-cpu", settings={"unfreeze_epoch": 12, "eval_period": 3})  # type: ignore[arg-type]
+    app = Freezetui(state, workspace)
+    async with app.run_test(size=SIZE) as pilot:
+
+        async def keep(name: str, seconds: float = 3.0) -> None:
+            await pilot.pause(seconds)
+            app.save_screenshot(f"{name}.svg", str(FOLDER / language))
+
+        await keep("hardware", 4)
+        await pilot.press("enter")
+        await pilot.pause(2)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.opened is not None, 120)
+        await keep("data", 8)
+        for name, seconds in (("weights", 6), ("recipe", 3), ("tune", 12), ("review", 60)):
+            await pilot.press("enter")
+            if name == "tune":
+                state.settings.update({"unfreeze_epoch": 12, "eval_period": 3})
+            await keep(name, seconds)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.training.course.steps > 110, 600)
+        await keep("train", 1)
+        await until(pilot, lambda: not app.training.alive, 900)
+        app.go_to("results")
+        await keep("results", 6)
+        app.go_to("runs")
+        await keep("runs", 3)
+
+
+async def until(pilot: Pilot[int], met: Callable[[], bool], seconds: float) -> None:
+    """Wait for something that a thread brings about.
+
+    Raises:
+        TimeoutError: it did not come.
+    """
+    end = time.monotonic() + seconds
+    while not met():
+        if time.monotonic() > end:
+            raise TimeoutError
+        await pilot.pause(0.2)
+
+
+if __name__ == "__main__":
+    for code in sys.argv[2:] or ["en", "zh_CN"]:
+        asyncio.run(main(Path(sys.argv[1]).absolute(), code))
