@@ -71,7 +71,6 @@ def one_voc(folder: Path, name: str) -> Path:
 def test_one_key_draws_the_sample_set_and_enter_goes_on(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.press("f2")
-        await until(pilot, lambda: "Drawing the sample set" in shown(app), SLOW)
         await opened(app, pilot)
         text = shown(app)
         assert "Pascal VOC · 160 pictures" in text

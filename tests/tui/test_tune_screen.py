@@ -112,7 +112,7 @@ def test_an_error_stands_beside_its_field_and_keeps_one_here(tmp_path: Path) -> 
 def test_rates_steps_and_memory_follow_what_is_typed(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         before = (await planned(app, pilot)).plan
-        assert "GiB of" in shown(app)
+        await until(pilot, lambda: "GiB of" in shown(app), PLAN)
         assert before.stages[1].batch_size == 2
         await enter(app, pilot, "unfreeze_batch_size", "4")
         await until(pilot, lambda: tune(app)._proposed.plan.stages[1].batch_size == 4, PLAN)  # type: ignore[union-attr]
@@ -143,8 +143,8 @@ def test_auto_is_a_batch_size_and_the_suggestion_is_shown(tmp_path: Path) -> Non
 def test_only_what_differs_from_the_preset_is_kept_and_can_be_taken_back(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
-        await enter(app, pilot, "unfreeze_epoch", "12")
-        assert app.state.settings == {"unfreeze_epoch": 12}
+        await enter(app, pilot, "unfreeze_epoch", "15")
+        assert app.state.settings == {"unfreeze_epoch": 15}
         await enter(app, pilot, "unfreeze_epoch", "18")
         assert app.state.settings == {}
         await enter(app, pilot, "freeze_epoch", "2")
