@@ -98,7 +98,7 @@ def test_deleting_asks_and_then_removes_the_folder(workspace: Path) -> None:
         assert not run.exists()
         assert app.state.run is None
         await pilot.press("enter")
-        assert app.state.place == "review"
+        await until(pilot, lambda: app.state.place == "review")
 
     drive(workspace, script, place="runs", furthest="review", run=str(run))
 
