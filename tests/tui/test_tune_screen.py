@@ -145,7 +145,7 @@ def test_only_what_differs_from_the_preset_is_kept_and_can_be_taken_back(tmp_pat
         await pilot.pause()
         await enter(app, pilot, "unfreeze_epoch", "15")
         assert app.state.settings == {"unfreeze_epoch": 15}
-        await enter(app, pilot, "unfreeze_epoch", "18")
+        await enter(app, pilot, "unfreeze_epoch", "12")
         assert app.state.settings == {}
         await enter(app, pilot, "freeze_epoch", "2")
         assert row(app, "freeze_epoch").has_class("-changed")
