@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from engine.plan import StagePlan
 from tui.planner import Proposed
 from tui.text import N_, _
-from tui.text.lasting import lasting
+from tui.text.durations import duration
 from tui.text.sizes import gibibytes
 from tui.widgets.meter import Meter
 from tui.widgets.words import Words
@@ -69,7 +69,7 @@ def _cells(stage: StagePlan, untimed: str) -> list[str]:
         batch,
         str(stage.epochs * stage.steps_per_epoch),
         f"{stage.init_lr:.2g} → {stage.min_lr:.2g}",
-        untimed if stage.seconds_estimate is None else lasting(stage.seconds_estimate),
+        untimed if stage.seconds_estimate is None else duration(stage.seconds_estimate),
     ]
 
 
