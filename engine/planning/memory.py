@@ -26,7 +26,6 @@ from engine.planning.live_storages import PRIME_BATCH, Bytes, LiveStorages, peak
 from engine.planning.remembered import program, recall, remember
 from engine.recipe import Recipe, is_read_by, make_recipe
 from engine.training.learner import Learner
-from engine.training.stages import give_state
 
 STAGES: tuple[StageName, ...] = ("freeze", "unfreeze")
 _LOCK = threading.Lock()
@@ -101,11 +100,11 @@ def _profile(
     rules = _cpu_temporaries if device_type == "cpu" else _no_temporaries
     with FakeTensorMode(allow_non_fake_inputs=True), LiveStorages(rules) as live:
         learner = _fake_learner(recipe, classes, device_type, precision)
-        frozen_state = _give_state(learner)
         example = _example(recipe, boxes)
         group = [example] * min(recipe.accumulate, 2)
 
         learner.enter("unfreeze")
+        frozen_state = _backbone_state(learner)
         before = len(live.moments)
         learner.step(group, 1e-3, 10, stop_at_broken=False)
         unfreeze = live.since(before)
@@ -151,9 +150,8 @@ def _fake(tensor: Tensor) -> Tensor:
     return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", memory_format=layout)
 
 
-def _give_state(learner: Learner) -> int:
-    """The optimizer state that is there after the first step; how many bytes of it are the backbone's."""
-    give_state(learner.optimizer, learner.network.parameters())
+def _backbone_state(learner: Learner) -> int:
+    """Bytes of optimizer state that are there only since the backbone learns too."""
     states = (learner.optimizer.state[parameter] for parameter in learner.network.backbone.parameters())
     return sum(_size(tensor) for state in states for tensor in state.values())
 

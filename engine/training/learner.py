@@ -5,7 +5,7 @@ The trainer trains with it; planning rehearses and predicts with the very same c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -55,8 +55,8 @@ class Learner:
         self.scaler = make_scaler(device, precision)
         self.loss = loss_of(recipe, network)
         self.optimizing = False
-        self._statistics = list(network.buffers())
-        self._statistics_before = [buffer.clone() for buffer in self._statistics]
+        self._statistics = _by_dtype(network.buffers())
+        self._statistics_before = [[buffer.clone() for buffer in group] for group in self._statistics]
 
     @property
     def evaluated(self) -> Detector:
@@ -64,8 +64,12 @@ class Learner:
         return self.network if self.ema is None else self.ema.network
 
     def enter(self, stage: StageName) -> None:
-        """Put the network into training mode for a stage."""
+        """Put the network into training mode for a stage, and give what learns in it its optimizer state.
+
+        Memory that does not suffice for that state thus runs out before the first weight of the stage is changed.
+        """
         enter_stage(self.network, stage)
+        give_state(self.optimizer)
 
     def step(self, group: Sequence[Example], lr: float, updates: int, *, stop_at_broken: bool) -> Tensor:
         """One gradient update from the batches of `group`.
@@ -82,7 +86,7 @@ class Learner:
         Raises:
             NotFinite: see the class; only with `stop_at_broken`.
         """
-        torch._foreach_copy_(self._statistics_before, self._statistics)
+        self._copy_statistics(self._statistics, self._statistics_before)
         set_learning_rate(self.optimizer, lr)
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(4, device=self.device)
@@ -97,7 +101,6 @@ class Learner:
             # The loss is a mean over images, the limit one for their sum.
             limit = GRADIENT_NORM / len(group[0].images)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
-        give_state(self.optimizer, (one for one in self.network.parameters() if one.grad is not None))
         self.optimizing = True
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -116,7 +119,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         if self.optimizing:
             return False
-        torch._foreach_copy_(self._statistics, self._statistics_before)
+        self._copy_statistics(self._statistics_before, self._statistics)
         return True
 
     def state(self) -> dict[str, Any]:
@@ -135,7 +138,7 @@ class Learner:
             self.ema.network.load_state_dict(ema)
         self.optimizer.load_state_dict(dict(optimizer))
         self.scaler.load_state_dict(dict(scaler))
-        torch._foreach_copy_(self._statistics_before, self._statistics)
+        self._copy_statistics(self._statistics, self._statistics_before)
         self.optimizing = False
 
     def is_finite(self) -> bool:
@@ -143,8 +146,21 @@ class Learner:
         sums = [tensor.sum() for tensor in self.network.state_dict().values() if tensor.is_floating_point()]
         return bool(torch.stack(sums).isfinite().all())
 
+    @staticmethod
+    def _copy_statistics(source: Sequence[Sequence[Tensor]], target: Sequence[Sequence[Tensor]]) -> None:
+        for values, places in zip(source, target, strict=True):
+            torch._foreach_copy_(list(places), list(values))
+
     def _loss_of(self, batch: Example) -> LossParts:
         images = network_input(batch.images, self.device)
         with autocast(self.device, self.precision):
             raw = self.network(images)
         return self.loss(raw, batch.targets.to(self.device, non_blocking=True))
+
+
+def _by_dtype(tensors: Iterable[Tensor]) -> list[list[Tensor]]:
+    """Lists of one type each: only such a list is copied on a GPU in one go."""
+    groups: dict[torch.dtype, list[Tensor]] = {}
+    for tensor in tensors:
+        groups.setdefault(tensor.dtype, []).append(tensor)
+    return list(groups.values())

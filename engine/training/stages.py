@@ -43,18 +43,15 @@ def make_optimizer(recipe: Recipe, network: nn.Module, device: torch.device) -> 
             return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), foreach=foreach)
 
 
-def give_state(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
-    """Give each of `parameters` that has none yet the state that its first step would make, all zeros.
-
-    Memory that does not suffice for it then runs out before the first weight is changed.
-    """
-    wanted = {id(parameter) for parameter in parameters}
+def give_state(optimizer: torch.optim.Optimizer) -> None:
+    """Give each parameter that learns and has none yet the state that its first step would make, all zeros."""
     for group in optimizer.param_groups:
+        momentum_only = "momentum" in group
         for parameter in group["params"]:
-            if id(parameter) not in wanted:
+            if not parameter.requires_grad:
                 continue
             state = optimizer.state[parameter]
-            if "momentum" in group:
+            if momentum_only:
                 names: tuple[str, ...] = ("momentum_buffer",) if group["momentum"] else ()
             else:
                 state.setdefault("step", torch.tensor(0.0))
