@@ -27,7 +27,9 @@ def table(*, half: bool) -> list[str]:
 
 def _cell(network: str, side: int, precision: str, free: int) -> str:
     recipe = make_recipe({"network": network, "input_shape": [side, side], "unfreeze_epoch": EPOCHS})
-    found = suggest_batches(Situation(recipe, CLASSES, BOXES, IMAGES, precision, Budget(free, "cuda"), None))
+    found = suggest_batches(
+        Situation(recipe, CLASSES, BOXES, IMAGES, IMAGES // 9, precision, Budget(free, "cuda"), None)
+    )
     return "-" if found is None else str(found.largest)
 
 

@@ -129,13 +129,13 @@ def test_a_card_too_old_for_the_build_and_one_that_is_lost_are_sentences(library
 
 
 def situation(free: int | None, **settings: Any) -> Situation:
-    recipe = make_recipe({"input_shape": [96, 96], **settings})
-    return Situation(recipe, 3, 8, 400, "fp32", Budget(free, "cuda"), "bf16")
+    recipe = make_recipe({"input_shape": [96, 96]} | settings)
+    return Situation(recipe, 3, 8, 400, 40, "fp32", Budget(free, "cuda"), "bf16")
 
 
 def test_nothing_is_larger_than_the_data_set() -> None:
     plenty = situation(80 * GIB)
-    few = Situation(plenty.recipe, 3, 8, 5, "fp32", plenty.budget, None)
+    few = Situation(plenty.recipe, 3, 8, 5, 1, "fp32", plenty.budget, None)
     found = suggest_batches(few)
     assert found is not None
     assert (found.freeze, found.unfreeze, found.largest) == (5, 5, 5)
@@ -153,6 +153,16 @@ def test_freezing_only_is_measured_by_the_freeze_stage() -> None:
     freeze_only = suggest_batches(situation(GIB + 200 * 2**20, freeze_epoch=50, unfreeze_epoch=50))
     assert freeze_only is not None
     assert everything is None or everything.largest < freeze_only.largest
+
+
+def test_a_smaller_input_is_a_way_from_scratch_too() -> None:
+    found = ways_to_fit(
+        situation(
+            CUDA_CONTEXT + 560 * 2**20, network="yolov4-tiny", input_shape=[608, 608], model_path="", freeze_train=False
+        )
+    )
+    assert any("input_shape" in way.settings for way in found)
+    assert not any("freeze_epoch" in way.settings for way in found)
 
 
 def test_no_way_is_said_where_there_is_none() -> None:

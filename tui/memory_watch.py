@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from engine.hardware import Hardware
-from tui.planner import free_memory
+from engine.planning.budget import budget_of
 
 NOTICEABLE = 256 * 2**20
 NOTICEABLE_SHARE = 0.03
@@ -35,7 +35,7 @@ class MemoryWatch:
             return True
         if device is None or time.monotonic() < self._ignored_until:
             return False
-        before, now = free_memory(self._asked, device), free_memory(hardware, device)
+        before, now = budget_of(self._asked, device).limit, budget_of(hardware, device).limit
         if before is None or now is None:
             return before != now
         return abs(now - before) > max(NOTICEABLE, NOTICEABLE_SHARE * before)

@@ -129,12 +129,3 @@ class Rehearser:
         """End the rehearsal that runs, if any."""
         self._stop.set()
         self._stop = threading.Event()
-
-
-def free_memory(hardware: Hardware, device: str) -> int | None:
-    """Bytes that are free on a torch device; None where nobody says."""
-    kind, _separator, number = device.partition(":")
-    if kind != "cuda":
-        return hardware.memory.available
-    card = hardware.cuda_card(int(number or 0))
-    return None if card is None else card.memory_free

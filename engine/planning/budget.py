@@ -44,7 +44,11 @@ class Budget:
 
     def fits(self, peak: int) -> bool:
         """Whether a training with this predicted peak finds room."""
-        return self.limit is None or self.need(peak) <= self.limit
+        return self.holds(self.need(peak))
+
+    def holds(self, need: int) -> bool:
+        """Whether there are so many bytes."""
+        return self.limit is None or need <= self.limit
 
     def with_more(self, held: int) -> Budget:
         """The same, with `held` bytes more to use."""

@@ -48,9 +48,8 @@ def ask_child(
         answer = json.loads(stdout.splitlines()[-1])
         if isinstance(answer, dict):
             return answer
-    if (
-        child.returncode < 0
-    ):  # by a signal: the kernel's when memory runs out, an instruction the processor does not have
+    if child.returncode < 0:
+        # By a signal: the kernel's when memory runs out, or an instruction that the processor does not have.
         return {"failed": KILLED, "signal": -child.returncode}
     return {"failed": (stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -32,11 +33,11 @@ def smaller_batch(plan: Plan, stage: StagePlan, dataset: Dataset, hardware: Hard
 
 def _predicted(plan: Plan, stage: StagePlan, dataset: Dataset, hardware: Hardware) -> int | None:
     """None where the prediction has no better idea, or held the batch that failed for one that fits."""
-    situation = situation_of(plan.recipe, dataset, plan.device, plan.precision, hardware)
-    budget, profile = situation.budget.with_more(_held(plan.device)), situation.profile()
+    found = situation_of(plan.recipe, dataset, plan.device, plan.precision, hardware)
+    situation = replace(found, budget=found.budget.with_more(_held(plan.device)))
 
     def fits(batch: int) -> bool:
-        return budget.fits(profile.peak(stage.name, batch, batch))
+        return situation.fits(stage.name, batch)
 
     return None if fits(stage.batch_size) else largest_that_fits(fits, stage.batch_size - 1)
 

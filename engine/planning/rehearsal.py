@@ -27,6 +27,8 @@ from engine.planning.remembered import program, recall, remember
 
 _KIND = "rehearsals"
 _TIMEOUT = 900.0
+VALIDATED = 2
+"""Batches of a validation that are looked at."""
 STEPS = 3
 """The first is slower (caches are filled, kernels are chosen) and lacks the optimizer's state; the others are timed."""
 
@@ -133,11 +135,10 @@ def _rehearse_stage(found: Rehearsal, plan: Plan, name: str, learner: Any, image
     """Three whole steps with as many boxes in an image as there will ever be, then a validation batch."""
     import torch
 
-    from engine.dataset.loader import training_batches, validation_batches
-    from engine.evaluation.evaluate import score_batch
-    from engine.evaluation.metrics import Scorer
-    from engine.network.decode import decode
+    from engine.dataset.loader import training_batches
     from engine.planning.suggestion import most_boxes
+    from engine.training.control import Control
+    from engine.training.validation import validate
 
     recipe, stage = plan.recipe, next(stage for stage in plan.stages if stage.name == name)
     learner.enter(stage.name)
@@ -153,22 +154,11 @@ def _rehearse_stage(found: Rehearsal, plan: Plan, name: str, learner: Any, image
             learner.step(group, stage.min_lr, step, stop_at_broken=False)[0].item()
             seconds.append(time.monotonic() - began)
     timed = seconds[1:] or seconds
-    validation = found.validation_seconds
+    began = time.monotonic()
     batch = min(one.batch_size for one in plan.stages)
-    if len(images.dataset.splits["val"]):
-        learner.evaluated.eval()
-        scorer = Scorer(images.dataset.classes)
-        began, count = time.monotonic(), 0
-        looked_at = validation_batches(images, "val", recipe.input_shape, batch, recipe.num_workers)
-        with closing(looked_at), torch.inference_mode():
-            for number, one in enumerate(looked_at):
-                if number == 2 or not one.indices:
-                    break
-                raw = learner.predict(one.images)
-                learner.loss.terms(raw, one.targets.to(learner.device), training=False).parts().total.item()
-                score_batch(scorer, one, decode(raw, learner.evaluated.levels, recipe.input_shape))
-                count += len(one.indices)
-        validation = (time.monotonic() - began) / max(count, 1)
+    validate(learner, images, recipe, batch, with_map=True, control=Control(), most_batches=VALIDATED)
+    looked_at = min(VALIDATED * batch, len(images.dataset.splits["val"]))
+    validation = (time.monotonic() - began) / looked_at if looked_at else None
     return replace(
         found,
         step_seconds={**found.step_seconds, name: sum(timed) / len(timed)},
@@ -180,11 +170,12 @@ def _rehearse_stage(found: Rehearsal, plan: Plan, name: str, learner: Any, image
 
 
 def _with_boxes(batch: Any, boxes: int) -> Any:
-    """The batch with its truth padded to so many boxes, which cost memory as real ones do."""
-    import torch.nn.functional as F  # noqa: N812
+    """The batch with its truth padded to so many boxes: every operation then takes the memory that they would."""
+    import torch
 
-    missing = max(0, boxes - batch.targets.shape[1])
-    return replace(batch, targets=F.pad(F.pad(batch.targets, (0, 0, 0, missing)), (0, 0, 0, 0)))
+    missing = torch.zeros(len(batch.targets), max(0, boxes - batch.targets.shape[1]), 5)
+    missing[..., 4] = -1
+    return replace(batch, targets=torch.cat((batch.targets, missing), dim=1))
 
 
 def _context_bytes(plan: Plan) -> int:

@@ -57,7 +57,7 @@ def make_plan(recipe: Recipe, dataset: Dataset, source: DataSource, hardware: Ha
         threads=choose_threads(hardware),
         weights=_weights(recipe, workspace),
         workspace=str(workspace.absolute()),
-        stages=_with_memory(_stages(recipe, train, chosen), situation, len(dataset.splits["val"])),
+        stages=_with_memory(_stages(recipe, train, chosen), situation),
     )
     plan = with_remembered_seconds(plan, hardware)
     notes = (*chosen.notes, *_memory_warnings(plan, situation), *warnings_of(plan, dataset))
@@ -131,10 +131,10 @@ def _stages(recipe: Recipe, train: int, chosen: _Chosen) -> tuple[StagePlan, ...
     )
 
 
-def _with_memory(stages: tuple[StagePlan, ...], situation: Situation, val_images: int) -> tuple[StagePlan, ...]:
-    profile, budget = situation.profile(), situation.budget
-    validation = min(max(1, val_images), *(stage.batch_size for stage in stages))
-    peaks = [profile.peak(stage.name, stage.batch_size, validation) for stage in stages]
+def _with_memory(stages: tuple[StagePlan, ...], situation: Situation) -> tuple[StagePlan, ...]:
+    budget = situation.budget
+    smallest = min(stage.batch_size for stage in stages)
+    peaks = [situation.peak(stage.name, stage.batch_size, smallest) for stage in stages]
     return tuple(
         replace(
             stage,
@@ -148,14 +148,13 @@ def _with_memory(stages: tuple[StagePlan, ...], situation: Situation, val_images
 
 def _memory_warnings(plan: Plan, situation: Situation) -> Iterator[Message]:
     """A stage that was given a batch size in numbers and will probably not fit, with the number that would."""
-    budget, profile = situation.budget, situation.profile()
     for stage in plan.stages:
-        need, limit, name = stage.memory_estimate_bytes, budget.limit, stage.name
+        need, limit, name = stage.memory_estimate_bytes, situation.budget.limit, stage.name
         if need is None or limit is None or need <= limit:
             continue
 
         def fits(batch: int, name: StageName = name) -> bool:
-            return budget.fits(profile.peak(name, batch, batch))
+            return situation.fits(name, batch)
 
         fitting = largest_that_fits(fits, stage.batch_size)
         if fitting is None:

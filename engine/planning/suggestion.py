@@ -11,6 +11,7 @@ import numpy as np
 from engine.dataset.index import Dataset
 from engine.hardware import Hardware
 from engine.messages import Message, phrase
+from engine.plan import StageName
 from engine.planning.budget import Budget, budget_of
 from engine.planning.device import good_sixteen_bit
 from engine.planning.memory import MemoryProfile, memory_profile
@@ -34,6 +35,7 @@ class Situation:
     boxes: int
     """Most ground truth boxes in an image."""
     train_images: int
+    val_images: int
     precision: str
     budget: Budget
     sixteen_bit: str | None
@@ -42,6 +44,14 @@ class Situation:
     def profile(self) -> MemoryProfile:
         """The memory of this training."""
         return memory_profile(self.recipe, self.classes, self.boxes, self.budget.device_type, self.precision)
+
+    def peak(self, stage: StageName, batch: int, smallest_batch: int) -> int:
+        """Bytes that a stage takes at most; validation looks at `smallest_batch` images, or at all there are."""
+        return self.profile().peak(stage, batch, min(smallest_batch, max(1, self.val_images)))
+
+    def fits(self, stage: StageName, batch: int) -> bool:
+        """Whether a stage with this batch, and no smaller one in the other stage, finds room."""
+        return self.budget.fits(self.peak(stage, batch, batch))
 
     @property
     def most(self) -> int:
@@ -61,6 +71,7 @@ def situation_of(recipe: Recipe, dataset: Dataset, device: str, precision: str, 
         classes=len(dataset.classes),
         boxes=most_boxes(dataset),
         train_images=len(dataset.splits["train"]),
+        val_images=len(dataset.splits["val"]),
         precision=precision,
         budget=budget_of(hardware, device),
         sixteen_bit=good_sixteen_bit(device, hardware),
@@ -87,11 +98,11 @@ def suggest_batches(situation: Situation) -> Batches | None:
     The unfreeze batch is the largest that fits, up to what still makes enough steps of the data; the freeze batch is twice
     that, as far as it fits.
     """
-    profile = situation.profile()
+    most = situation.most
     if situation.freezes_only:
-        largest = largest_that_fits(_fits_in(situation, profile, "freeze"), situation.most)
+        largest = largest_that_fits(lambda batch: situation.fits("freeze", batch), most)
         return None if largest is None else Batches(_useful(situation, largest), _useful(situation, largest), largest)
-    largest = largest_that_fits(_fits_in(situation, profile, "unfreeze"), situation.most)
+    largest = largest_that_fits(lambda batch: situation.fits("unfreeze", batch), most)
     if largest is None:
         return None
     unfreeze = _useful(situation, largest)
@@ -100,10 +111,9 @@ def suggest_batches(situation: Situation) -> Batches | None:
 
 def fitting_freeze_batch(situation: Situation, unfreeze: int) -> int:
     """The largest freeze batch of 1 to 2 times `unfreeze` that fits; `unfreeze` where none does."""
-    profile = situation.profile()
 
     def fits(batch: int) -> bool:
-        return situation.budget.fits(profile.peak("freeze", batch, unfreeze))
+        return situation.budget.fits(situation.peak("freeze", batch, unfreeze))
 
     return largest_that_fits(fits, min(2 * unfreeze, situation.most), least=unfreeze) or unfreeze
 
@@ -117,10 +127,6 @@ def largest_that_fits(fits: Callable[[int], bool], most: int, least: int = LEAST
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
-
-
-def _fits_in(situation: Situation, profile: MemoryProfile, stage: Any) -> Callable[[int], bool]:
-    return lambda batch: situation.budget.fits(profile.peak(stage, batch, batch))
 
 
 def _useful(situation: Situation, largest: int) -> int:
@@ -147,34 +153,28 @@ def ways_to_fit(situation: Situation) -> tuple[Way, ...]:
 
     Where none of them suffices alone, the first of their sums that does; empty where nothing does.
     """
-    single = tuple(
-        way for way in _single_ways(situation) if situation.budget.limit is None or way.need <= situation.budget.limit
-    )
-    if single:
+    smaller = _smaller_input(situation)
+    alone = (_way(situation, change) for change in _changes(situation, smaller))
+    if single := tuple(way for way in alone if situation.budget.holds(way.need)):
         return single
     together: dict[str, Any] = {}
-    for change in _changes(situation):
+    for change in _changes(situation, None):
         together |= change
         way = _way(situation, together)
-        if situation.budget.limit is not None and way.need <= situation.budget.limit:
+        if situation.budget.holds(way.need):
             return (way,)
-        smaller = _smaller_input(_changed(situation, together))
-        if smaller is not None:
+        if (smaller := _smaller_input(_changed(situation, together))) is not None:
             return (_way(situation, together | smaller),)
     return ()
 
 
-def _single_ways(situation: Situation) -> Iterator[Way]:
-    for change in _changes(situation):
-        if "freeze_epoch" in change and (smaller := _smaller_input(situation)) is not None:
-            yield _way(situation, smaller)
-        yield _way(situation, change)
-
-
-def _changes(situation: Situation) -> Iterator[dict[str, Any]]:
+def _changes(situation: Situation, smaller: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Each change by itself, what changes least first; `smaller` is the input that fits, if there is one."""
     recipe = situation.recipe
     if situation.precision == "fp32" and situation.sixteen_bit is not None:
         yield {"precision": situation.sixteen_bit}
+    if smaller is not None:
+        yield smaller
     if recipe.start != "scratch" and not situation.freezes_only:
         yield {"freeze_train": True, "freeze_epoch": recipe.unfreeze_epoch}
     if recipe.network == "yolov4":
@@ -190,8 +190,7 @@ def _smaller_input(situation: Situation) -> dict[str, Any] | None:
         return tuple(max(32, round(side * steps / longer / 32) * 32) for side in (height, width))  # type: ignore[return-value]
 
     def fits(steps: int) -> bool:
-        changed = _changed(situation, {"input_shape": shape(steps)})
-        return situation.budget.limit is None or _need(changed) <= situation.budget.limit
+        return situation.budget.holds(_need(_changed(situation, {"input_shape": shape(steps)})))
 
     steps = largest_that_fits(fits, longer - 1, least=_LEAST_INPUT)
     return None if steps is None else {"input_shape": shape(steps)}
@@ -211,14 +210,10 @@ def _changed(situation: Situation, settings: dict[str, Any]) -> Situation:
     return replace(situation, recipe=recipe, precision=settings.get("precision", situation.precision))
 
 
-def need_of_least_batch(situation: Situation) -> int:
-    """Bytes that a batch of 2 needs in the stage that needs most, margin included."""
-    return _need(situation)
-
-
 def _need(situation: Situation) -> int:
-    stage: Any = "freeze" if situation.freezes_only else "unfreeze"
-    return situation.budget.need(situation.profile().peak(stage, LEAST_BATCH, LEAST_BATCH))
+    """Bytes that a batch of 2 needs in the stage that needs most, margin included."""
+    stage: StageName = "freeze" if situation.freezes_only else "unfreeze"
+    return situation.budget.need(situation.peak(stage, LEAST_BATCH, LEAST_BATCH))
 
 
 def does_not_fit(situation: Situation, device: str) -> Message:
@@ -232,7 +227,7 @@ def does_not_fit(situation: Situation, device: str) -> Message:
             "network": situation.recipe.network,
             "width": width,
             "height": height,
-            "need": gigabytes(need_of_least_batch(situation)),
+            "need": gigabytes(_need(situation)),
             "limit": gigabytes(situation.budget.limit or 0),
             "device": device,
             "ways": phrase("What would fit: {ways}.", ways=_either(ways))
