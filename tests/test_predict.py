@@ -196,17 +196,8 @@ def test_an_untrained_head_scores_under_five_percent_on_the_sample_set(tmp_path:
     dataset = open_dataset(draw_sample(tmp_path, 30))
     torch.manual_seed(seed)
     network = build_network("yolov4-tiny", len(SAMPLE_CLASSES))
-    scores = evaluate(
-        network,
-        dataset,
-        "train",
-        classes=SAMPLE_CLASSES,
-        input_shape=(320, 320),
-        batch_size=8,
-        device=CPU,
-        precision="fp32",
-        workers=0,
-    ).scores
+    info = info_of(network, SAMPLE_CLASSES, (320, 320))
+    scores = evaluate(network, info, dataset, "train", batch_size=8, device=CPU, workers=0).scores
     assert scores.images == 24
     assert scores.map50 < 0.05
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
-from engine.dataset.letterbox import Preprocessing
 from engine.dataset.loader import Batch, CachedImages, validation_batches
 from engine.evaluation.detect import EVALUATION_CONFIDENCE, detections
 from engine.evaluation.metrics import Scorer, Scores
 from engine.messages import bad_input, listed
 from engine.network.decode import decode
+from engine.network.own_weights import WeightsInfo
 from engine.network.precision import autocast, network_input
 from engine.network.yolov4 import Detector
 
@@ -33,27 +33,23 @@ class Evaluation:
 @torch.inference_mode()
 def evaluate(
     network: Detector,
+    info: WeightsInfo,
     dataset: Dataset,
     split: str,
     *,
-    classes: Sequence[str],
-    input_shape: tuple[int, int],
-    preprocessing: Preprocessing = "letterbox",
     batch_size: int,
     device: torch.device,
-    precision: str,
-    workers: int,
+    precision: str = "fp32",
+    workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Score `network` on every image of `split` once.
 
     Args:
         network: the weights to score, put into evaluation mode and onto `device`.
+        info: what stands with those weights: their classes, input shape and preprocessing.
         dataset: its class names must all be among the weights'.
         split: train, val or test.
-        classes: what the weights can find, in their order.
-        input_shape: height and width of the input.
-        preprocessing: how pictures become input.
         batch_size: images at a time.
         device: where to compute.
         precision: fp32, bf16 or fp16.
@@ -66,19 +62,20 @@ def evaluate(
     total = len(dataset.splits[split])
     if total == 0:
         raise bad_input("evaluate.empty_split", "--split {split}: the data set has no images in it.", split=split)
-    numbers = _class_numbers(dataset, classes)
+    numbers = _class_numbers(dataset, info.classes)
     network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scorer = Scorer(classes)
+    scorer = Scorer(info.classes)
     skipped: list[UnreadableImage] = []
     done = 0
     images = CachedImages(dataset)
-    with closing(validation_batches(images, split, input_shape, batch_size, workers, preprocessing)) as batches:
+    looked_at = validation_batches(images, split, info.input_shape, batch_size, workers, info.preprocessing)
+    with closing(looked_at) as batches:
         for batch in batches:
             skipped.extend(batch.skipped)
             if batch.indices:
                 with autocast(device, precision):
                     raw = network(network_input(batch.images, device))
-                score_batch(scorer, batch, decode(raw, network.levels, input_shape), numbers)
+                score_batch(scorer, batch, decode(raw, network.levels, info.input_shape), numbers)
             done += len(batch.indices) + len(batch.skipped)
             if progress is not None:
                 progress(done, total)

@@ -59,19 +59,8 @@ def outcome_of(run: Path, trained: Trained, progress: Callable[[int, int], None]
     split = next((name for name in ("val", "test", "train") if len(dataset.splits[name])), "train")
     network, info = network_of_weights(weights)
     device = device_named(plan.device.partition(":")[0])
-    evaluation = evaluate(
-        network,
-        dataset,
-        split,
-        classes=info.classes,
-        input_shape=info.input_shape,
-        preprocessing=info.preprocessing,
-        batch_size=min(stage.batch_size for stage in plan.stages),
-        device=device,
-        precision="fp32",
-        workers=2,
-        progress=progress,
-    )
+    batch = min(stage.batch_size for stage in plan.stages)
+    evaluation = evaluate(network, info, dataset, split, batch_size=batch, device=device, progress=progress)
     # Pictures with many objects tell more than those with none.
     numbers = sorted(dataset.splits[split].tolist(), key=lambda image: -len(dataset.boxes_of(image)[1]))
     pictures = [dataset.path(image) for image in numbers[:MOST_PICTURES]]

@@ -53,17 +53,7 @@ def score(
         )
     network, info = network_of_weights(weights)
     return evaluate(
-        network,
-        dataset,
-        split,
-        classes=info.classes,
-        input_shape=info.input_shape,
-        preprocessing=info.preprocessing,
-        batch_size=batch_size,
-        device=device_named(device),
-        precision="fp32",
-        workers=2,
-        progress=progress,
+        network, info, dataset, split, batch_size=batch_size, device=device_named(device), progress=progress
     )
 
 

@@ -19,11 +19,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from engine.dataset.loader import Batch, CachedImages, training_batches
+from engine.files import write_whole
 from engine.hardware import Hardware, probe
-from engine.plan import Plan, plan_from_json
+from engine.network.yolov4 import build_network
+from engine.plan import Plan, StagePlan, open_source, plan_from_json
 from engine.planning.budget import CUDA_CONTEXT
 from engine.planning.children import KILLED, ask_child, identity_of
 from engine.planning.remembered import program, recall, remember
+from engine.planning.suggestion import most_boxes
+from engine.training.control import Control
+from engine.training.exactness import exact
+from engine.training.learner import Learner
+from engine.training.memory import is_out_of_memory
+from engine.training.validation import validate
 
 _KIND = "rehearsals"
 _TIMEOUT = 900.0
@@ -97,15 +108,6 @@ def _key(plan: Plan, hardware: Hardware) -> dict[str, Any]:
 
 def perform(plan: Plan) -> Rehearsal:
     """The rehearsal itself, in the process that asks; the plan's first stages come first, as they will."""
-    import torch
-
-    from engine.dataset.loader import CachedImages
-    from engine.network.yolov4 import build_network
-    from engine.plan import open_source
-    from engine.training.exactness import exact
-    from engine.training.learner import Learner
-    from engine.training.memory import is_out_of_memory
-
     dataset = open_source(plan.data, plan.recipe.seed)
     device = torch.device(plan.device)
     torch.manual_seed(plan.recipe.seed)
@@ -120,7 +122,7 @@ def perform(plan: Plan) -> Rehearsal:
             images = CachedImages(dataset)
             for stage in plan.stages:
                 stage_name = stage.name
-                found = _rehearse_stage(found, plan, stage.name, learner, images, context)
+                found = _rehearse_stage(found, plan, stage, learner, images, context)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -131,16 +133,11 @@ def perform(plan: Plan) -> Rehearsal:
     return found
 
 
-def _rehearse_stage(found: Rehearsal, plan: Plan, name: str, learner: Any, images: Any, context: int) -> Rehearsal:
+def _rehearse_stage(
+    found: Rehearsal, plan: Plan, stage: StagePlan, learner: Learner, images: CachedImages, context: int
+) -> Rehearsal:
     """Three whole steps with as many boxes in an image as there will ever be, then a validation batch."""
-    import torch
-
-    from engine.dataset.loader import training_batches
-    from engine.planning.suggestion import most_boxes
-    from engine.training.control import Control
-    from engine.training.validation import validate
-
-    recipe, stage = plan.recipe, next(stage for stage in plan.stages if stage.name == name)
+    recipe = plan.recipe
     learner.enter(stage.name)
     boxes, seconds = most_boxes(images.dataset), []
     wanted = min(STEPS, stage.steps_per_epoch)
@@ -161,18 +158,16 @@ def _rehearse_stage(found: Rehearsal, plan: Plan, name: str, learner: Any, image
     validation = (time.monotonic() - began) / looked_at if looked_at else None
     return replace(
         found,
-        step_seconds={**found.step_seconds, name: sum(timed) / len(timed)},
+        step_seconds={**found.step_seconds, stage.name: sum(timed) / len(timed)},
         validation_seconds=validation,
         peak_bytes=found.peak_bytes
         if learner.device.type != "cuda"
-        else {**found.peak_bytes, name: context + torch.cuda.max_memory_reserved(learner.device)},
+        else {**found.peak_bytes, stage.name: context + torch.cuda.max_memory_reserved(learner.device)},
     )
 
 
-def _with_boxes(batch: Any, boxes: int) -> Any:
+def _with_boxes(batch: Batch, boxes: int) -> Batch:
     """The batch with its truth padded to so many boxes: every operation then takes the memory that they would."""
-    import torch
-
     missing = torch.zeros(len(batch.targets), max(0, boxes - batch.targets.shape[1]), 5)
     missing[..., 4] = -1
     return replace(batch, targets=torch.cat((batch.targets, missing), dim=1))
@@ -180,8 +175,6 @@ def _with_boxes(batch: Any, boxes: int) -> Any:
 
 def _context_bytes(plan: Plan) -> int:
     """What a process takes of a card before its first tensor of any size."""
-    import torch
-
     if not plan.device.startswith("cuda"):
         return 0
     device = torch.device(plan.device)
@@ -193,12 +186,8 @@ def _context_bytes(plan: Plan) -> int:
     return max(0, card.memory_free - free_now)
 
 
-def _seconds_to_save(learner: Any, workspace: Path) -> float:
+def _seconds_to_save(learner: Learner, workspace: Path) -> float:
     """How long a checkpoint takes on the run's own disk."""
-    import torch
-
-    from engine.files import write_whole
-
     logs = workspace / "logs"
     began = time.monotonic()
     with tempfile.TemporaryDirectory(dir=logs if logs.is_dir() else workspace, prefix=".rehearsal") as folder:

@@ -13,9 +13,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from engine.hardware import Hardware
+from engine.network.yolov4 import build_network
 from engine.planning.children import ask_child, identity_of
 from engine.planning.remembered import program, recall, remember
+from engine.planning.synthetic import synthetic_batch
+from engine.recipe import make_recipe
+from engine.training.learner import Learner
 
 _KIND = "self_tests"
 _TIMEOUT = 120.0
@@ -50,13 +56,6 @@ def passes(answer: Mapping[str, Any], device: str) -> bool:
 
 def compare(device: str, network: str, precision: str, side: int = 224) -> dict[str, Any]:
     """Loss, gradients and seconds of a step in `precision` and in fp32 from the same random weights and images."""
-    import torch
-
-    from engine.network.yolov4 import build_network
-    from engine.planning.synthetic import synthetic_batch
-    from engine.recipe import make_recipe
-    from engine.training.learner import Learner
-
     recipe = make_recipe({"network": network, "input_shape": [side, side]})
     answer: dict[str, Any] = {}
     for name, prefix in (("fp32", "fp32_"), (precision, "")):
@@ -80,8 +79,5 @@ def _key(device: str, hardware: Hardware, network: str, precision: str) -> dict[
 
 
 if __name__ == "__main__":
-    from engine.hardware import avoid_broken_amx
-
-    avoid_broken_amx()
     asked = json.loads(sys.stdin.read())
     sys.stdout.write(json.dumps(compare(asked["device"], asked["network"], asked["precision"])) + "\n")
