@@ -10,7 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -18,34 +18,25 @@ import pytest
 
 from engine.messages import BadInput
 from engine.network.download import KNOWN, Address, Cancelled, KnownFile, Patience, WheelMember, fetch, find, known_file
+from tests.local_server import LocalServer, Quiet
 
 CONTENT = np.random.default_rng(1).bytes(1_500_000)
 SIZE = len(CONTENT)
 HASTY = Patience(silence=0.6, window=0.4, least=1_000_000)
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Answers by path; remembers what it was asked."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.asked: list[tuple[str, str | None]] = []
-        self.closing = threading.Event()
         self.breaks = 0
 
-    def address(self, path: str) -> Address:
-        return Address(f"http://127.0.0.1:{self.server_port}/{path}")
 
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
@@ -101,13 +92,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    server = Server()
+    with server.serving():
         yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from textual.pilot import Pilot
 from engine.network.known_files import KNOWN, Address
 from engine.network.own_weights import info_of, save_weights
 from engine.network.yolov4 import build_network
+from tests.local_server import LocalServer, Quiet
 from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
@@ -38,24 +38,17 @@ def darknet_bytes() -> bytes:
     return header + bytes(OFFICIAL.bytes - len(header))
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Gives one file, whole or only its first half until it closes."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, content: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.content = content
         self.halting = False
-        self.closing = threading.Event()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(Quiet, BaseHTTPRequestHandler):
     server: Server
-
-    def log_message(self, *args: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         content = self.server.content
@@ -74,16 +67,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """The only place that the official tiny weights can be had from."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     content = darknet_bytes()
-    with Server(content) as server:
-        address = Address(f"http://127.0.0.1:{server.server_port}/yolov4-tiny.weights")
-        served = replace(OFFICIAL, sha256=hashlib.sha256(content).hexdigest(), sources=(address,))
-        monkeypatch.setitem(KNOWN, OFFICIAL.name, served)  # type: ignore[arg-type]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+    server = Server(content)
+    served = replace(
+        OFFICIAL, sha256=hashlib.sha256(content).hexdigest(), sources=(server.address("yolov4-tiny.weights"),)
+    )
+    monkeypatch.setitem(KNOWN, OFFICIAL.name, served)  # type: ignore[arg-type]
+    with server.serving():
         yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 def said(app: Freezetui, where: str) -> str:
