@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
@@ -18,16 +18,14 @@ from engine.dataset.formats.signs import LABEL_SUFFIXES, data_sets_near
 from engine.messages import BadInput, printable
 from engine.plan import DataSource
 from tui.data_look import SAMPLE, DataLook, check_data, open_data, pictures_drawn, source_at
-from tui.data_said import FORMATS, continuations, disagreement, path_help, summary, understood
+from tui.data_said import FORMATS, continuations, path_help
 from tui.inquiry import Inquiry
 from tui.screens.class_names import ClassNamesScreen, NamesChosen
 from tui.screens.folder_picker import FolderPicker
 from tui.screens.step import Step
 from tui.text import N_, _, counted
 from tui.typed_path import TypedPath, look_at_typed
-from tui.widgets.class_bars import Bar, ClassBars
-from tui.widgets.findings import FindingsPanel
-from tui.widgets.labelled_pictures import LabelledPictures
+from tui.widgets.data_set_panel import DataSetPanel
 from tui.widgets.path_field import PathField
 from tui.widgets.words import Words
 
@@ -62,16 +60,7 @@ class DataStep(Step):
     DataStep #where Words { width: auto; padding-right: 1; }
     DataStep #said { height: 1; color: $text-muted; }
     DataStep #said.-wrong { color: $error; }
-    DataStep #intro { height: auto; color: $text-muted; padding-top: 1; }
-    DataStep #looked { height: 1fr; }
-    DataStep #about { width: 1fr; padding-right: 1; }
-    DataStep #about Words { height: auto; }
-    DataStep #classes { border-top: solid $primary-muted; border-title-color: $foreground; }
-    DataStep #picture { width: 36; border: round $primary-muted; border-title-color: $foreground; border-subtitle-color: $foreground 60%; }
     DataStep.-wide #picture { width: 1fr; }
-    DataStep.-unknown #looked { display: none; }
-    DataStep.-unknown FindingsPanel { height: 1fr; max-height: 100%; border-top: none; color: $error; }
-    DataStep.-untouched FindingsPanel { display: none; }
     """
 
     def __init__(self) -> None:
@@ -99,21 +88,16 @@ class DataStep(Step):
             yield Words(_("Folder"))
             yield PathField(self.state.data or "", holds_labels, explanation=path_help(), id="path")
         yield Words(id="said")
-        yield Words(understood(), id="intro")
-        with Horizontal(id="looked"):
-            with Vertical(id="about"):
-                yield Words(id="summary")
-                yield ClassBars(id="classes")
-            yield LabelledPictures(id="picture")
-        yield FindingsPanel(id="findings")
+        yield DataSetPanel(id="data-set")
+
+    @property
+    def _panel(self) -> DataSetPanel:
+        return self.query_one(DataSetPanel)
 
     def on_mount(self) -> None:
         """Go on with what was entered; else suggest what lies here."""
-        super().on_mount()
         self._workspace = self.wizard.workspace
         self._suggested = next((str(path) for path in data_sets_near(self._workspace.absolute())), SAMPLE)
-        self.query_one("#classes").border_title = _("Boxes of each class") + "  F6"
-        self.add_class("-unknown", "-untouched")
         field = self.query_one("#path", PathField)
         field.placeholder = printable(Path(self._suggested).name)
         field.focus()
@@ -172,8 +156,7 @@ class DataStep(Step):
         self._wanted = source
         self.state.data, self.state.format = source.path, source.format
         self.state.classes_file, self.state.mapping = source.classes_file, dict(source.mapping)
-        self.remove_class("-untouched")
-        self.query_one("#intro").display = False
+        self._panel.wait()
         self._say_format(source)
         self._opening.ask(source)
         self._suggest()
@@ -183,28 +166,19 @@ class DataStep(Step):
         self._opening.drop()
         self._checking.drop()
         self._wanted = self._look = self._refusal = self._progress = None
-        self.query_one("#findings", FindingsPanel).clear()
-        self.add_class("-unknown")
+        self._panel.forget()
 
     def _opened(self, look: DataLook) -> None:
         self._look = self.wizard.opened = look
         self._say_format(look.source)
-        self.query_one("#intro").display = False
-        self.remove_class("-unknown", "-untouched")
-        dataset = look.dataset
-        self.query_one("#summary", Words).say(summary(look))
-        counts = dataset.box_counts().items()
-        bars = [Bar(name, count, colour) for (name, count), colour in zip(counts, look.colours, strict=True)]
-        self.query_one("#classes", ClassBars).show(bars)
-        self.query_one("#picture", LabelledPictures).browse(dataset)
-        self._show_findings(look)
+        self._panel.show(look)
         if look.findings is None:
             self._checking.ask(look)
         self._suggest()
 
     def _refuse(self, error: BadInput) -> None:
         self._refusal = error
-        self.query_one("#findings", FindingsPanel).refuse(error)
+        self._panel.refuse(error)
         self._suggest()
 
     # What is wrong with it
@@ -222,16 +196,7 @@ class DataStep(Step):
             return
         self._progress = None
         self._look = self.wizard.opened = look
-        self._show_findings(look)
-
-    def _show_findings(self, look: DataLook) -> None:
-        panel = self.query_one("#findings", FindingsPanel)
-        panel.border_title = _("Findings")
-        found = look.dataset.findings if look.findings is None else look.findings
-        if look.findings is None and not found:
-            panel.clear()
-        else:
-            panel.show([*disagreement(look), *found])
+        self._panel.show_findings(look)
 
     @property
     def _drawing(self) -> bool:
@@ -243,12 +208,11 @@ class DataStep(Step):
         if self._drawing and self._refusal is None:
             self._suggest()
         if self._progress is not None and self._look is not None and self._look.findings is None:
-            done, of = self._progress
-            self.query_one("#findings").border_title = _("Checking the pictures: {done} of {of}", done=done, of=of)
+            self._panel.show_progress(*self._progress)
 
     def action_turn(self, by: int) -> None:
         """Another picture."""
-        self.query_one("#picture", LabelledPictures).turn(by)
+        self._panel.turn(by)
 
     # Other ways to a data set, and its names
 

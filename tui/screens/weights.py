@@ -86,7 +86,6 @@ class WeightsStep(Step):
 
     def on_mount(self) -> None:
         """Preselect what was chosen, else the whole network."""
-        super().on_mount()
         self._workspace = self.wizard.workspace
         self._start = self.state.start or "whole"
         self.query_one("#files").border_title = _("Start from")
