@@ -22,7 +22,8 @@ from engine.training.control import Control
 from engine.training.exactness import exact
 from engine.training.journal import Journal
 from engine.training.memory import give_back, is_out_of_memory
-from engine.training.trainer import HalfDone, LossBroke, Trainer
+from engine.training.step_reports import LossBroke
+from engine.training.trainer import HalfDone, Trainer
 
 OnOutOfMemory = Literal["stop", "retry", "accumulate"]
 """What follows when memory runs out: the end, or smaller batches; `accumulate` adds up as many of them as give the old step."""

@@ -7,12 +7,10 @@ batches; everything it needs to go on exactly is in its checkpoint.
 from __future__ import annotations
 
 import copy
-import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,10 +30,8 @@ from engine.events import (
     Paused,
     Resumed,
     StageStarted,
-    Step,
     Stopped,
 )
-from engine.hardware import process_memory_bytes
 from engine.network.yolov4 import Detector
 from engine.plan import Plan, StagePlan
 from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS
@@ -44,6 +40,7 @@ from engine.training.control import Control
 from engine.training.keeping import keep_weights, note_best
 from engine.training.learner import Learner, NotFinite
 from engine.training.schedule import fitted_stage, schedule_of
+from engine.training.step_reports import LossBroke, StepReports
 from engine.training.validation import StopAsked, validate
 
 CHECKPOINT_SECONDS = 180.0
@@ -52,25 +49,8 @@ CHECKPOINT_SECONDS = 180.0
 Phase = Literal["training", "validation"]
 
 
-class LossBroke(Exception):
-    """The loss of `batches`, or what a step made of the weights, is infinite or not a number."""
-
-    def __init__(self, batches: list[Batch]) -> None:
-        super().__init__("the loss is not finite")
-        self.indices = tuple(index for batch in batches for index in batch.indices)
-
-
 class HalfDone(Exception):
     """A step failed after it had begun to change weights."""
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A step whose losses are still on the device: on a GPU they are fetched one step later, so that nothing waits."""
-
-    event: Step
-    parts: Tensor
-    batches: list[Batch]
 
 
 class Trainer:
@@ -97,7 +77,7 @@ class Trainer:
         self.learner = Learner(plan.recipe, moved, self.device, plan.precision, plan.total_steps)
         self.progress = Progress(epoch=plan.stages[0].first_epoch)
         self.schedule = schedule_of(self.recipe, plan.stages)
-        self._pending: deque[_Pending] = deque()
+        self.reports = StepReports(self.device)
         self._saved_at = time.monotonic()
         self.phase: Phase = "training"
         if checkpoint is not None:
@@ -216,9 +196,8 @@ class Trainer:
                 self._advance(group)
                 seconds = time.monotonic() - began
                 self.progress.epoch_seconds += seconds
-                event = self._event(steps, lr, seconds, waited)
-                self._pending.append(_Pending(event, parts, group))
-                yield from self._report(keep=0 if self.device.type == "cpu" else 1)
+                self.reports.add(self.stage, self.progress, steps, lr, seconds, waited, parts, group)
+                yield from self._report(keep=self.reports.kept)
                 for skipped in (image for batch in group for image in batch.skipped):
                     yield ImageSkipped(image=str(skipped.path), reason=str(skipped.message))
                 if self.control.pause_asked or self.control.stop_asked:
@@ -244,38 +223,12 @@ class Trainer:
         self.progress.total_steps += 1
         self.progress.seen += sum(len(batch.indices) for batch in group)
 
-    def _event(self, steps: int, lr: float, seconds: float, waited: float) -> Step:
-        images = self.stage.batch_size * self.stage.accumulate
-        return Step(
-            stage=self.stage.name,
-            epoch=self.progress.epoch,
-            step=self.progress.step - 1,
-            steps=steps,
-            loss=math.nan,
-            box=math.nan,
-            objectness=math.nan,
-            classes=math.nan,
-            lr=lr,
-            images_per_second=images / max(seconds, 1e-9),
-            data_wait=waited / max(seconds, 1e-9),
-            memory_bytes=self._memory(),
-        )
-
-    def _memory(self) -> int:
-        if self.device.type == "cuda":
-            return torch.cuda.memory_reserved(self.device)
-        return process_memory_bytes()
-
     def _report(self, keep: int) -> Iterator[Event]:
         """The events of steps whose losses have arrived, leaving `keep` of them on the device."""
-        while len(self._pending) > keep:
-            done = self._pending.popleft()
-            values = done.parts.tolist()
-            if not all(map(math.isfinite, values)):
-                raise LossBroke(done.batches)
-            self.progress.sums = [a + b for a, b in zip(self.progress.sums, values, strict=True)]
-            loss, box, objectness, classes = values
-            yield replace(done.event, loss=loss, box=box, objectness=objectness, classes=classes)
+        for event in self.reports.arrived(keep):
+            parts = (event.loss, event.box, event.objectness, event.classes)
+            self.progress.sums = [a + b for a, b in zip(self.progress.sums, parts, strict=True)]
+            yield event
 
     # Wishes, and memory that ran out
 
@@ -363,7 +316,7 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back, or on, to the moment of a checkpoint."""
-        self._pending.clear()
+        self.reports.clear()
         self.progress = copy.deepcopy(checkpoint.progress)
         self.learner.restore(checkpoint.network, checkpoint.ema, checkpoint.optimizer, checkpoint.scaler)
 
