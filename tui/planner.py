@@ -75,7 +75,7 @@ class Planner:
             BadInput: something in it cannot work.
         """
         from engine.planning.advice import advised_steps, counted_steps
-        from engine.planning.device import test_sixteen_bit
+        from engine.planning.device import try_sixteen_bit
         from engine.planning.resolve import make_plan
         from engine.planning.suggestion import situation_of, suggest_batches
         from engine.recipe import make_recipe
@@ -84,7 +84,7 @@ class Planner:
         source = located(wish.source, wish.workspace)
         dataset = self._open(source, recipe.seed)
         if self._self_test:
-            test_sixteen_bit(recipe, wish.hardware)
+            try_sixteen_bit(recipe, wish.hardware)
         plan = make_plan(recipe, dataset, source, wish.hardware, wish.workspace)
         situation = situation_of(recipe, dataset, plan.device, plan.precision, wish.hardware)
         return Proposed(

@@ -76,7 +76,7 @@ def choose_precision(recipe: Recipe, device: str, hardware: Hardware) -> Precisi
     return wanted
 
 
-def test_sixteen_bit(recipe: Recipe, hardware: Hardware) -> None:
+def try_sixteen_bit(recipe: Recipe, hardware: Hardware) -> None:
     """Find out, once for each device and network, whether 16-bit works there, where "auto" would take it (some seconds).
 
     Raises:
