@@ -29,6 +29,8 @@ OnOutOfMemory = Literal["stop", "retry", "accumulate"]
 """What follows when memory runs out: the end, or smaller batches; `accumulate` adds up as many of them as give the old step."""
 
 MOST_RETRIES = 3
+CARD_STOPPED = "train.card_stopped"
+"""Code of the event where the device failed, not the training."""
 
 
 @dataclass(slots=True)
@@ -128,6 +130,9 @@ class _Supervision:
         except Exception as error:
             if is_out_of_memory(error):
                 return True  # without the error: its traceback still holds the step's tensors
+            if stopped_working(error):
+                yield self._say(self._failed(CARD_STOPPED, str(_card_stopped(self.trainer, error)), 2))
+                return False
             yield self._say(self._failed("defect", f"{type(error).__name__}: {error}", 1))
             raise
         return False
@@ -226,6 +231,29 @@ def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
         during=trainer.phase,
         checkpoint=checkpoint,
         message=str(message),
+    )
+
+
+def stopped_working(error: Exception) -> bool:
+    """Whether the device itself failed: fallen off the bus, reset, its driver gone. The process cannot use it any more."""
+    signs = ("CUDA error", "CUDNN_STATUS_", "CUBLAS_STATUS_", "NCCL")
+    return isinstance(error, torch.AcceleratorError) or (
+        type(error) is RuntimeError and any(sign in str(error) for sign in signs)
+    )
+
+
+def _card_stopped(trainer: Trainer, error: Exception) -> Message:
+    return Message(
+        CARD_STOPPED,
+        "{device} stopped working in epoch {epoch}, step {step} ({reason}). The last checkpoint is good. Start anew (the machine "
+        "too, if the card stays away) and go on with: {command}",
+        {
+            "device": str(trainer.device),
+            "epoch": trainer.progress.epoch + 1,
+            "step": trainer.progress.step + 1,
+            "reason": str(error).partition("\n")[0],
+            "command": f"freezetui resume {trainer.run.name}",
+        },
     )
 
 

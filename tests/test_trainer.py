@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.events import Event, LossNotFinite, StageStarted
+from engine.events import Event, Failed, LossNotFinite, StageStarted
 from engine.launch import exit_code, resume, start
 from engine.network.weights import read_weights
 from engine.recipe import load_recipe
@@ -17,6 +17,7 @@ from engine.runs import list_runs, load_plan
 from engine.training import learner as learning
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
+from tests.failing_card import card_failing_at
 from tests.small_training import plan_and_dataset, prepare
 
 
@@ -75,6 +76,23 @@ def test_a_loss_that_is_no_number_stops_names_the_images_and_leaves_a_good_check
     run = Path(list_runs(workspace)[0].path)
     assert all(tensor.isfinite().all() for tensor in load_newest(run).network.values())
     assert list_runs(workspace)[0].state == "loss_not_finite"
+
+
+def test_a_card_that_stops_working_is_no_defect_and_the_run_can_go_on(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, dataset = plan_and_dataset(workspace)
+    monkeypatch.setattr(learning, "loss_of", card_failing_at(5))
+    events = list(start(plan, Control(), dataset))
+    failed = events[-1]
+    assert isinstance(failed, Failed)
+    assert (failed.code, exit_code(failed)) == ("train.card_stopped", 2)
+    assert "unspecified launch failure)" in failed.message
+    assert "freezetui resume loss_" in failed.message
+    monkeypatch.undo()
+    (run,) = list_runs(workspace)
+    assert run.state == "failed"
+    assert exit_code(list(resume(Path(run.path), Control(), workspace=workspace))[-1]) == 0
 
 
 @pytest.mark.parametrize(

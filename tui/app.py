@@ -54,7 +54,7 @@ class Freezetui(App[int]):
         Binding("ctrl+q", "quit", N_("quit"), show=False, priority=True),
     ]
 
-    hardware: reactive[Hardware | None] = reactive(None)
+    hardware: reactive[Hardware | None] = reactive(None, repaint=False)
     """The latest look; screens watch it."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Freezetui(App[int]):
         """What was agreed to in Review; Train begins with it."""
         self.warming = threading.Thread(target=self._warm, name="warming", daemon=True)
         """Imports the engine; nobody waits for its end."""
-        self._live = LiveHardware(workspace, self._looked, torch_build)
+        self._live = LiveHardware(workspace, self._looked, lambda: self.trains, torch_build)
         self._leaving: int | None = None
         """The exit code, where only a training that is being stopped keeps the wizard from ending."""
         self._left_path_at: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,9 @@ Phase = Literal["preparing", "training", "pausing", "paused", "stopping", "ended
 Begin = Callable[["Control"], Iterator[Event]]
 
 MOST_LOGGED = 1000
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which Python's threads give way to one that waits, while it trains. Each of a step's thousands of
+operations waits so long while the screen is drawn; Python's own five milliseconds would make a step wait for all of it."""
 
 
 def after_out_of_memory(event: OutOfMemory) -> tuple[dict[str, Any] | None, OnOutOfMemory]:
@@ -176,6 +180,8 @@ class TrainingSession:
     # The thread
 
     def _work(self, begin: Begin) -> None:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL)
         try:
             while True:
                 self._follow(begin)
@@ -186,6 +192,7 @@ class TrainingSession:
                 self._next, self._stop_asked = None, False
                 self.course, self.phase, self.last = Course(), "preparing", None
         finally:
+            sys.setswitchinterval(usual)
             self._control = None
             gc.collect()  # networks hold circles; what comes next needs their memory
             self.phase = "ended"

@@ -53,6 +53,12 @@ def way_on(session: TrainingSession, wizard: Freezetui) -> WayOn:
             return _after_out_of_memory(session.last, session, wizard)
         case LossNotFinite():
             return _after_broken_loss(session.last, session, wizard)
+        case Failed(code="train.card_stopped", message=message):
+            # What a card that failed leaves behind in a process cannot be mended; a new process begins afresh.
+            more = _(
+                "Only a new start can use the card again; Runs goes on then. What happened: {reason}", reason=message
+            )
+            return WayOn(ending(session.last), _("Enter quits."), lambda: wizard.leave(0), more)
         case Failed() if session.last.code != "defect":
             return _from_last_checkpoint(session, ending(session.last))
     reason = session.defect or _("unknown")

@@ -15,7 +15,7 @@ from engine.dataset.index import SPLITS, Dataset
 from engine.evaluation.draw import drawn
 from engine.evaluation.evaluate import Evaluation, evaluate
 from engine.evaluation.predict import Prediction, find_pictures, predict
-from engine.messages import bad_input, nearest, printable
+from engine.messages import BadInput, bad_input, nearest, printable
 from engine.network.weights import network_of_weights
 
 _WRITABLE = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -76,6 +76,30 @@ def look(
             save.mkdir(parents=True, exist_ok=True)
             encode_image(_free_name(save, found.path, taken), drawn(found.pixels, found.found, found.classes))
         yield Look(found.to_json(), _text(found))
+
+
+class Finder:
+    """Weights kept ready at work, for pictures that are asked for one by one."""
+
+    def __init__(self, weights: Path, device: str = "auto") -> None:
+        """Load the weights.
+
+        Raises:
+            BadInput: the weights or the device cannot be used.
+        """
+        self._network, self._info = network_of_weights(weights)
+        self._device = device_named(device)
+
+    def look_at(self, picture: Path) -> Prediction:
+        """What is in a picture, at the weights' own threshold.
+
+        Raises:
+            BadInput: the picture cannot be read.
+        """
+        found = next(predict(self._network, self._info, [picture], device=self._device, precision="fp32"))
+        if isinstance(found, UnreadableImage):
+            raise BadInput(found.message) from found
+        return found
 
 
 def device_named(device: str) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,13 +12,20 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from engine.runs import is_running, list_runs, only_trainer
+from engine.network.own_weights import info_of, save_weights
+from engine.network.yolov4 import build_network
+from engine.runs import BEST_WEIGHTS, is_running, list_runs, only_trainer
 from tests.small_training import child_environment
 from tests.tui.driving import drive, shown, until
 from tests.tui.training import PATIENCE, over, steps, trained_run, workspace_with_data
+from tests.tui.untranslated import untranslated
 from tui.app import Freezetui
+from tui.screens.comparison import ComparisonScreen
+from tui.screens.prediction import PredictionScreen
 from tui.screens.question import QuestionScreen
 from tui.screens.runs import RunsStep
+from tui.widgets.path_field import PathField
+from tui.widgets.picture import UPPER
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +109,91 @@ def test_deleting_asks_and_then_removes_the_folder(workspace: Path) -> None:
         await until(pilot, lambda: app.state.place == "review")
 
     drive(workspace, script, place="runs", furthest="review", run=str(run))
+
+
+@pytest.fixture
+def two(workspace: Path) -> tuple[Path, Path]:
+    """The same run twice, the second with another seed."""
+    one = only(workspace)
+    other = one.with_name("loss_2031_01_01_00_00_00")
+    shutil.copytree(one, other)
+    plan = json.loads((other / "plan.json").read_text(encoding="utf-8"))
+    plan["recipe"]["seed"] = 77
+    (other / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    return one, other
+
+
+@pytest.mark.parametrize("language", ["en", "pseudo"])
+def test_two_runs_stand_side_by_side_with_what_differs(workspace: Path, two: tuple[Path, Path], language: str) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: all(run.name in shown(app) for run in two))
+        await pilot.press("m")
+        await until(pilot, lambda: "●" in shown(app))
+        await pilot.press("m")  # the same run: it is marked no more
+        await until(pilot, lambda: "●" not in shown(app))
+        await pilot.press("m", "down", "m")
+        await until(pilot, lambda: isinstance(app.screen, ComparisonScreen) and "seed" in shown(app))
+        (row,) = (line for line in shown(app).splitlines() if "seed" in line)
+        assert row.split()[1:4] == ["seed", "77", "11"]
+        assert "freeze_batch_size" not in shown(app)
+        if language == "pseudo":
+            names = (workspace, *(run.name for run in two), "seed")
+            assert untranslated(app.screen, data=names) == {}
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, RunsStep))
+
+    drive(workspace, script, size=(120, 40), place="runs", furthest="review", language=language)
+
+
+@pytest.fixture
+def taught(workspace: Path) -> Path:
+    """The run, with weights that know nothing and so find nothing."""
+    run = only(workspace)
+    network = build_network("yolov4-tiny", 3)
+    save_weights(run / BEST_WEIGHTS, network, info_of(network, ("circle", "square", "triangle"), (64, 64)))
+    return run
+
+
+def test_the_weights_look_at_pictures_of_the_users(workspace: Path, taught: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "own [pictures]"
+    folder.mkdir()
+    for number, path in enumerate(sorted((workspace / "data").rglob("*.jpg"))[:2]):
+        shutil.copy(path, folder / f"{number}.jpg")
+    (folder / "broken.png").write_bytes(b"no picture")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, PredictionScreen))
+        field = app.screen.query_one(PathField)
+        assert field.value == "elsewhere"  # the data set, by suggestion
+        await pilot.press("enter")
+        await until(pilot, lambda: "there is no such picture or folder" in shown(app))
+        field.value = str(folder)
+        await pilot.press("enter")
+        await until(pilot, lambda: "1/3" in shown(app) and UPPER in shown(app), PATIENCE)
+        await pilot.press("enter")
+        await until(pilot, lambda: "2/3" in shown(app) and "1.jpg" in shown(app), PATIENCE)
+        await pilot.press("f5")
+        await until(pilot, lambda: "3/3" in shown(app) and "broken.png" in shown(app), PATIENCE)
+        await pilot.press("f5")
+        await until(pilot, lambda: "1/3" in shown(app) and "nothing found" in shown(app), PATIENCE)
+        await pilot.press("f4")
+        await until(pilot, lambda: "3/3" in shown(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, RunsStep))
+
+    drive(workspace, script, size=(120, 40), place="runs", data="elsewhere", run=str(taught))
+
+
+def test_a_run_without_weights_predicts_nothing(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        (only(workspace) / BEST_WEIGHTS).unlink(missing_ok=True)
+        await pilot.press("w")
+        await until(pilot, lambda: "It has no weights yet" in shown(app))
+
+    drive(workspace, script, place="runs")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from engine.events import BatchChanged, Finished, LossNotFinite, OutOfMemory, Stopped
 from engine.runs import list_runs, load_plan
 from engine.training import learner as learning
+from tests.failing_card import card_failing_at
 from tests.small_training import plan_and_dataset
 from tests.tui.driving import drive, shown, until
 from tests.tui.training import AT_TRAIN, PATIENCE, over, steps, trained_run, workspace_with_data
@@ -198,6 +199,23 @@ def test_a_loss_that_broke_offers_a_new_training_from_the_best_weights(
         assert Path(str(app.state.model_path)).is_file()
 
     watch(workspace, begun(workspace, freeze_batch_size=3)[1], script)
+
+
+def test_a_card_lost_while_it_trains_is_said_and_enter_quits(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "loss_of", card_failing_at(5))
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await over(app, pilot)
+        text = " ".join(shown(app).split())
+        assert "The card stopped working. The last checkpoint is good" in text
+        assert "unspecified launch failure" in text
+        assert "Enter quits." in text
+        await pilot.press("enter")
+        await pilot.pause(0.2)
+        assert app.return_value == 0
+
+    watch(workspace, begun(workspace, freeze_batch_size=3)[1], script)
+    assert list_runs(workspace)[0].resumable
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")

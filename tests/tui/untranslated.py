@@ -18,7 +18,7 @@ from engine.network.yolov4 import NETWORKS
 from engine.presets import list_presets
 from engine.recipe import COCO, Recipe
 
-UNITS = {"GiB", "MiB", "GB", "MB", "cuda"}
+UNITS = {"GiB", "MiB", "GB", "MB", "ms", "cuda"}
 CHOICES = re.findall(r'"const": "([^"]+)"|"enum": \[([^]]*)\]', json.dumps(Recipe.model_json_schema()))
 NAMES = {
     *("torch", "mAP", "mAP50", "TB", "English", "sample", COCO),

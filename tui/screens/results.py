@@ -20,11 +20,12 @@ from engine.messages import BadInput, printable
 from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS, RunSummary, find_run, read_events, summarise
 from tui.course import Course
 from tui.inquiry import Inquiry
+from tui.screens.prediction import PredictionScreen
 from tui.screens.step import Step
 from tui.text import N_, _, counted, worded
 from tui.text.run_states import epochs_of, what_happened
 from tui.text.sizes import gibibytes
-from tui.widgets.picture import Picture
+from tui.widgets.found_pictures import FoundPictures
 from tui.widgets.table import Table
 from tui.widgets.training_panel import Curves
 from tui.widgets.words import Words
@@ -32,7 +33,6 @@ from tui.widgets.words import Words
 if TYPE_CHECKING:
     from engine.evaluation.metrics import ClassScore
     from engine.evaluation.outcome import Outcome
-    from engine.evaluation.thumbnail import Thumbnail
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class ResultsStep(Step):
     ResultsStep TabPane { padding: 0; }
     ResultsStep Words { height: auto; }
     ResultsStep .label { color: $text-muted; }
-    ResultsStep #found { height: auto; max-height: 4; }
+    ResultsStep FoundPictures { height: 1fr; }
     ResultsStep Curve { height: 2; }
     ResultsStep.-high Curve { height: 3; }
     """
@@ -66,16 +66,15 @@ class ResultsStep(Step):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy_path", N_("copy path")),
         Binding("n", "next_picture", N_("next picture")),
+        Binding("w", "predict", N_("predict with")),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._looked_at: RunLooked | None = None
         self._outcome: Outcome | None = None
-        self._picture = 0
         self._look = Inquiry(self, _look, self._show_run, self._refused)
         self._judge = Inquiry(self, _judge, self._show_outcome, self._refused)
-        self._shrink = Inquiry(self, _thumbnail, self._show_picture, self._refused)
 
     def compose_body(self) -> Iterator[Widget]:
         """Five pages."""
@@ -88,9 +87,8 @@ class ResultsStep(Step):
             with TabPane(_("Classes"), id="page-classes"), Vertical():
                 yield Words(id="scored")
                 yield Table(id="scores")
-            with TabPane(_("Pictures"), id="page-pictures"), Vertical():
-                yield Picture()
-                yield Words(id="found")
+            with TabPane(_("Pictures"), id="page-pictures"):
+                yield FoundPictures()
             with TabPane(_("Next"), id="page-next"), VerticalScroll(can_focus=False):
                 yield Words(id="next")
 
@@ -108,7 +106,7 @@ class ResultsStep(Step):
 
     def _refused(self, error: BadInput) -> None:
         self.show_refusal(error)
-        self.query_one(Picture).say(_("There is no picture to show."))
+        self.query_one(FoundPictures).say(_("There is no picture to show."))
 
     # The run's folder
 
@@ -120,11 +118,11 @@ class ResultsStep(Step):
         waits = _("It is measured once more when the training has ended.")
         if self.wizard.training.alive:
             self.query_one("#scored", Words).say(waits)
-            self.query_one(Picture).say(waits)
+            self.query_one(FoundPictures).say(waits)
             return
         working = _("The best weights look at the validation pictures ...")
         self.query_one("#scored", Words).say(working)
-        self.query_one(Picture).say(working)
+        self.query_one(FoundPictures).say(working)
         self._judge.ask(looked)
 
     # What the weights find
@@ -150,39 +148,13 @@ class ResultsStep(Step):
         checks = self.query_one("#checks", Words)
         checks.say(_checklist(outcome))
         checks.display = bool(outcome.checks)
-        self._ask_for_picture()
-
-    def on_picture_room(self, event: Picture.Room) -> None:
-        """Another size of picture."""
-        event.stop()
-        self._ask_for_picture()
+        self.query_one(FoundPictures).browse(len(outcome.predictions), outcome.predictions.__getitem__)
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         """A page that was hidden has had no size."""
         event.stop()
         if event.pane.id == "page-pictures":
-            self.call_after_refresh(self._ask_for_picture)
-
-    def _ask_for_picture(self) -> None:
-        outcome = self._outcome
-        if outcome is None or not outcome.predictions:
-            return
-        width, height = self.query_one(Picture).room
-        if width and height:
-            self._shrink.ask((outcome, self._picture % len(outcome.predictions), width, height))
-
-    def _show_picture(self, picture: Thumbnail) -> None:
-        self.query_one(Picture).show(picture)
-        outcome = self._outcome
-        count = 0 if outcome is None else len(outcome.predictions)
-        parts: list[Content | tuple[str, str] | str] = [
-            f"{self._picture % max(1, count) + 1}/{count}  {picture.name}   "
-        ]
-        for name, number, (red, green, blue) in picture.objects:
-            parts += [("■", f"rgb({red},{green},{blue})"), f" {printable(name)} x{number}   "]
-        if not picture.objects:
-            parts.append(_("nothing found"))
-        self.query_one("#found", Words).say(Content.assemble(*parts))
+            self.call_after_refresh(self.query_one(FoundPictures).ask)
 
     # Keys
 
@@ -190,8 +162,7 @@ class ResultsStep(Step):
         """The next picture; the page comes forward where it is hidden."""
         tabs = self.query_one(TabbedContent)
         if tabs.active == "page-pictures":
-            self._picture += 1
-            self._ask_for_picture()
+            self.query_one(FoundPictures).turn(1)
         else:
             tabs.active = "page-pictures"
 
@@ -202,6 +173,11 @@ class ResultsStep(Step):
         path = str(self._looked_at.run / BEST_WEIGHTS)
         self.app.copy_to_clipboard(path)
         self.notify(_("Copied: {path}", path=path), markup=False)
+
+    def action_predict(self) -> None:
+        """The best weights at work on the user's own pictures."""
+        if self._looked_at is not None and (self._looked_at.run / BEST_WEIGHTS).is_file():
+            self.app.push_screen(PredictionScreen(self._looked_at.run, self.state.data or ""))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter in the table means what it means elsewhere."""
@@ -246,16 +222,6 @@ def _judge(looked: RunLooked) -> Outcome:
     return outcome_of(looked.run, Trained(course.steps, course.advised_steps, frozen_only))
 
 
-def _thumbnail(asked: tuple[Outcome, int, int, int]) -> Thumbnail:
-    from engine.evaluation.thumbnail import thumbnail
-
-    outcome, number, width, height = asked
-    one = outcome.predictions[number]
-    return thumbnail(
-        one.pixels, one.found.boxes, one.found.labels, one.classes, width, height, name=printable(one.path.name)
-    )
-
-
 def _about(looked: RunLooked) -> Content:
     run, summary, course = looked.run, looked.summary, looked.course
     lines: list[Content | str] = []
@@ -297,7 +263,10 @@ def _next_steps(looked: RunLooked) -> Content:
     weights, data = str(looked.run / BEST_WEIGHTS), looked.data
     last = looked.course.last_epoch
     steps: list[tuple[str, Sequence[str]]] = [
-        (_("Find objects in your own pictures:"), ("predict", "--weights", weights, "PICTURES", "--save", "found")),
+        (
+            _("Find objects in your own pictures (W does it here):"),
+            ("predict", "--weights", weights, "PICTURES", "--save", "found"),
+        ),
         (_("Measure it on other data:"), ("evaluate", "--weights", weights, "--data", data)),
     ]
     if last is not None:

@@ -15,9 +15,11 @@ from textual.widgets import DataTable
 
 from engine.messages import printable
 from engine.removal import delete_run
-from engine.runs import RunSummary, list_runs
+from engine.runs import BEST_WEIGHTS, RunSummary, list_runs
 from tui.inquiry import Inquiry
+from tui.screens.comparison import ComparisonScreen
 from tui.screens.number import NumberScreen
+from tui.screens.prediction import PredictionScreen
 from tui.screens.question import QuestionScreen
 from tui.screens.step import Step
 from tui.text import N_, _
@@ -29,7 +31,8 @@ from tui.widgets.words import Words
 PERIOD = 5.0
 """Seconds between two looks at logs/: other processes train there too."""
 MOST_EPOCHS = 100_000
-KEYS = frozenset({"forward", "back", "extend", "delete", "copy_path", "show_results"})
+KEYS = frozenset({"forward", "extend", "delete", "compare", "predict", "show_results"})
+MARK = "●"
 
 
 class RunsStep(Step):
@@ -49,6 +52,8 @@ class RunsStep(Step):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "extend", N_("extend")),
         Binding("v", "show_results", N_("results")),
+        Binding("w", "predict", N_("predict with")),
+        Binding("m", "compare", N_("compare")),
         Binding("d", "delete", N_("delete")),
         Binding("c", "copy_path", N_("copy path")),
     ]
@@ -56,6 +61,8 @@ class RunsStep(Step):
     def __init__(self) -> None:
         super().__init__()
         self._runs: dict[str, RunSummary] = {}
+        self._compared: str | None = None
+        """The run that another will be compared with."""
         self._list = Inquiry(self, list_runs, self._show, self.show_refusal)
         self._remove = Inquiry(self, self._deleted, self._show, self.show_refusal)
 
@@ -71,7 +78,7 @@ class RunsStep(Step):
         """Read logs/."""
         table = self.query_one("#list", Table)
         table.add_columns(
-            *(_(name) for name in (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss")))
+            "", *(_(name) for name in (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss")))
         )
         table.focus()
         self.query_one("#run-next", Words).say(_("Reading ..."))
@@ -95,13 +102,17 @@ class RunsStep(Step):
         shown = {run.name: run for run in reversed(runs)}
         if shown == self._runs and shown:
             return
+        if self._compared not in shown:
+            self._compared = None
+        self._fill(shown)
+
+    def _fill(self, shown: dict[str, RunSummary]) -> None:
         marked = self.marked
         table = self.query_one("#list", Table)
-        table.fill(map(_row, shown.values()))
+        table.fill((MARK if name == self._compared else "", *_row(run)) for name, run in shown.items())
         if marked is not None and marked.name in shown:
             table.move_cursor(row=list(shown).index(marked.name))
         self._runs = shown
-        table.disabled = not shown  # an empty list would keep Enter for itself
         self._show_marked()
 
     @property
@@ -211,6 +222,29 @@ class RunsStep(Step):
             self.wizard.training.resume(Path(run.path), {"unfreeze_epoch": epochs})
         self.wizard.go_to("train")
 
+    def action_predict(self) -> None:
+        """Its best weights at work on the user's own pictures."""
+        run = self.marked
+        if run is None:
+            return
+        if not (Path(run.path) / BEST_WEIGHTS).is_file():
+            self.hinder(_("It has no weights yet; the first come after its first epoch."))
+            return
+        self.app.push_screen(PredictionScreen(Path(run.path), self.state.data or ""))
+
+    def action_compare(self) -> None:
+        """The first run is remembered, the second stands beside it."""
+        run = self.marked
+        if run is None:
+            return
+        before, self._compared = self._compared, None
+        if before is None:
+            self._compared = run.name
+            self.hinder(_("Go to another run and press M again to compare it with {run}.", run=run.name))
+        elif before != run.name:
+            self.app.push_screen(ComparisonScreen((Path(self._runs[before].path), Path(run.path))))
+        self._fill(self._runs)
+
     def action_delete(self) -> None:
         """Ask, then remove the folder."""
         run = self.marked
@@ -263,6 +297,9 @@ class RunsStep(Step):
                 _(self.reason),
                 _(
                     "Going on is exact: the run ends as if it had never been interrupted. Extending is another thing: it rebuilds the learning rate's schedule over the new length."
+                ),
+                _(
+                    "W lets its best weights look at pictures of yours. M compares two runs. C copies the path of its folder. Esc leads back."
                 ),
                 _(
                     "A run that was killed by the machine has lost the steps since its last checkpoint, which is never older than three minutes or an epoch."

@@ -26,8 +26,8 @@ from tui.widgets.words import Words
 if TYPE_CHECKING:
     from tui.session import TrainingSession
 
-PERIOD = 0.25
-"""Seconds between two looks at a training; quick for the eye, cheap over SSH and for the training beside it."""
+PERIOD = 1.0
+"""Seconds between two looks at a training: quick enough for the eye. Every look takes milliseconds from the training."""
 MOST_EPOCHS = 100_000
 LEAST_BATCH = 2
 RUNNING_KEYS = frozenset({"pause", "stop_and_save", "lower_batch", "extend", "log", "app.explain"})
@@ -63,6 +63,7 @@ class TrainStep(Step):
         self._left: RunSummary | None = None
         self._mode = ""
         self._keys: tuple[str, bool, bool] | None = None
+        self._seen: tuple[object, ...] | None = None
 
     def compose_body(self) -> Iterator[Widget]:
         """The live panel, and the words of an ending under it."""
@@ -97,6 +98,7 @@ class TrainStep(Step):
         if event is None or isinstance(event, RunStarted | StageStarted | EpochFinished | Evaluated):
             self._show_verdict()
         self._arrange()
+        self._seen = None
         self._look()
 
     def _arrange(self) -> None:
@@ -143,7 +145,10 @@ class TrainStep(Step):
         if self._mode == "idle" or not self.is_mounted:
             return
         session = self.session
-        self.query_one(TrainingPanel).show(session.course, session.phase, self.wizard.hardware)
+        seen = (session.course, session.course.latest, session.phase, self.wizard.hardware)
+        if seen != self._seen:
+            self._seen = seen
+            self.query_one(TrainingPanel).show(session.course, session.phase, self.wizard.hardware)
 
     # A run that was left on another day
 

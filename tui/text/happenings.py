@@ -120,6 +120,8 @@ def ending(event: Event | None) -> str:
                 epoch=event.epoch + 1,
                 step=event.step + 1,
             )
+        case Failed(code="train.card_stopped"):
+            return _("The card stopped working. The last checkpoint is good: nothing before it is lost.")
         case Failed():
             return _("The training ended early: {reason}", reason=event.message)
         case Stopped():

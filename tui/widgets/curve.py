@@ -33,13 +33,15 @@ class Curve(Widget):
         self._label = label
         self._logarithmic = logarithmic
         self._least = least
-        self._shown: tuple[tuple[float, ...], str, float | None] = ((), "", None)
+        self._points: Sequence[float] = ()
+        self._figure = ""
+        self._border: float | None = None
+        self._drawn: tuple[list[str], str, int | None] | None = None
 
     def show(self, points: Sequence[float], figure: str, border: float | None = None) -> None:
         """`points` at equal distances; `border` as a share of the way, 0 to 1."""
-        shown = (tuple(points), figure, border)
-        if shown != self._shown:
-            self._shown = shown
+        self._points, self._figure, self._border = tuple(points), figure, border
+        if self._draw() != self._drawn:  # most steps of a long run change no cell of most curves
             self.refresh()
 
     def name_it(self, label: str) -> None:
@@ -48,13 +50,17 @@ class Curve(Widget):
             self._label = label
             self.refresh()
 
-    def render(self) -> Content:
-        """The name and the figure stand on the first line."""
-        points, figure, border = self._shown
+    def _draw(self) -> tuple[list[str], str, int | None]:
+        """The rows, the figure, and the column of the border."""
         width = max(1, self.size.width - self.LABEL_WIDTH - self.FIGURE_WIDTH - 2)
         height = max(1, self.size.height)
-        rows = drawn(points, width, height, logarithmic=self._logarithmic, least=self._least)
-        column = None if border is None or not points else min(width - 1, round(border * width))
+        rows = drawn(self._points, width, height, logarithmic=self._logarithmic, least=self._least)
+        column = None if self._border is None or not self._points else min(width - 1, round(self._border * width))
+        return rows, self._figure, column
+
+    def render(self) -> Content:
+        """The name and the figure stand on the first line."""
+        self._drawn = rows, figure, column = self._draw()
         lines = []
         for number, row in enumerate(rows):
             label = self._label if number == 0 else ""

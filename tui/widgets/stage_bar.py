@@ -22,16 +22,20 @@ class StageBar(Widget):
         super().__init__(id=id)
         self._stages: tuple[tuple[str, int], ...] = ()
         self._done = 0.0
+        self._drawn: Content | None = None
 
     def show(self, stages: Sequence[tuple[str, int]], done: float) -> None:
         """`stages`: name and number of epochs of each; `done`: epochs that are behind, with fractions."""
-        done = round(done, 2)
-        if (tuple(stages), done) != (self._stages, self._done):
-            self._stages, self._done = tuple(stages), done
+        self._stages, self._done = tuple(stages), done
+        if self._draw() != self._drawn:
             self.refresh()
 
     def render(self) -> Content:
         """Names at the ends, arrows between."""
+        self._drawn = self._draw()
+        return self._drawn
+
+    def _draw(self) -> Content:
         names = [Content(_(STAGES.get(name, name))) for name, _epochs in self._stages]
         total = sum(epochs for _name, epochs in self._stages)
         if not names or not total:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich.text import Text
+from textual.actions import SkipAction
 from textual.widgets import DataTable
 
 
@@ -15,6 +16,12 @@ class Table(DataTable[Text]):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, cursor_type="row", zebra_stripes=True)
+
+    def action_select_cursor(self) -> None:
+        """Take the marked row; where there is none, Enter belongs to the screen."""
+        if not self.row_count:
+            raise SkipAction
+        super().action_select_cursor()
 
     def fill(self, rows: Iterable[Sequence[str]]) -> None:
         """Show these rows instead of what was there."""

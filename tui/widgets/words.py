@@ -13,6 +13,14 @@ class Words(Static):
         super().__init__(text, id=id, classes=classes, markup=False)
 
     def say(self, text: str | Content) -> None:
-        """Show `text` from now on; nothing is drawn anew where it is the same."""
+        """Show `text` from now on; nothing is drawn anew where it is the same, nothing is moved where it fits."""
         if text != self.content:
-            self.update(text)
+            self.update(text, layout=not self._fits(text))
+
+    def _fits(self, text: str | Content) -> bool:
+        """Whether `text` takes the room that was given to this widget. A layout of the screen costs ten times a line."""
+        width, height = self.content_size
+        if not height or self.styles.is_auto_width:
+            return False
+        content = text if isinstance(text, Content) else Content(text)
+        return content.get_height(self.styles.get_rules(), width) == height
