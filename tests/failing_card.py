@@ -21,7 +21,9 @@ def card_failing_at(call: int) -> Callable[..., Any]:
 
         def failed(*given: Any, **named: Any) -> Any:
             if next(calls) >= call:
-                raise torch.AcceleratorError("CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronous")
+                raise torch.AcceleratorError(
+                    "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronous"
+                )
             return terms(*given, **named)
 
         loss.terms = failed

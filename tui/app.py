@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from engine.hardware import Hardware, TorchBuild
     from tui.chosen import Chosen
     from tui.data_look import DataLook
+    from tui.graphics import Graphics
     from tui.session import TrainingSession
 
 __all__ = ["STEPS", "Freezetui"]
@@ -65,6 +66,7 @@ class Freezetui(App[int]):
         offer: bool = False,
         torch_build: TorchBuild | None = None,
         driver_class: type[Driver] | None = None,
+        graphics: Graphics | None = None,
     ) -> None:
         """Make the wizard; `run` shows it.
 
@@ -74,10 +76,12 @@ class Freezetui(App[int]):
             offer: `state` is from another day; ask whether to go on with it.
             torch_build: judge the cards by this build instead of the installed one.
             driver_class: Textual's own for this system where it is not given.
+            graphics: how the terminal shows pictures; None: out of half blocks.
         """
         super().__init__(driver_class=driver_class)
         self.state = state
         self.workspace = workspace
+        self.graphics = graphics
         self._offer = offer
         self.opened: DataLook | None = None
         """The data set that was opened last; whoever uses it compares its source with that of the state."""

@@ -74,18 +74,19 @@ def own_terminal(log: Path) -> Iterator[None]:
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     kept = os.dup(1), os.dup(2)
-    before = sys.__stderr__
+    before = sys.__stdout__, sys.__stderr__
     screen = _Screen(os.fdopen(os.dup(kept[0]), "wb"), encoding="utf-8", errors="replace")
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        sys.__stderr__ = screen  # type: ignore[misc]  # Textual's driver writes there
+        # Textual's driver writes to the one, pictures go to the other.
+        sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc]
         yield
     finally:
         with suppress(OSError):  # the terminal may be closed by now
             screen.flush()
-        sys.__stderr__ = before  # type: ignore[misc]
+        sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
         os.dup2(kept[0], 1)
         os.dup2(kept[1], 2)
         for number in (*kept, descriptor):

@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.messages import bad_input
 from engine.workspace import logs_folder
 from tui.exits import DEFECT, complain
+from tui.graphics import graphics_of_terminal
 from tui.path import PLACES
 from tui.state import load_state
 from tui.terminal import driver_class, own_terminal, prepare_children
@@ -44,9 +45,10 @@ def open_wizard(
     from tui.app import Freezetui
 
     prepare_children()
+    graphics = graphics_of_terminal()
     log = logs_folder(workspace) / "wizard.log"
     with own_terminal(log):
-        app = Freezetui(state, workspace, offer=offer, driver_class=driver_class())
+        app = Freezetui(state, workspace, offer=offer, driver_class=driver_class(), graphics=graphics)
         app.run()
     code = app.return_value if app.return_value is not None else app.return_code or 0
     if code == DEFECT:

@@ -60,10 +60,12 @@ def thumbnail(
     edge = np.array([small_width - 1, small_height - 1, small_width - 1, small_height - 1])
     corners = np.clip(np.rint(boxes * scale), 0, edge).astype(int)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    # Lines one pixel wide, drawn after shrinking so that they stay crisp; small objects on top of large ones.
+    # Drawn after shrinking, so that lines stay crisp: one pixel wide where pixels are as coarse as half a cell. Small
+    # objects on top of large ones.
+    line = max(1, round(max(small_width, small_height) / 300))
     for number in np.argsort(-areas):
         x1, y1, x2, y2 = (int(corner) for corner in corners[number])
-        cv2.rectangle(small, (x1, y1), (x2, y2), colour_of(int(labels[number])), 1)
+        cv2.rectangle(small, (x1, y1), (x2, y2), colour_of(int(labels[number])), line)
     counts = sorted(Counter(labels.tolist()).items())
     objects = tuple((classes[label], count, colour_of(label)) for label, count in counts)
     return Thumbnail(small_width, small_height, small.tobytes(), name, objects)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.dataset.sample import draw_sample
 from tests.small_training import PROJECT, freezetui
 from tests.tui.terminal_session import session
+from tui.graphics import may_show_graphics
 from tui.state import WizardState, load_state, save_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
@@ -114,3 +116,45 @@ def test_a_torch_that_cannot_be_loaded_is_said_in_a_sentence(tmp_path: Path) -> 
         terminal.press("\x11")
         assert terminal.ended() == 0
         assert b"Traceback" not in terminal.printed
+
+
+@pytest.mark.parametrize(
+    ("environment", "able"),
+    [
+        ({"TERM": "xterm-kitty"}, True),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, True),
+        ({"TERM": "xterm-256color", "WT_SESSION": "1"}, True),
+        ({"TERM": "xterm-256color"}, False),
+        ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "1", "TMUX": "/tmp/tmux"}, False),
+        ({"TERM": "xterm-kitty", "NO_COLOR": "1"}, False),
+        ({}, False),
+    ],
+)
+def test_only_terminals_that_call_themselves_able_are_asked_for_graphics(
+    environment: dict[str, str], able: bool
+) -> None:
+    assert may_show_graphics(environment) is able
+
+
+KITTY_SAYS_YES = "\x1b[?62c" + "\x1b_Gi=1;OK\x1b\\"
+SIXEL_SAYS_YES = "\x1b[?62;4c"
+
+
+@pytest.mark.parametrize(
+    ("answers", "begins"), [(SIXEL_SAYS_YES, b"\x1bP"), (KITTY_SAYS_YES, b"\x1b_Ga=p,"), ("", None)]
+)
+def test_a_terminal_with_graphics_gets_a_real_picture(tmp_path: Path, answers: str, begins: bytes | None) -> None:
+    draw_sample(tmp_path / "data", 8)
+    save_state(WizardState(data=str(tmp_path / "data"), place="data", furthest="data", language="en"), tmp_path)
+    with session("--workspace", tmp_path, size=(120, 40), TERM_PROGRAM="ghostty") as terminal:
+        terminal.press(answers)  # what the terminal will be asked is answered before it is asked
+        terminal.see("Go on where you left?")
+        terminal.press("\r")
+        terminal.see("F4 ◂ 1 of 8 ▸ F5")
+        if begins is None:
+            terminal.see("▀")
+        else:
+            terminal.see(begins.decode())
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+        assert ("▀".encode() in terminal.printed) is (begins is None)

@@ -1,20 +1,26 @@
-"""A small picture out of half blocks: two pixels in each cell, one above the other."""
+"""A picture: a real one where the terminal can show it, else out of half blocks, two pixels in each cell."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import ComposeResult
 from textual.events import Resize
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 if TYPE_CHECKING:
-    from engine.evaluation.thumbnail import Thumbnail
+    from textual_image.widget import AutoImage, SixelImage
 
+    from engine.evaluation.thumbnail import Thumbnail
+    from tui.graphics import Graphics
+
+MOST_PIXELS = 1200
+"""Of a real picture's side: more is not seen, and must pass through the terminal's pipe."""
 UPPER = "▀"
 
 
@@ -22,7 +28,8 @@ class Picture(Widget):
     """Shows a picture in its middle, or a sentence where there is none."""
 
     DEFAULT_CSS = """
-    Picture { width: 1fr; height: 1fr; }
+    Picture { width: 1fr; height: 1fr; align: center middle; }
+    Picture #real { width: auto; height: auto; }
     """
 
     class Room(Message):
@@ -40,24 +47,52 @@ class Picture(Widget):
         self._sentence = ""
 
     @property
+    def _graphics(self) -> Graphics | None:
+        return getattr(self.app, "graphics", None)
+
+    def compose(self) -> ComposeResult:
+        """The real picture, where there can be one."""
+        if (graphics := self._graphics) is not None:
+            real = graphics.widget(id="real")
+            real.display = False
+            yield real
+
+    @property
     def room(self) -> tuple[int, int]:
         """Width and height of the largest picture that can be shown, in pixels."""
-        return self.size.width, 2 * self.size.height
+        width, height = self.size
+        if (graphics := self._graphics) is None or not self.size.area:
+            return width, 2 * height
+        pixels = width * graphics.cell[0], height * graphics.cell[1]
+        scale = min(1.0, MOST_PIXELS / max(pixels))
+        return round(pixels[0] * scale), round(pixels[1] * scale)
 
-    def on_resize(self, event: Resize) -> None:
+    def on_resize(self, _event: Resize) -> None:
         """Ask for a picture that fits."""
-        self.post_message(self.Room(event.size.width, 2 * event.size.height))
+        self.post_message(self.Room(*self.room))
 
     def show(self, picture: Thumbnail) -> None:
         """Show `picture` from now on."""
-        self._rows = [_row(picture, y) for y in range(0, picture.height, 2)]
-        self._width = picture.width
         self._sentence = ""
+        if self._graphics is None:
+            self._rows = [_row(picture, y) for y in range(0, picture.height, 2)]
+            self._width = picture.width
+        else:
+            from PIL import Image
+
+            self._real.image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+            self._real.display = True
         self.refresh()
+
+    @property
+    def _real(self) -> AutoImage | SixelImage:
+        return cast("AutoImage | SixelImage", self.query_one("#real"))
 
     def say(self, sentence: str) -> None:
         """Show words instead of a picture."""
         self._rows, self._width, self._sentence = [], 0, sentence
+        if self._graphics is not None:
+            self._real.display = False
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
