@@ -41,11 +41,12 @@ class Start:
     processor: float
 
 
-def start(words: list[str], awaited: bytes, environment: dict[str, str]) -> Start:
+def start(words: list[str], awaited: bytes, environment: dict[str, str], folder: str) -> Start:
     """Start Python with `words` in a terminal of 80x24 and kill it as soon as `awaited` has been printed."""
     began = time.perf_counter()
     child, terminal = pty.fork()
     if child == 0:
+        os.chdir(folder)
         os.execve(sys.executable, [sys.executable, *words], environment)
     try:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -71,17 +72,16 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=10)
     starts = parser.parse_args().starts
     with tempfile.TemporaryDirectory() as folder:
-        wizard = ["-P", "-m", "tui", "--workspace", folder, "--lang", "en"]
         subjects = {
-            "freezetui, first screen": (wizard, b"What this machine has"),
+            "freezetui, first screen": (["-P", "-m", "tui"], b"What this machine has"),
             "an empty Textual app": (["-P", "-c", EMPTY_APP], b"an empty app"),
             "freezetui --help": (["-P", "-m", "tui", "--help"], b"Commands"),
         }
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color"}
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         measured: dict[str, list[Start]] = {name: [] for name in subjects}
         for number in range(starts + 1):
             for name, (words, awaited) in subjects.items():
-                one = start(words, awaited, environment)
+                one = start(words, awaited, environment, folder)
                 if number:  # the first start warms the disk
                     measured[name].append(one)
     print(f"{'median of ' + str(starts) + ' starts':<26}{'wall s':>8}{'processor s':>13}")

@@ -341,9 +341,8 @@ def _train_headless(workspace: Path, stage: str) -> None:
 def _train_live(workspace: Path, stage: str) -> None:
     from tui.app import Freezetui
     from tui.state import WizardState
-    from tui.terminal import own_terminal, prepare_children
+    from tui.terminal import own_terminal
 
-    prepare_children()
     app = Freezetui(WizardState(language="en", place="train", furthest="train"), workspace)
     app.chosen = _chosen(workspace, stage)
     with own_terminal(workspace / "logs" / "wizard.log"):

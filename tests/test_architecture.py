@@ -26,8 +26,8 @@ def test_nothing_that_a_first_screen_needs_imports_torch(module: str) -> None:
 
 
 def test_the_first_screen_is_painted_before_anything_heavy_is_imported() -> None:
-    heavy = {"torch", "torchvision", "cv2", "numpy", "pydantic", "yaml", "psutil", "pynvml"}
-    assert imported_by("import tui.command_line, tui.wizard, tui.app, tui.screens.hardware").isdisjoint(heavy)
+    heavy = {"torch", "torchvision", "cv2", "numpy", "pydantic", "typer", "yaml", "psutil", "pynvml", "multiprocessing"}
+    assert imported_by("import tui.__main__, tui.wizard, tui.app, tui.screens.hardware").isdisjoint(heavy)
 
 
 def test_the_engine_knows_no_screen() -> None:

@@ -1,5 +1,24 @@
-"""`python -m tui` is `freezetui`."""
+"""The way in, for `freezetui` and `python -m tui`."""
 
-from tui.command_line import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Open the wizard, or run a command; the exit code says how it ended."""
+    if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+        # Not by way of the commands: what they need would keep the first screen waiting.
+        from pathlib import Path
+
+        from tui.exits import guarded
+        from tui.wizard import open_wizard
+
+        sys.exit(guarded(lambda: open_wizard(Path())))
+    from tui.command_line import main as run_command
+
+    run_command()
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,7 @@ from tui.screens.explanation import ExplanationScreen
 from tui.screens.going_on import GoingOnScreen
 from tui.screens.question import QuestionScreen
 from tui.state import WizardState, save_state
+from tui.terminal import prepare_children
 from tui.text import N_, _, language_of_locale, set_language, worded
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class Freezetui(App[int]):
 
     def _warm(self) -> None:
         """The thread: torch takes seconds to import; whoever needs it first should find it there."""
+        prepare_children()
         try:
             importlib.import_module("engine.launch")
         except (ImportError, OSError, RuntimeError) as error:  # missing, a library that does not load, versions at odds

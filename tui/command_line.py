@@ -10,7 +10,7 @@ import typer
 
 from tui.commands import data, evaluate, plan, predict, presets, probe, resume, runs, train, weights
 from tui.commands.options import HERE, Workspace
-from tui.exits import guarded
+from tui.exits import BAD_INPUT, STOPPED, complain, guarded
 
 app = typer.Typer(
     name="freezetui",
@@ -89,4 +89,25 @@ app.command()(predict.predict)
 
 def main() -> None:
     """Run the command line; the exit code says how it ended."""
-    sys.exit(guarded(app))
+    sys.exit(guarded(_command))
+
+
+def _command() -> object:
+    try:
+        return app(standalone_mode=False, prog_name="freezetui")
+    except typer.TyperException as error:
+        return _misused(error)
+    except typer.Abort:
+        return STOPPED
+
+
+def _misused(error: typer.TyperException) -> int:
+    """A wrong word on the command line; a command that only lacks its words shows its help."""
+    text = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        if text:
+            sys.stdout.write(text + "\n")
+        return 0
+    context = getattr(error, "ctx", None)
+    complain(f"{text} See: {context.command_path if context else 'freezetui'} --help")
+    return BAD_INPUT

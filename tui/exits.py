@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
-
-import typer
 
 from engine.messages import BadInput
 from tui.output import ReaderGone, drop_output
@@ -15,17 +12,15 @@ from tui.output import ReaderGone, drop_output
 DEFECT, BAD_INPUT, STOPPED = 1, 2, 130
 
 
-def guarded(command: Callable[..., Any]) -> int:
-    """Run a typer app; its exit code."""
+def guarded(command: Callable[[], object]) -> int:
+    """Run a command; its exit code: what it answers, where that is a number, else 0."""
     try:
-        result = command(standalone_mode=False, prog_name="freezetui")
+        result = command()
     except BadInput as error:
         for message in error.messages:
             complain(str(message))
         return error.exit_code
-    except typer.TyperException as error:
-        return _misused(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return STOPPED
     except ReaderGone:
         drop_output()
@@ -38,18 +33,6 @@ def guarded(command: Callable[..., Any]) -> int:
         )
         return DEFECT
     return result if isinstance(result, int) else 0
-
-
-def _misused(error: typer.TyperException) -> int:
-    """A wrong word on the command line; a command that only lacks its words shows its help."""
-    text = error.format_message()
-    if type(error).__name__ == "NoArgsIsHelpError":
-        if text:
-            sys.stdout.write(text + "\n")
-        return 0
-    context = getattr(error, "ctx", None)
-    complain(f"{text} See: {context.command_path if context else 'freezetui'} --help")
-    return BAD_INPUT
 
 
 def complain(sentence: str) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import multiprocessing.resource_tracker
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,12 @@ if TYPE_CHECKING:
 
 
 def prepare_children() -> None:
-    """Start what Python needs for child processes; inside a running app its file descriptors are no longer there."""
+    """Start what Python's child processes are tracked with. It is handed standard error, and the app's has no descriptor."""
     if sys.platform != "win32":
-        multiprocessing.resource_tracker.ensure_running()
+        from multiprocessing.resource_tracker import ensure_running  # 50 ms; not before the first screen
+
+        with redirect_stderr(sys.__stderr__):
+            ensure_running()
 
 
 class _Screen(io.TextIOWrapper):

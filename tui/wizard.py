@@ -11,7 +11,7 @@ from tui.exits import DEFECT, complain
 from tui.graphics import graphics_of_terminal
 from tui.path import PLACES
 from tui.state import load_state
-from tui.terminal import driver_class, own_terminal, prepare_children
+from tui.terminal import driver_class, own_terminal
 from tui.text import LANGUAGES, PSEUDO, _
 
 
@@ -44,7 +44,6 @@ def open_wizard(
         state.language = language
     from tui.app import Freezetui
 
-    prepare_children()
     graphics = graphics_of_terminal()
     log = logs_folder(workspace) / "wizard.log"
     with own_terminal(log):
