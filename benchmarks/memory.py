@@ -91,15 +91,16 @@ def measured(configuration: dict[str, Any]) -> dict[str, Any]:
 
     from engine.dataset.formats import open_dataset
     from engine.dataset.sample import SAMPLE_CLASSES, draw_sample
-    from engine.events import Finished, StageStarted
+    from engine.events import Finished
     from engine.hardware import probe
     from engine.launch import start
     from engine.network.own_weights import info_of, save_weights
     from engine.network.yolov4 import build_network
-    from engine.plan import DataSource
+    from engine.plan import DataSource, StageName
     from engine.planning.resolve import make_plan
     from engine.recipe import make_recipe
     from engine.training.control import Control
+    from engine.training.learner import Learner
 
     settings = dict(configuration)
     side, batch = settings.pop("side"), settings.pop("batch")
@@ -117,14 +118,20 @@ def measured(configuration: dict[str, Any]) -> dict[str, Any]:
         )  # fmt: skip
         dataset = open_dataset(workspace / "data")
         plan = make_plan(recipe, dataset, DataSource(str(workspace / "data")), probe(workspace), workspace)
-        marks = []
+        marks: list[str] = []
+        enter = Learner.enter
+
+        def marking(learner: Learner, stage: StageName) -> None:
+            marks.append(stage)
+            with record_function(f"stage {stage}"):
+                pass
+            enter(learner, stage)
+
+        # A stage begins with the optimizer state that it needs, before the first step.
+        Learner.enter = marking  # type: ignore[method-assign]
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiled:
-            for event in start(plan, Control(), dataset):
-                if isinstance(event, StageStarted):
-                    marks.append(event.stage)
-                    with record_function(f"stage {event.stage}"):
-                        pass
-        assert isinstance(event, Finished), event
+            *_before, last = start(plan, Control(), dataset)
+        assert isinstance(last, Finished), last
     happened = profiled.profiler.kineto_results.events()
     begins = [e.start_ns() for e in happened if e.name().startswith("stage ")]
     changes = sorted((e.start_ns(), e.nbytes()) for e in happened if e.name() == "[memory]")
@@ -135,9 +142,8 @@ def measured(configuration: dict[str, Any]) -> dict[str, Any]:
         if reached >= 0:
             peaks[reached] = max(peaks[reached], now)
     predicted = {stage.name: stage.memory_estimate_bytes - stage.memory_margin_bytes for stage in plan.stages}
-    return {
-        "stages": {name: (predicted[name], peak) for name, peak in zip(marks, peaks, strict=True)},
-    }
+    measured = {name: max(peak for mark, peak in zip(marks, peaks, strict=True) if mark == name) for name in predicted}
+    return {"stages": {name: (predicted[name], measured[name]) for name in predicted}}
 
 
 if __name__ == "__main__":

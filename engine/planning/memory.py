@@ -188,7 +188,7 @@ def _cpu_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> 
     """What torch's convolutions on the CPU take inside themselves, as measured for every shape of both networks.
 
     oneDNN lays the kernel out anew (once its size) and hands its gradient through two more copies. Where it cannot do bf16
-    (no AVX-512), torch unfolds the input instead: every window of every image.
+    (no AVX-512), torch lays the input out anew and unfolds every window of every image.
     """
     if func is torch.ops.aten.convolution.default:
         kernel, output, copies = args[1], made[0], 1
@@ -199,7 +199,6 @@ def _cpu_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> 
     if kernel.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return copies * _size(kernel)
     outside, inside, height, width = kernel.shape
-    if height * width == 1:
-        return 0
-    windows = output.numel() // outside
-    return int(windows * inside * height * width * kernel.element_size())
+    unfolded = output.numel() // outside * inside * height * width * kernel.element_size() if height * width > 1 else 0
+    image = args[0] if func is torch.ops.aten.convolution.default else args[1]
+    return int(unfolded + _size(image))
