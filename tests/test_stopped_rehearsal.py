@@ -17,10 +17,11 @@ def test_it_ends_at_once_and_leaves_no_process(tmp_path: Path) -> None:
     prepare(tmp_path)
     plan, _dataset = plan_and_dataset(tmp_path)
     stop, found = threading.Event(), []
+    before = set(psutil.Process().children())  # what other tests have started in this process
     thread = threading.Thread(target=lambda: found.append(rehearse(plan, probe(tmp_path), stop)))
     thread.start()
     end = time.monotonic() + 20
-    while not (children := psutil.Process().children()) and time.monotonic() < end:
+    while not (children := set(psutil.Process().children()) - before) and time.monotonic() < end:
         time.sleep(0.02)
     stop.set()
     thread.join(10)

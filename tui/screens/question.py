@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Button
 
@@ -49,9 +50,10 @@ class QuestionScreen(ModalScreen[bool]):
                 yield Button(f"{self._else} (Esc)", id="else", variant="primary")
                 yield Button(f"{self._deed} ({self._key.upper()})", id="deed", variant="warning")
 
-    def on_key(self, event: object) -> None:
+    def on_key(self, event: Key) -> None:
         """The deed's own key."""
-        if getattr(event, "key", None) == self._key:
+        if event.key == self._key:
+            event.stop()  # else it would reach the screen below, which asks with the same key
             self.action_answer(True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
