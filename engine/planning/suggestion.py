@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -189,11 +190,21 @@ def _smaller_input(situation: Situation) -> dict[str, Any] | None:
     def shape(steps: int) -> tuple[int, int]:
         return tuple(max(32, round(side * steps / longer / 32) * 32) for side in (height, width))  # type: ignore[return-value]
 
-    def fits(steps: int) -> bool:
-        return situation.budget.holds(_need(_changed(situation, {"input_shape": shape(steps)})))
+    def need(steps: int) -> int:
+        return _need(_changed(situation, {"input_shape": shape(steps)}))
 
-    steps = largest_that_fits(fits, longer - 1, least=_LEAST_INPUT)
-    return None if steps is None else {"input_shape": shape(steps)}
+    limit = situation.budget.limit
+    if limit is None or longer <= _LEAST_INPUT or need(_LEAST_INPUT) > limit:
+        return None
+    # Memory grows in a line with the pixels; a walk takes seconds, so the line tells where to look and a walk whether it holds.
+    most, least = math.prod(situation.recipe.input_shape), math.prod(shape(_LEAST_INPUT))
+    slope = (_need(situation) - need(_LEAST_INPUT)) / (most - least)
+    steps = longer - 1
+    while steps > _LEAST_INPUT and need(_LEAST_INPUT) + slope * (math.prod(shape(steps)) - least) > limit:
+        steps -= 1
+    while steps > _LEAST_INPUT and need(steps) > limit:
+        steps -= 1
+    return {"input_shape": shape(steps)}
 
 
 _LEAST_INPUT = 5  # times 32 pixels; below that little is left to see
