@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parent / "screens"
 
 async def main(workspace: Path, language: str) -> None:
     """Walk the path with Enter and keep a picture of every place."""
+    (FOLDER / language).mkdir(parents=True, exist_ok=True)
     state = WizardState(language=language, preset="quick-cpu", settings={"unfreeze_epoch": 12, "eval_period": 3})  # type: ignore[arg-type]
     app = Freezetui(state, workspace)
     async with app.run_test(size=SIZE) as pilot:
