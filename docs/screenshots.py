@@ -49,6 +49,8 @@ async def main(workspace: Path, language: str) -> None:
         await until(pilot, lambda: not app.training.alive, 900)
         app.go_to("results")
         await keep("results", 6)
+        await pilot.press("n")
+        await keep("pictures", 4)
         app.go_to("runs")
         await keep("runs", 3)
 
