@@ -209,6 +209,10 @@ class Finished(Event):
     seconds: float
 
 
+CARD_STOPPED = "train.card_stopped"
+"""Code of the event `Failed` where the device failed, not the training."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Event):
     """The run ended because of `message`; `exit_code` is the command's. `checkpoint` is where it can go on, if there is one."""

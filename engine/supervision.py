@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from engine.dataset.index import Dataset
-from engine.events import Event, Failed, LossNotFinite, OutOfMemory, RunStarted, WeightsLoaded
+from engine.events import CARD_STOPPED, Event, Failed, LossNotFinite, OutOfMemory, RunStarted, WeightsLoaded
 from engine.messages import BadInput, Message, phrase
 from engine.network.yolov4 import Detector
 from engine.plan import Plan
@@ -29,8 +29,6 @@ OnOutOfMemory = Literal["stop", "retry", "accumulate"]
 """What follows when memory runs out: the end, or smaller batches; `accumulate` adds up as many of them as give the old step."""
 
 MOST_RETRIES = 3
-CARD_STOPPED = "train.card_stopped"
-"""Code of the event where the device failed, not the training."""
 
 
 @dataclass(slots=True)

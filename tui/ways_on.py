@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.events import Failed, Finished, LossNotFinite, OutOfMemory, Stopped
+from engine.events import CARD_STOPPED, Failed, Finished, LossNotFinite, OutOfMemory, Stopped
 from engine.runs import BEST_WEIGHTS, LAST_CHECKPOINT
 from tui.text import _, worded
 from tui.text.happenings import OTHER_WAYS, ending
@@ -53,10 +53,11 @@ def way_on(session: TrainingSession, wizard: Freezetui) -> WayOn:
             return _after_out_of_memory(session.last, session, wizard)
         case LossNotFinite():
             return _after_broken_loss(session.last, session, wizard)
-        case Failed(code="train.card_stopped", message=message):
+        case Failed() if session.last.code == CARD_STOPPED:
             # What a card that failed leaves behind in a process cannot be mended; a new process begins afresh.
             more = _(
-                "Only a new start can use the card again; Runs goes on then. What happened: {reason}", reason=message
+                "Only a new start can use the card again; Runs goes on then. What happened: {reason}",
+                reason=session.last.message,
             )
             return WayOn(ending(session.last), _("Enter quits."), lambda: wizard.leave(0), more)
         case Failed() if session.last.code != "defect":

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from engine.events import (
+    CARD_STOPPED,
     BatchChanged,
     CheckpointSaved,
     EpochFinished,
@@ -120,7 +121,7 @@ def ending(event: Event | None) -> str:
                 epoch=event.epoch + 1,
                 step=event.step + 1,
             )
-        case Failed(code="train.card_stopped"):
+        case Failed() if event.code == CARD_STOPPED:
             return _("The card stopped working. The last checkpoint is good: nothing before it is lost.")
         case Failed():
             return _("The training ended early: {reason}", reason=event.message)
