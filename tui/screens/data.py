@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
@@ -26,7 +25,7 @@ from tui.screens.step import Step
 from tui.text import N_, _, counted
 from tui.typed_path import TypedPath, look_at_typed
 from tui.widgets.data_set_panel import DataSetPanel
-from tui.widgets.path_field import PathField
+from tui.widgets.path_field import PathField, PathRow
 from tui.widgets.words import Words
 
 PAUSE = 0.5
@@ -56,8 +55,6 @@ class DataStep(Step):
     ]
 
     DEFAULT_CSS = """
-    DataStep #where { height: 1; }
-    DataStep #where Words { width: auto; padding-right: 1; }
     DataStep #said { height: 1; color: $text-muted; }
     DataStep #said.-wrong { color: $error; }
     DataStep.-wide #picture { width: 1fr; }
@@ -84,9 +81,7 @@ class DataStep(Step):
 
     def compose_body(self) -> Iterator[Widget]:
         """The path; below it what is there, or what would be understood."""
-        with Horizontal(id="where"):
-            yield Words(_("Folder"))
-            yield PathField(self.state.data or "", holds_labels, explanation=path_help(), id="path")
+        yield PathRow(_("Folder"), PathField(self.state.data or "", holds_labels, explanation=path_help(), id="path"))
         yield Words(id="said")
         yield DataSetPanel(id="data-set")
 
@@ -222,10 +217,8 @@ class DataStep(Step):
 
     def action_browse(self) -> None:
         """Choose from a tree."""
-        start = Path(self.query_one("#path", PathField).value or ".").expanduser()
-        while not start.is_dir():
-            start = start.parent
-        self.app.push_screen(FolderPicker(start.absolute(), holds_labels), self._picked)
+        start = Path(self.query_one("#path", PathField).value).expanduser()
+        self.app.push_screen(FolderPicker(start, holds_labels), self._picked)
 
     def _picked(self, path: Path | None) -> None:
         if path is not None:

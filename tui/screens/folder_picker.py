@@ -88,9 +88,9 @@ class FolderPicker(ModalScreen[Path | None]):
     """
 
     def __init__(self, start: Path, suits: Wanted, *, folders: bool = True) -> None:
-        """`folders`: whether a folder can be the answer; else only a file that suits."""
+        """Begins in `start`, or the nearest folder above it. `folders`: whether one can be the answer, else only a file."""
         super().__init__()
-        self._start = start
+        self._start = next(folder for folder in (start.absolute(), *start.absolute().parents) if folder.is_dir())
         self._suits = suits
         self._folders = folders
 

@@ -13,6 +13,8 @@ from textual.widgets import Input
 from tui.text import N_, _
 from tui.widgets.words import Words
 
+MOST_EPOCHS = 100_000
+
 
 class NumberScreen(ModalScreen[int | None]):
     """Answers the number, or None."""
@@ -59,3 +61,17 @@ class NumberScreen(ModalScreen[int | None]):
 
     def _problem(self) -> str:
         return _("A whole number from {least} to {most}, please.", least=self._least, most=self._most)
+
+
+def more_epochs(now: int) -> NumberScreen:
+    """Asks to how many epochs a run of `now` is extended, twice as many by suggestion."""
+    return NumberScreen(
+        _("How many epochs in all?"),
+        _(
+            "Now {epochs}. The learning rate's schedule is rebuilt over the new length, so it rises again before it falls.",
+            epochs=now,
+        ),
+        suggested=2 * now,
+        least=now + 1,
+        most=MOST_EPOCHS,
+    )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -21,14 +22,23 @@ from tui.inquiry import Inquiry
 from tui.screens.folder_picker import FolderPicker
 from tui.text import N_, _, worded
 from tui.widgets.found_pictures import FoundPictures
-from tui.widgets.path_field import PathField
+from tui.widgets.path_field import PathField, PathRow
 from tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from engine.evaluation.predict import Prediction
+    from tui.screens.step import Step
 
 KEPT = 4
 """Predictions at hand for another look: a window that changes its size asks again."""
+
+
+def predict_with(run: Path, step: Step) -> None:
+    """Show over `step` what the best weights of `run` find; where it has none, say so there."""
+    if (run / BEST_WEIGHTS).is_file():
+        step.app.push_screen(PredictionScreen(run, step.state.data or ""))
+    else:
+        step.hinder(_("It has no weights yet; the first come after its first epoch."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +53,8 @@ class PredictionScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     PredictionScreen { align: center middle; }
     PredictionScreen > Vertical { width: 96%; height: 94%; border: round $primary; padding: 0 1; background: $surface; }
-    PredictionScreen Horizontal { height: 1; }
-    PredictionScreen Horizontal Words { width: auto; padding-right: 1; }
     PredictionScreen FoundPictures { height: 1fr; }
-    PredictionScreen Words { height: auto; }
+    PredictionScreen .hint { height: auto; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -69,16 +77,15 @@ class PredictionScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Where, what, and which keys."""
         with Vertical() as box:
-            box.border_title = _("What {run} finds", run=self._title).replace("[", r"\\[")
-            with Horizontal():
-                yield Words(_("Pictures"))
-                yield PathField(
-                    self._suggested,
-                    is_picture,
-                    explanation=_("One picture, or a folder: all pictures in it and below it."),
-                    placeholder=_("a picture, or a folder of pictures"),
-                    id="pictures",
-                )
+            box.border_title = Content(_("What {run} finds", run=self._title))
+            field = PathField(
+                self._suggested,
+                is_picture,
+                explanation=_("One picture, or a folder: all pictures in it and below it."),
+                placeholder=_("a picture, or a folder of pictures"),
+                id="pictures",
+            )
+            yield PathRow(_("Pictures"), field)
             yield FoundPictures()
             yield Words(
                 _("Enter looks; once more, or F5, goes on to the next picture. F4 goes back, F3 chooses, Esc closes."),
@@ -110,8 +117,7 @@ class PredictionScreen(ModalScreen[None]):
 
     def action_browse(self) -> None:
         """Choose a folder, or one picture."""
-        start = Path(self.query_one(PathField).value or ".").expanduser()
-        start = start if start.is_dir() else start.parent if start.parent.is_dir() else Path()
+        start = Path(self.query_one(PathField).value).expanduser()
         self.app.push_screen(FolderPicker(start, is_picture), self._picked)
 
     async def _picked(self, path: Path | None) -> None:

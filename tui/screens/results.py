@@ -20,7 +20,7 @@ from engine.messages import BadInput, printable
 from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS, RunSummary, find_run, read_events, summarise
 from tui.course import Course
 from tui.inquiry import Inquiry
-from tui.screens.prediction import PredictionScreen
+from tui.screens.prediction import predict_with
 from tui.screens.step import Step
 from tui.text import N_, _, counted, worded
 from tui.text.run_states import epochs_of, what_happened
@@ -176,8 +176,8 @@ class ResultsStep(Step):
 
     def action_predict(self) -> None:
         """The best weights at work on the user's own pictures."""
-        if self._looked_at is not None and (self._looked_at.run / BEST_WEIGHTS).is_file():
-            self.app.push_screen(PredictionScreen(self._looked_at.run, self.state.data or ""))
+        if self._looked_at is not None:
+            predict_with(self._looked_at.run, self)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter in the table means what it means elsewhere."""

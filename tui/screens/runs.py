@@ -15,11 +15,11 @@ from textual.widgets import DataTable
 
 from engine.messages import printable
 from engine.removal import delete_run
-from engine.runs import BEST_WEIGHTS, RunSummary, list_runs
+from engine.runs import RunSummary, list_runs
 from tui.inquiry import Inquiry
 from tui.screens.comparison import ComparisonScreen
-from tui.screens.number import NumberScreen
-from tui.screens.prediction import PredictionScreen
+from tui.screens.number import more_epochs
+from tui.screens.prediction import predict_with
 from tui.screens.question import QuestionScreen
 from tui.screens.step import Step
 from tui.text import N_, _
@@ -30,7 +30,6 @@ from tui.widgets.words import Words
 
 PERIOD = 5.0
 """Seconds between two looks at logs/: other processes train there too."""
-MOST_EPOCHS = 100_000
 KEYS = frozenset({"forward", "extend", "delete", "compare", "predict", "show_results"})
 MARK = "●"
 
@@ -197,19 +196,8 @@ class RunsStep(Step):
             return
         if self._busy(run):
             return
-        epochs = run.last_epoch + 1
         self.app.push_screen(
-            NumberScreen(
-                _("How many epochs in all?"),
-                _(
-                    "Now {epochs}. The learning rate's schedule is rebuilt over the new length, so it rises again before it falls.",
-                    epochs=epochs,
-                ),
-                suggested=2 * epochs,
-                least=epochs + 1,
-                most=MOST_EPOCHS,
-            ),
-            lambda more: None if more is None else self._train(run, more),
+            more_epochs(run.last_epoch + 1), lambda more: None if more is None else self._train(run, more)
         )
 
     def _train(self, run: RunSummary, epochs: int | None = None) -> None:
@@ -224,13 +212,8 @@ class RunsStep(Step):
 
     def action_predict(self) -> None:
         """Its best weights at work on the user's own pictures."""
-        run = self.marked
-        if run is None:
-            return
-        if not (Path(run.path) / BEST_WEIGHTS).is_file():
-            self.hinder(_("It has no weights yet; the first come after its first epoch."))
-            return
-        self.app.push_screen(PredictionScreen(Path(run.path), self.state.data or ""))
+        if (run := self.marked) is not None:
+            predict_with(Path(run.path), self)
 
     def action_compare(self) -> None:
         """The first run is remembered, the second stands beside it."""

@@ -15,7 +15,7 @@ from engine.messages import BadInput
 from engine.runs import RunSummary, find_run, summarise
 from tui.inquiry import Inquiry
 from tui.screens.log import LogScreen
-from tui.screens.number import NumberScreen
+from tui.screens.number import NumberScreen, more_epochs
 from tui.screens.step import Step
 from tui.text import N_, _
 from tui.text.run_states import what_happened, what_resuming_does
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 PERIOD = 1.0
 """Seconds between two looks at a training: quick enough for the eye. Every look takes milliseconds from the training."""
-MOST_EPOCHS = 100_000
 LEAST_BATCH = 2
 RUNNING_KEYS = frozenset({"pause", "stop_and_save", "lower_batch", "extend", "log", "app.explain"})
 ENDED_KEYS = frozenset({"forward", "back", "app.explain", "pause", "extend", "log"})
@@ -269,22 +268,8 @@ class TrainStep(Step):
 
     def action_extend(self) -> None:
         """Ask for more epochs."""
-        last = self.session.course.last_epoch
-        if last is None:
-            return
-        self.app.push_screen(
-            NumberScreen(
-                _("How many epochs in all?"),
-                _(
-                    "Now {epochs}. The learning rate's schedule is rebuilt over the new length, so it rises again before it falls.",
-                    epochs=last + 1,
-                ),
-                suggested=2 * (last + 1),
-                least=last + 2,
-                most=MOST_EPOCHS,
-            ),
-            self._extend,
-        )
+        if (last := self.session.course.last_epoch) is not None:
+            self.app.push_screen(more_epochs(last + 1), self._extend)
 
     def _extend(self, epochs: int | None) -> None:
         if epochs is not None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar, Literal, cast
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
@@ -28,7 +27,7 @@ from tui.weights_said import NETWORKS, files_help, offered, start_help
 from tui.weights_said import STARTS as STARTS_SAID
 from tui.widgets.choices import Choices
 from tui.widgets.meter import Meter
-from tui.widgets.path_field import PathField
+from tui.widgets.path_field import PathField, PathRow
 from tui.widgets.trial_panel import TrialPanel
 from tui.widgets.words import Words
 
@@ -52,8 +51,6 @@ class WeightsStep(Step):
     WeightsStep #start { height: 6; }
     WeightsStep #files { height: auto; max-height: 4; border-top: solid $primary-muted !important; border-title-color: $foreground; }
     WeightsStep.-high #files { max-height: 9; }
-    WeightsStep #other { height: 1; }
-    WeightsStep #other Words { width: auto; padding-right: 1; }
     WeightsStep #meter { display: none; }
     WeightsStep.-fetching #meter { display: block; }
     """
@@ -77,10 +74,10 @@ class WeightsStep(Step):
         yield Words(id="network")
         yield Choices(explanation=start_help(), below=True, id="start")
         yield Choices(explanation=files_help(), below=False, id="files")
-        with Horizontal(id="other"):
-            yield Words(_("Another file"))
-            typed = self.state.model_path or ""
-            yield PathField(typed, holds_weights, explanation=files_help(), id="file")
+        typed = self.state.model_path or ""
+        yield PathRow(
+            _("Another file"), PathField(typed, holds_weights, explanation=files_help(), id="file"), id="other"
+        )
         yield Meter(_("fetching"), id="meter")
         yield TrialPanel(id="report")
 
@@ -172,8 +169,7 @@ class WeightsStep(Step):
     def action_browse(self) -> None:
         """Choose a file from a tree."""
         folder = model_folder(self._workspace)
-        start = folder if folder.is_dir() else self._workspace
-        self.app.push_screen(FolderPicker(start.absolute(), holds_weights, folders=False), self._picked)
+        self.app.push_screen(FolderPicker(folder, holds_weights, folders=False), self._picked)
 
     def _picked(self, path: Path | None) -> None:
         if path is not None:

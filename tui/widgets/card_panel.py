@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
 
 from tui.text import _, worded
 from tui.text.sizes import gibibytes
@@ -31,7 +32,7 @@ class CardPanel(Vertical):
     def show(self, card: Card) -> None:
         """Show another moment of the card."""
         where = f"cuda:{card.cuda_index}" if card.usable else _("not usable")
-        self.border_title = _plain(f"{card.name}  {where}")
+        self.border_title = Content(f"{card.name}  {where}")
         self.set_class(not card.usable, "-unusable")
         share = None
         if card.memory_total and card.memory_used is not None:
@@ -71,8 +72,3 @@ def _holders(card: Card) -> str:
     if len(ordered) > SHOWN_PROCESSES:
         named.append(_("and {count} more", count=len(ordered) - SHOWN_PROCESSES))
     return _("used by {programs}", programs=", ".join(named))
-
-
-def _plain(title: str) -> str:
-    """A border title is markup; a card's name is not."""
-    return title.replace("[", r"\[")

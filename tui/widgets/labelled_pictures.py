@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from engine.dataset.index import Dataset
 from engine.messages import BadInput, printable
 from tui.data_look import PictureWanted, picture_of
@@ -57,7 +59,7 @@ class LabelledPictures(Picture):
             self._refused(made)
             return
         self.show(made)
-        self.border_subtitle = printable(made.name).replace("[", r"\[")
+        self.border_subtitle = Content(printable(made.name))
 
     def _refused(self, error: BadInput) -> None:
         self.say(worded(error.messages[0]))

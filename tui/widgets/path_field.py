@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.suggester import Suggester
 from textual.widgets import Input
 
 from tui.text import N_
 from tui.typed_path import Wanted, completions_of
+from tui.widgets.words import Words
 
 
 class PathField(Input):
@@ -53,6 +56,23 @@ class PathField(Input):
                 self.cursor_position = len(common)
                 return
         self.screen.focus_next()
+
+
+class PathRow(Horizontal):
+    """A path field behind its name."""
+
+    DEFAULT_CSS = """
+    PathRow { height: 1; }
+    PathRow Words { width: auto; padding-right: 1; }
+    """
+
+    def __init__(self, name: str, field: PathField, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._row = Words(name), field
+
+    def compose(self) -> ComposeResult:
+        """The name, and the field that takes what room is left."""
+        yield from self._row
 
 
 class PathSuggester(Suggester):
