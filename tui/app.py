@@ -129,12 +129,12 @@ class Freezetui(App[int]):
             self.training.stop()
 
     def _begin_work(self) -> None:
+        prepare_children()
         self._live.start()
         self.warming.start()
 
     def _warm(self) -> None:
         """The thread: torch takes seconds to import; whoever needs it first should find it there."""
-        prepare_children()
         try:
             importlib.import_module("engine.launch")
         except (ImportError, OSError, RuntimeError) as error:  # missing, a library that does not load, versions at odds

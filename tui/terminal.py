@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def prepare_children() -> None:
-    """Start what Python's child processes are tracked with. It is handed standard error, and the app's has no descriptor."""
+    """Start what Python's child processes are tracked with. It is handed standard error, and a running app's has no
+    descriptor. In the app's own thread only: nobody else may swap standard error under it.
+    """
     if sys.platform != "win32":
         from multiprocessing.resource_tracker import ensure_running  # 50 ms; not before the first screen
 
