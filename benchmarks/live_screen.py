@@ -109,6 +109,7 @@ def _compare(workspace: Path, stage: str, pairs: int, turn: float) -> list[float
     with Child(workspace, "headless", stage) as headless, Child(workspace, "live", stage) as live:
         for child in (headless, live):
             child.hold()
+        for child in (headless, live):
             child.go_on()
             child.wait_for_steps()
             child.hold()

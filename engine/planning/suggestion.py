@@ -194,13 +194,13 @@ def _smaller_input(situation: Situation) -> dict[str, Any] | None:
         return _need(_changed(situation, {"input_shape": shape(steps)}))
 
     limit = situation.budget.limit
-    if limit is None or longer <= _LEAST_INPUT or need(_LEAST_INPUT) > limit:
+    if limit is None or longer <= _LEAST_INPUT or (smallest := need(_LEAST_INPUT)) > limit:
         return None
     # Memory grows in a line with the pixels; a walk takes seconds, so the line tells where to look and a walk whether it holds.
     most, least = math.prod(situation.recipe.input_shape), math.prod(shape(_LEAST_INPUT))
-    slope = (_need(situation) - need(_LEAST_INPUT)) / (most - least)
+    slope = (_need(situation) - smallest) / (most - least)
     steps = longer - 1
-    while steps > _LEAST_INPUT and need(_LEAST_INPUT) + slope * (math.prod(shape(steps)) - least) > limit:
+    while steps > _LEAST_INPUT and smallest + slope * (math.prod(shape(steps)) - least) > limit:
         steps -= 1
     while steps > _LEAST_INPUT and need(steps) > limit:
         steps -= 1

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
 
 BARS = " ▁▂▃▄▅▆▇█"
 BORDER = "│"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    size: Size
+    rows: tuple[str, ...]
+    figure: str
+    column: int | None
+    """Of the border."""
 
 
 class Curve(Widget):
@@ -36,12 +47,13 @@ class Curve(Widget):
         self._points: Sequence[float] = ()
         self._figure = ""
         self._border: float | None = None
-        self._drawn: tuple[list[str], str, int | None] | None = None
+        self._drawn: _Drawn | None = None
 
     def show(self, points: Sequence[float], figure: str, border: float | None = None) -> None:
         """`points` at equal distances; `border` as a share of the way, 0 to 1."""
         self._points, self._figure, self._border = tuple(points), figure, border
-        if self._draw() != self._drawn:  # most steps of a long run change no cell of most curves
+        if (now := self._draw()) != self._drawn:  # most steps of a long run change no cell of most curves
+            self._drawn = now
             self.refresh()
 
     def name_it(self, label: str) -> None:
@@ -50,17 +62,19 @@ class Curve(Widget):
             self._label = label
             self.refresh()
 
-    def _draw(self) -> tuple[list[str], str, int | None]:
-        """The rows, the figure, and the column of the border."""
+    def _draw(self) -> _Drawn:
+        """What stands in the cells, for the size that there is now."""
         width = max(1, self.size.width - self.LABEL_WIDTH - self.FIGURE_WIDTH - 2)
         height = max(1, self.size.height)
         rows = drawn(self._points, width, height, logarithmic=self._logarithmic, least=self._least)
         column = None if self._border is None or not self._points else min(width - 1, round(self._border * width))
-        return rows, self._figure, column
+        return _Drawn(self.size, tuple(rows), self._figure, column)
 
     def render(self) -> Content:
         """The name and the figure stand on the first line."""
-        self._drawn = rows, figure, column = self._draw()
+        if self._drawn is None or self._drawn.size != self.size:
+            self._drawn = self._draw()
+        rows, figure, column = self._drawn.rows, self._drawn.figure, self._drawn.column
         lines = []
         for number, row in enumerate(rows):
             label = self._label if number == 0 else ""

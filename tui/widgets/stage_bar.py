@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.content import Content
+from textual.geometry import Size
 from textual.widget import Widget
 
 from tui.text import _
@@ -23,16 +24,19 @@ class StageBar(Widget):
         self._stages: tuple[tuple[str, int], ...] = ()
         self._done = 0.0
         self._drawn: Content | None = None
+        self._drawn_at: Size | None = None
 
     def show(self, stages: Sequence[tuple[str, int]], done: float) -> None:
         """`stages`: name and number of epochs of each; `done`: epochs that are behind, with fractions."""
         self._stages, self._done = tuple(stages), done
-        if self._draw() != self._drawn:
+        if (now := self._draw()) != self._drawn:
+            self._drawn, self._drawn_at = now, self.size
             self.refresh()
 
     def render(self) -> Content:
         """Names at the ends, arrows between."""
-        self._drawn = self._draw()
+        if self._drawn is None or self._drawn_at != self.size:
+            self._drawn, self._drawn_at = self._draw(), self.size
         return self._drawn
 
     def _draw(self) -> Content:

@@ -10,17 +10,19 @@ class Words(Static):
     """A piece of text without markup."""
 
     def __init__(self, text: str | Content = "", *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(text, id=id, classes=classes, markup=False)
+        self._said = text if isinstance(text, Content) else Content(text)
+        super().__init__(self._said, id=id, classes=classes, markup=False)
 
     def say(self, text: str | Content) -> None:
         """Show `text` from now on; nothing is drawn anew where it is the same, nothing is moved where it fits."""
-        if text != self.content:
-            self.update(text, layout=not self._fits(text))
+        content = text if isinstance(text, Content) else Content(text)
+        if not content.is_same(self._said):  # == compares letters, not colours
+            self._said = content
+            self.update(content, layout=not self._fits(content))
 
-    def _fits(self, text: str | Content) -> bool:
-        """Whether `text` takes the room that was given to this widget. A layout of the screen costs ten times a line."""
+    def _fits(self, content: Content) -> bool:
+        """Whether `content` takes the room that was given to this widget. A layout of the screen costs ten times a line."""
         width, height = self.content_size
         if not height or self.styles.is_auto_width:
             return False
-        content = text if isinstance(text, Content) else Content(text)
         return content.get_height(self.styles.get_rules(), width) == height
