@@ -6,6 +6,7 @@ stride, whatever their order in a Darknet file.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -144,10 +145,11 @@ class Detector(nn.Module):
 
     def twin(self) -> Detector:
         """Another network with copies of these weights, in the same memory format; draws no random numbers."""
-        with torch.device("meta"):
-            twin = Detector(self.name, self.classes, self.all_anchors, tuple(level.scale_x_y for level in self.levels))
-        twin.load_state_dict({name: tensor.clone() for name, tensor in self.state_dict().items()}, assign=True)
-        return twin
+        # Tensors are copied here: the copying that they bring themselves asks fake ones for their memory.
+        copies: dict[int, Tensor] = {id(tensor): tensor.clone() for tensor in self.buffers()}
+        for parameter in self.parameters():
+            copies[id(parameter)] = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+        return copy.deepcopy(self, copies)
 
     def layers(self) -> tuple[Layer, ...]:
         """Every convolution in the order of a Darknet file."""

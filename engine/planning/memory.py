@@ -20,7 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from engine.network.decode import decode
 from engine.network.own_weights import plain_state
-from engine.network.yolov4 import build_network
+from engine.network.yolov4 import Detector, build_network
 from engine.plan import StageName
 from engine.planning.live_storages import PRIME_BATCH, Bytes, LiveStorages, peak
 from engine.planning.remembered import program, recall, remember
@@ -97,9 +97,11 @@ def _profile(
     settings: tuple[tuple[str, Any], ...], classes: int, boxes: int, device_type: str, precision: str
 ) -> MemoryProfile:
     recipe = make_recipe(dict(settings))
+    with torch.device("meta"):  # before tensors are fake: thousands of first values would be faked one by one
+        network = build_network(recipe.network, classes)
     rules = _cpu_temporaries if device_type == "cpu" else _no_temporaries
     with FakeTensorMode(allow_non_fake_inputs=True), LiveStorages(rules) as live:
-        learner = _fake_learner(recipe, classes, device_type, precision)
+        learner = _fake_learner(recipe, network, device_type, precision)
         example = _example(recipe, boxes)
         group = [example] * min(recipe.accumulate, 2)
 
@@ -132,10 +134,8 @@ def _profile(
     )
 
 
-def _fake_learner(recipe: Recipe, classes: int, device_type: str, precision: str) -> Learner:
-    """A learner of fake CPU tensors; optimizers walk as they do on the real device."""
-    with torch.device("meta"):
-        network = build_network(recipe.network, classes)
+def _fake_learner(recipe: Recipe, network: Detector, device_type: str, precision: str) -> Learner:
+    """A learner of fake CPU tensors in the shapes of `network`; optimizers walk as they do on the real device."""
     network.load_state_dict({name: _fake(tensor) for name, tensor in network.state_dict().items()}, assign=True)
     learner = Learner(recipe, network, torch.device("cpu"), precision, 1000)
     for group in learner.optimizer.param_groups:

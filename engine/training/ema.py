@@ -15,19 +15,20 @@ class Ema:
     """
 
     def __init__(self, network: Detector, decay: float) -> None:
-        """`decay` is reached by way of (1 + t) / (10 + t), so that the first weights are soon forgotten."""
+        """Of `network`, which trains. `decay` is reached by way of (1 + t) / (10 + t), so that the first weights are soon forgotten."""
         self.decay = decay
         self.network = network.twin()
         self.network.eval().requires_grad_(requires_grad=False)
+        # Both networks keep their tensors for as long as they train: weights are loaded into them, never put in their place.
         self._floating, self._counting = _tensors(self.network)
+        self._floating_now, self._counting_now = _tensors(network)
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Move the mean towards `network`; `step` counts the updates before this one."""
+    def update(self, step: int) -> None:
+        """Move the mean towards the network; `step` counts the updates before this one."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        floating, counting = _tensors(network)
-        torch._foreach_lerp_(self._floating, floating, 1 - decay)
-        torch._foreach_copy_(self._counting, counting)
+        torch._foreach_lerp_(self._floating, self._floating_now, 1 - decay)
+        torch._foreach_copy_(self._counting, self._counting_now)
 
 
 def ema_decay(total_steps: int) -> float:

@@ -105,7 +105,7 @@ class Learner:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.ema is not None:
-            self.ema.update(self.network, updates)
+            self.ema.update(updates)
         self.optimizing = False
         return sums
 
