@@ -51,7 +51,7 @@ def source_at(path: str, workspace: Path) -> DataSource:
     text = path.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
-    if text == SAMPLE and not Path(text).exists():
+    if text == SAMPLE:  # the workspace's own, whatever lies in the current folder; that one is ./sample
         return DataSource(str((workspace / SAMPLE).absolute()))
     return DataSource(str(Path(text).expanduser().absolute()))
 

@@ -27,6 +27,10 @@ from tui.screens.question import QuestionScreen
 from tui.screens.train import TrainStep
 
 
+ENDLESS = 500
+"""Epochs of a training that is stopped by the test, not by its end."""
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace_with_data(tmp_path_factory.mktemp("prepared"))
@@ -102,7 +106,7 @@ def test_pause_waits_and_goes_on_and_the_log_tells(workspace: Path) -> None:
         await pilot.press("escape", "p")
         await steps(app, pilot, before + 1)
 
-    watch(workspace, begun(workspace)[1], script)
+    watch(workspace, begun(workspace, unfreeze_epoch=ENDLESS)[1], script)
 
 
 def test_stop_saves_and_p_goes_on_from_there(workspace: Path) -> None:
@@ -119,7 +123,7 @@ def test_stop_saves_and_p_goes_on_from_there(workspace: Path) -> None:
         await over(app, pilot)
         assert isinstance(app.training.last, Finished)
 
-    watch(workspace, begun(workspace, unfreeze_epoch=2)[1], script)
+    watch(workspace, begun(workspace, unfreeze_epoch=6)[1], script)
     assert [run.state for run in list_runs(workspace)] == ["finished"]
 
 
@@ -165,7 +169,7 @@ def test_quitting_while_it_trains_asks(workspace: Path) -> None:
         await until(pilot, lambda: app.return_value is not None)
         assert app.return_value == 0
 
-    watch(workspace, begun(workspace)[1], script)
+    watch(workspace, begun(workspace, unfreeze_epoch=ENDLESS)[1], script)
     assert ended == [True]
     assert list_runs(workspace)[0].state == "stopped"
 
