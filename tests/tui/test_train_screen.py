@@ -26,7 +26,6 @@ from tui.screens.number import NumberScreen
 from tui.screens.question import QuestionScreen
 from tui.screens.train import TrainStep
 
-
 ENDLESS = 500
 """Epochs of a training that is stopped by the test, not by its end."""
 
