@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 EVALUATION_CONFIDENCE = 0.01
 NMS_IOU = 0.5
@@ -73,6 +72,8 @@ def _suppressed(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Te
     torchvision moves every group to a place of its own, as far away as the largest coordinate. In single precision one box
     of an untrained network, a million pixels wide, would blur all others by whole pixels.
     """
+    from torchvision.ops import batched_nms  # its import takes as long as torch's own, and a Plan detects nothing
+
     if boxes.device.type == "mps":  # which has no double
         boxes, scores, groups = boxes.cpu(), scores.cpu(), groups.cpu()
     kept: Tensor = batched_nms(boxes.double().clamp(-1e6, 1e6), scores.double(), groups, iou)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -99,9 +99,12 @@ def _profile(
     recipe = make_recipe(dict(settings))
     with torch.device("meta"):  # before tensors are fake: thousands of first values would be faked one by one
         network = build_network(recipe.network, classes)
+    shapes = network.state_dict()
+    # The running mean is as large as what it follows, and is computed with in the same way: not worth walking again.
+    mean = sum(_size(tensor) for tensor in shapes.values()) if recipe.ema else 0
     rules = _cpu_temporaries if device_type == "cpu" else _no_temporaries
     with FakeTensorMode(allow_non_fake_inputs=True), LiveStorages(rules) as live:
-        learner = _fake_learner(recipe, network, device_type, precision)
+        learner = _fake_learner(recipe, network, shapes, precision)
         example = _example(recipe, boxes)
         group = [example] * min(recipe.accumulate, 2)
 
@@ -126,20 +129,21 @@ def _profile(
     frozen_buckets = everything - backbone if recipe.parallel == "ddp" else 0
     return MemoryProfile(
         # In the freeze stage the backbone has neither optimizer state nor gradients.
-        steps={"freeze": _raised(freeze, frozen_buckets - frozen_state), "unfreeze": _raised(unfreeze, buckets)},
+        steps={
+            "freeze": _raised(freeze, mean + frozen_buckets - frozen_state),
+            "unfreeze": _raised(unfreeze, mean + buckets),
+        },
         validation={
-            "freeze": _raised(validation, frozen_buckets - frozen_state - backbone),
-            "unfreeze": _raised(validation, buckets),
+            "freeze": _raised(validation, mean + frozen_buckets - frozen_state - backbone),
+            "unfreeze": _raised(validation, mean + buckets),
         },
     )
 
 
-def _fake_learner(recipe: Recipe, network: Detector, device_type: str, precision: str) -> Learner:
-    """A learner of fake CPU tensors in the shapes of `network`; optimizers walk as they do on the real device."""
-    network.load_state_dict({name: _fake(tensor) for name, tensor in network.state_dict().items()}, assign=True)
-    learner = Learner(recipe, network, torch.device("cpu"), precision, 1000)
-    for group in learner.optimizer.param_groups:
-        group["foreach"] = device_type == "cuda"
+def _fake_learner(recipe: Recipe, network: Detector, shapes: Mapping[str, Tensor], precision: str) -> Learner:
+    """A learner, without a running mean, of fake CPU tensors in the `shapes` of `network`."""
+    network.load_state_dict({name: _fake(tensor) for name, tensor in shapes.items()}, assign=True)
+    learner = Learner(recipe.model_copy(update={"ema": False}), network, torch.device("cpu"), precision, 1000)
     # What scales losses for fp16 reads a number from the device, which a fake one does not have, and takes next to nothing.
     learner.scaler = torch.amp.GradScaler("cpu", enabled=False)
     return learner

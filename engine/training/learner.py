@@ -51,7 +51,7 @@ class Learner:
         self.precision = precision
         self.network = network
         self.ema = Ema(network, ema_decay(total_steps)) if recipe.ema else None
-        self.optimizer = make_optimizer(recipe, network, device)
+        self.optimizer = make_optimizer(recipe, network)
         self.scaler = make_scaler(device, precision)
         self.loss = loss_of(recipe, network)
         self.optimizing = False

@@ -23,24 +23,23 @@ def enter_stage(network: Detector, stage: StageName) -> None:
     network.backbone.requires_grad_(not frozen)
 
 
-def make_optimizer(recipe: Recipe, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimizer over all parameters; weight decay pulls on convolution weights only.
 
-    It lives through both stages: a frozen parameter has no gradient and is passed over. How it walks the parameters is said
-    aloud (torch would choose by where they are), so that a prediction for a GPU made without one walks the same way.
+    It lives through both stages: a frozen parameter has no gradient and is passed over. Fused, it reads and writes each value
+    once and keeps no copies between: on a CPU in a third of the time that torch's own choice takes (benchmarks/optimizer.py).
     """
-    foreach = device.type == "cuda"
     decayed, free = _decayed_and_free(network)
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
     match recipe.optimizer_type:
         case "sgd":
             return torch.optim.SGD(
-                groups, lr=recipe.init_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, foreach=foreach
+                groups, lr=recipe.init_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
             )
         case "adam":
-            return torch.optim.Adam(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), foreach=foreach)
+            return torch.optim.Adam(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), fused=True)
         case "adamw":
-            return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), foreach=foreach)
+            return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), fused=True)
 
 
 def give_state(optimizer: torch.optim.Optimizer) -> None:
@@ -54,7 +53,7 @@ def give_state(optimizer: torch.optim.Optimizer) -> None:
             if momentum_only:
                 names: tuple[str, ...] = ("momentum_buffer",) if group["momentum"] else ()
             else:
-                state.setdefault("step", torch.tensor(0.0))
+                state.setdefault("step", torch.zeros((), device=parameter.device))
                 names = ("exp_avg", "exp_avg_sq")
             for name in names:
                 if state.get(name) is None:

@@ -37,12 +37,15 @@ def assemble(wanted: Wanted) -> tuple[Plan, Dataset]:
     """
     from engine.hardware import probe
     from engine.plan import open_source
-    from engine.planning.device import try_sixteen_bit
-    from engine.planning.resolve import make_plan
 
     recipe = _recipe(wanted)
     source = source_of(wanted.data, wanted.workspace, wanted.format, wanted.classes, wanted.mapping)
     dataset = open_source(source, recipe.seed)
+
+    # Only now what imports torch: a wrong word is said at once.
+    from engine.planning.device import try_sixteen_bit
+    from engine.planning.resolve import make_plan
+
     hardware = probe(wanted.workspace)
     try_sixteen_bit(recipe, hardware)
     return make_plan(recipe, dataset, source, hardware, wanted.workspace), dataset
