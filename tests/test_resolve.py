@@ -79,9 +79,16 @@ def test_a_sound_plan_warns_of_nothing(workspace: Path) -> None:
 
 
 def test_few_steps_are_told_with_the_epochs_that_would_do(workspace: Path) -> None:
-    text = warnings(plan(workspace, dataset_of(40), unfreeze_epoch=20))["plan.few_steps"]
-    assert text.startswith("185 steps are few: 400 or more are advised, which unfreeze_epoch=42 would give.")
-    assert "plan.few_steps" not in warnings(plan(workspace, dataset_of(40), unfreeze_epoch=42))
+    text = warnings(plan(workspace, dataset_of(40), unfreeze_epoch=10))["plan.few_steps"]
+    assert text.startswith("85 steps are few: 400 or more are advised, which unfreeze_epoch=42 would give.")
+    assert warnings(plan(workspace, dataset_of(40), unfreeze_epoch=42)) == {}
+
+
+def test_a_short_training_by_the_quick_method_is_a_first_look(workspace: Path) -> None:
+    found = warnings(plan(workspace, dataset_of(40), unfreeze_epoch=20))
+    assert found == {
+        "plan.first_look": "185 steps are enough for a first look; 400 or more, which unfreeze_epoch=42 would give, find more."
+    }
 
 
 @pytest.mark.parametrize(("optimizer", "advised"), [("sgd", 50_000), ("adam", 15_000)])
