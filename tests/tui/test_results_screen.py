@@ -64,13 +64,28 @@ def test_every_page_of_a_run(trained: Path, language: str) -> None:
     drive(trained.parent.parent, script, place="results", furthest="results", run=str(trained), language=language)
 
 
-def test_the_path_of_the_best_weights_is_copied_and_enter_shows_the_runs(trained: Path) -> None:
+def test_enter_alone_leads_to_a_picture_through_every_page_and_to_the_runs(trained: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        screen = await judged(app, pilot)
+        pages = ("Pictures", "Classes", "Curves", "Next")
+        for page in pages:
+            await until(pilot, lambda page=page: f"Enter shows the next page: {page}." in shown(app))  # type: ignore[misc]
+            await pilot.press("enter")
+            if page == "Pictures":
+                await until(pilot, lambda: UPPER in shown(app))
+        assert screen.query_one(TabbedContent).active == "page-next"
+        await until(pilot, lambda: "Enter shows all runs." in shown(app))
+        await pilot.press("enter")
+        assert app.state.place == "runs"
+
+    drive(trained.parent.parent, script, place="results", furthest="results", run=str(trained))
+
+
+def test_the_path_of_the_best_weights_is_copied(trained: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: trained.name in shown(app))
         await pilot.press("c")
         assert app.clipboard == str(trained / BEST_WEIGHTS)
-        await pilot.press("enter")
-        assert app.state.place == "runs"
 
     drive(trained.parent.parent, script, place="results", furthest="results", run=str(trained))
 

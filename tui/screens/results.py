@@ -66,7 +66,7 @@ class ResultsStep(Step):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy_path", N_("copy path")),
         Binding("n", "next_picture", N_("next picture")),
-        Binding("w", "predict", N_("predict with")),
+        Binding("w", "predict", N_("predict")),
     ]
 
     def __init__(self) -> None:
@@ -82,13 +82,13 @@ class ResultsStep(Step):
             with TabPane(_("Weights"), id="page-weights"), VerticalScroll(can_focus=False):
                 yield Words(id="about")
                 yield Words(id="checks")
-            with TabPane(_("Curves"), id="page-curves"), Vertical():
-                yield Curves()
+            with TabPane(_("Pictures"), id="page-pictures"):
+                yield FoundPictures()
             with TabPane(_("Classes"), id="page-classes"), Vertical():
                 yield Words(id="scored")
                 yield Table(id="scores")
-            with TabPane(_("Pictures"), id="page-pictures"):
-                yield FoundPictures()
+            with TabPane(_("Curves"), id="page-curves"), Vertical():
+                yield Curves()
             with TabPane(_("Next"), id="page-next"), VerticalScroll(can_focus=False):
                 yield Words(id="next")
 
@@ -97,7 +97,7 @@ class ResultsStep(Step):
         self.query_one("#scores", Table).add_columns(
             *(_(name) for name in (N_("class"), N_("boxes"), "AP50", "AP50-95", N_("precision"), N_("recall"), "F1"))
         )
-        self.suggest(_("Enter shows all runs."))
+        self._suggest()
         if self.state.run is None:
             self.query_one("#about", Words).say(_("Nothing has been trained here yet."))
             return
@@ -150,9 +150,27 @@ class ResultsStep(Step):
         checks.display = bool(outcome.checks)
         self.query_one(FoundPictures).browse(len(outcome.predictions), outcome.predictions.__getitem__)
 
+    def _next_page(self) -> TabPane | None:
+        """The page that Enter shows; None on the last, and where nothing was trained."""
+        if self.state.run is None:
+            return None
+        tabs = self.query_one(TabbedContent)
+        pages = list(tabs.query(TabPane))
+        shown = next((number for number, page in enumerate(pages) if page.id == tabs.active), 0)
+        return pages[shown + 1] if shown + 1 < len(pages) else None
+
+    def _suggest(self) -> None:
+        page = self._next_page()
+        self.suggest(
+            _("Enter shows all runs.")
+            if page is None
+            else _("Enter shows the next page: {page}.", page=self.query_one(TabbedContent).get_tab(page).label_text)
+        )
+
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
         """A page that was hidden has had no size."""
         event.stop()
+        self._suggest()
         if event.pane.id == "page-pictures":
             self.call_after_refresh(self.query_one(FoundPictures).ask)
 
@@ -185,8 +203,12 @@ class ResultsStep(Step):
         self.action_forward()
 
     def action_forward(self) -> None:
-        """All runs."""
-        self.wizard.go_to("runs")
+        """Page by page; after the last, all runs."""
+        page = self._next_page()
+        if page is None:
+            self.wizard.go_to("runs")
+        elif page.id is not None:
+            self.query_one(TabbedContent).active = page.id
 
     def explain(self) -> str:
         """What the figures mean."""

@@ -51,7 +51,7 @@ class RunsStep(Step):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "extend", N_("extend")),
         Binding("v", "show_results", N_("results")),
-        Binding("w", "predict", N_("predict with")),
+        Binding("w", "predict", N_("predict")),
         Binding("m", "compare", N_("compare")),
         Binding("d", "delete", N_("delete")),
         Binding("c", "copy_path", N_("copy path")),
