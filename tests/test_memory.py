@@ -21,8 +21,8 @@ from engine.training.learner import Learner
 SIDE, CLASSES, BOXES = 160, 3, 8
 
 
-def real_peak(settings: dict[str, Any], stage: Any, batch: int, precision: str) -> int:
-    """The allocator's peak in the second step of a stage, all that a training holds included."""
+def real_peak(settings: dict[str, Any], stage: Any, batch: int, precision: str, validated: int = 0) -> int:
+    """The allocator's peak in two steps of a stage and a validation batch, all that a training holds included."""
     recipe = make_recipe({"input_shape": [SIDE, SIDE], **settings})
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiled:
         network: Any = build_network(recipe.network, CLASSES).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -31,6 +31,10 @@ def real_peak(settings: dict[str, Any], stage: Any, batch: int, precision: str) 
         example = synthetic_batch(batch, (SIDE, SIDE), BOXES, CLASSES)
         for step in range(2):
             learner.step([example], 1e-3, step, stop_at_broken=False)
+        if validated:
+            learner.evaluated.eval()
+            with torch.inference_mode():
+                learner.predict(synthetic_batch(validated, (SIDE, SIDE), BOXES, CLASSES).images)
     changes = sorted(
         (event.start_ns(), event.nbytes())
         for event in profiled.profiler.kineto_results.events()  # type: ignore[union-attr]
@@ -59,6 +63,15 @@ def test_the_peak_of_a_step_is_foretold(stage: Any, batch: int, precision: str, 
     predicted = max(always + each * batch for always, each in profiled.steps[stage])
     # Rather a little too high than too low; at real sizes the error is smaller (benchmarks/memory.py).
     assert -0.01 <= predicted / real_peak(settings, stage, batch, precision) - 1 <= 0.05
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_peak_of_a_validation_is_foretold(precision: str) -> None:
+    settings = {"input_shape": [SIDE, SIDE], "ema": False}
+    foretold = memory_profile(make_recipe(settings), CLASSES, BOXES, "cpu", precision)
+    predicted = foretold.peak("freeze", 2, 32)
+    assert predicted > foretold.peak("freeze", 2, 2)
+    assert -0.01 <= predicted / real_peak(settings, "freeze", 2, precision, validated=32) - 1 <= 0.05
 
 
 def test_what_memory_does_not_hang_on_asks_no_new_prediction() -> None:

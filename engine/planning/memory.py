@@ -188,21 +188,25 @@ def _no_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> i
     return 0
 
 
+_CONVOLUTIONS = (torch.ops.aten.convolution.default, torch.ops.aten.conv2d.default)
+"""Where nothing learns, a convolution arrives by its other name."""
+
+
 def _cpu_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> int:
     """What torch's convolutions on the CPU take inside themselves, as measured for every shape of both networks.
 
     oneDNN lays the kernel out anew (once its size) and hands its gradient through two more copies. Where it cannot do bf16
-    (no AVX-512), torch lays the input out anew and unfolds every window of every image.
+    (no AVX-512), torch unfolds every window of every image, and copies what is only a part of another tensor before.
     """
-    if func is torch.ops.aten.convolution.default:
-        kernel, output, copies = args[1], made[0], 1
+    if func in _CONVOLUTIONS:
+        kernel, output, copies, read = args[1], made[0], 1, args[:1]
     elif func is torch.ops.aten.convolution_backward.default:
-        kernel, output, copies = args[2], args[0], 2
+        kernel, output, copies, read = args[2], args[0], 2, args[:2]
     else:
         return 0
     if kernel.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return copies * _size(kernel)
     outside, inside, height, width = kernel.shape
     unfolded = output.numel() // outside * inside * height * width * kernel.element_size() if height * width > 1 else 0
-    image = args[0] if func is torch.ops.aten.convolution.default else args[1]
-    return int(unfolded + _size(image))
+    parts = (tensor for tensor in read if not tensor.is_contiguous(memory_format=torch.channels_last))
+    return int(unfolded + sum(_size(tensor) for tensor in parts))
