@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import gc
 import json
 import os
 import pty
@@ -343,7 +344,9 @@ def _train_live(workspace: Path, stage: str) -> None:
     from tui.app import Freezetui
     from tui.state import WizardState
     from tui.terminal import own_terminal
+    from tui.wizard import SHORT_LOOKS
 
+    gc.set_threshold(*SHORT_LOOKS)  # as the wizard begins
     app = Freezetui(WizardState(language="en", place="train", furthest="train"), workspace)
     app.chosen = _chosen(workspace, stage)
     with own_terminal(workspace / "logs" / "wizard.log"):

@@ -28,6 +28,7 @@ from engine.runs import (
 from engine.supervision import Beginning, OnOutOfMemory, supervise
 from engine.training.checkpoint import check_disk, load_checkpoint, load_newest
 from engine.training.control import Control
+from engine.training.garbage import modules_left_alone
 
 
 def start(
@@ -49,12 +50,13 @@ def start(
             plan.recipe.unfreeze_batch_size,
         )
         plan = verified(plan, dataset, may_lower=may_lower)
-    torch.manual_seed(plan.recipe.seed)
-    network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
-    loaded = _load_start_weights(plan, network)
-    _check_disk(plan, network)
-    run = create_run(plan, splits_to_json(dataset))
-    yield from supervise(run, plan, dataset, network, control, Beginning(loaded), on_out_of_memory)
+    with modules_left_alone():
+        torch.manual_seed(plan.recipe.seed)
+        network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
+        loaded = _load_start_weights(plan, network)
+        _check_disk(plan, network)
+        run = create_run(plan, splits_to_json(dataset))
+        yield from supervise(run, plan, dataset, network, control, Beginning(loaded), on_out_of_memory)
 
 
 def resume(
@@ -99,11 +101,12 @@ def resume(
             epochs=plan.recipe.unfreeze_epoch,
             more=plan.recipe.unfreeze_epoch * 2,
         )
-    network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
-    network.set_levels(scale_x_y=checkpoint.scale_x_y, all_anchors=checkpoint.anchors)
-    beginning = Beginning(checkpoint=checkpoint, note=note)
-    del checkpoint  # it holds as much memory as the training itself
-    yield from supervise(run, plan, dataset, network, control, beginning, on_out_of_memory)
+    with modules_left_alone():
+        network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
+        network.set_levels(scale_x_y=checkpoint.scale_x_y, all_anchors=checkpoint.anchors)
+        beginning = Beginning(checkpoint=checkpoint, note=note)
+        del checkpoint  # it holds as much memory as the training itself
+        yield from supervise(run, plan, dataset, network, control, beginning, on_out_of_memory)
 
 
 def exit_code(last: Event | None) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 
-OBJECTS_BETWEEN_LOOKS = 50_000
-"""torch alone makes a million objects that stay: Python's looks for rubbish after every 700 would be a tenth of each start."""
+RARE_LOOKS = (50_000, 10, 10)
+"""When Python looks for garbage: torch alone makes a million objects that stay, and with Python's own 700 its looks at them
+would be a tenth of each start."""
 
 
 def main() -> None:
     """Open the wizard, or run a command; the exit code says how it ended."""
-    gc.set_threshold(OBJECTS_BETWEEN_LOOKS)
+    gc.set_threshold(*RARE_LOOKS)
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
         # Not by way of the commands: what they need would keep the first screen waiting.
         from pathlib import Path

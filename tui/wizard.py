@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tui.path import PLACES
 from tui.state import load_state
 from tui.terminal import driver_class, own_terminal
 from tui.text import LANGUAGES, PSEUDO, _
+
+SHORT_LOOKS = (1_000, 10, 50)
+"""When Python looks for garbage in the wizard, where each look is a moment in which no key acts: at few objects, at all of them
+rarely."""
 
 
 def open_wizard(
@@ -46,6 +51,7 @@ def open_wizard(
 
     graphics = graphics_of_terminal()
     log = logs_folder(workspace) / "wizard.log"
+    gc.set_threshold(*SHORT_LOOKS)
     with own_terminal(log):
         app = Freezetui(state, workspace, offer=offer, driver_class=driver_class(), graphics=graphics)
         app.run()

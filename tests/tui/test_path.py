@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets._footer import FooterKey
 
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
@@ -90,3 +92,21 @@ def test_another_day_one_is_asked_whether_to_go_on(tmp_path: Path, key: str, dat
 
     asyncio.run(run())
     assert state.data == data
+
+
+def test_screens_that_were_closed_leave_no_keys_behind(tmp_path: Path) -> None:
+    def alive() -> int:
+        gc.collect()
+        return sum(type(one) is FooterKey for one in gc.get_objects())
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause(0.3)
+        shown_now = len(app.screen.query(FooterKey))
+        for _time in range(4):
+            await pilot.press("f1")
+            await pilot.pause(0.1)
+            await pilot.press("escape")
+            await pilot.pause(0.2)
+        assert alive() <= 2 * shown_now
+
+    drive(tmp_path, script)

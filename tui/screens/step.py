@@ -11,11 +11,12 @@ from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from engine.messages import BadInput
 from tui.path import PLACES, after, before
 from tui.text import N_, _, worded
+from tui.widgets.keys import Keys
 from tui.widgets.path_header import PathHeader, PathStop
 from tui.widgets.words import Words
 
@@ -69,7 +70,7 @@ class Step(Screen[None]):
         hindrance = Words(id="hindrance")
         hindrance.display = False
         yield hindrance
-        yield Footer(show_command_palette=False)
+        yield Keys(show_command_palette=False)
         yield Words(id="too-small")
 
     def compose_body(self) -> Iterator[Widget]:
