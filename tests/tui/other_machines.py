@@ -29,8 +29,10 @@ async def look(app, pilot, cards):
         looked = app.hardware
         if looked is not None and [card.name for card in looked.cards if not card.lost] == cards:
             for _ in range(2):
-                app.hardware = None
-                while app.hardware is None:
+                before = app.hardware
+                for _ in range(60):
+                    if app.hardware is not before:
+                        break
                     await pilot.pause(0.05)
             await pilot.pause()
             return
