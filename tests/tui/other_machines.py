@@ -23,17 +23,19 @@ asked = json.loads(sys.argv[1])
 build = {key: tuple(map(tuple, value)) if isinstance(value, list) else value for key, value in asked["build"].items()}
 described, screens = Path(asked["described"]), []
 
-async def look(app, pilot, cards):
+async def further_look(app, pilot):
+    before = app.hardware
     for _ in range(400):
         await pilot.pause(0.05)
-        looked = app.hardware
-        if looked is not None and [card.name for card in looked.cards if not card.lost] == cards:
-            for _ in range(2):
-                before = app.hardware
-                for _ in range(60):
-                    if app.hardware is not before:
-                        break
-                    await pilot.pause(0.05)
+        if app.hardware is not before:
+            return
+    raise SystemExit(f"in vain: {before}")
+
+async def look(app, pilot, cards):
+    for _ in range(20):
+        await further_look(app, pilot)
+        if [card.name for card in app.hardware.cards if not card.lost] == cards:
+            await further_look(app, pilot)
             await pilot.pause()
             return
     raise SystemExit(f"in vain: {app.hardware}")

@@ -29,6 +29,11 @@ class HardwareStep(Step):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "runs", N_("runs"))]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._panels: list[CardPanel] = []
+        """Of the cards of the last look; those of lost cards may still be on their way out of the screen."""
+
     def compose_body(self) -> Iterator[Widget]:
         """Panels; cards join them as they are found."""
         with Vertical(id="cards"):
@@ -53,18 +58,17 @@ class HardwareStep(Step):
         self.suggest(recommendation(hardware))
 
     def _show_cards(self, hardware: Hardware) -> None:
-        panels = list(self.query(CardPanel))
-        for card, panel in zip(hardware.cards, panels, strict=False):
+        for card, panel in zip(hardware.cards, self._panels, strict=False):
             panel.show(card)
-        for panel in panels[len(hardware.cards) :]:
-            panel.remove()
-        for card in hardware.cards[len(panels) :]:
-            panel = CardPanel()
-            self.query_one("#cards").mount(panel)
-            self.call_after_refresh(panel.show, card)
-        self.query_one("#cards").set_class(len(hardware.cards) == 1, "-one")
-        for number, panel in enumerate(self.query(CardPanel)):
-            panel.set_class(number == len(hardware.cards) - 1 and number % 2 == 0, "-alone")
+        while len(self._panels) > len(hardware.cards):
+            self._panels.pop().remove()
+        joining = [CardPanel(card) for card in hardware.cards[len(self._panels) :]]
+        self._panels += joining
+        cards = self.query_one("#cards")
+        cards.mount_all(joining)
+        cards.set_class(len(self._panels) == 1, "-one")
+        for number, panel in enumerate(self._panels):
+            panel.set_class(number == len(self._panels) - 1 and number % 2 == 0, "-alone")
 
     def _show_machine(self, hardware: Hardware) -> None:
         processor, memory = hardware.processor, hardware.memory

@@ -22,12 +22,19 @@ SHOWN_PROCESSES = 3
 class CardPanel(Vertical):
     """Memory, load, temperature, who holds memory, and why torch cannot use the card where it cannot."""
 
+    def __init__(self, card: Card) -> None:
+        """`card` as it is when the panel is made."""
+        super().__init__()
+        # Looks may follow each other faster than the panel is composed, so its lines are there from the first.
+        self._memory = Meter(_("card memory in use"))
+        self._now = Words(classes="card-now")
+        self._holders = Words(classes="card-processes")
+        self._problem = Words(classes="card-problem")
+        self.show(card)
+
     def compose(self) -> ComposeResult:
         """The lines of the card."""
-        yield Meter(_("card memory in use"))
-        yield Words(classes="card-now")
-        yield Words(classes="card-processes")
-        yield Words(classes="card-problem")
+        yield from (self._memory, self._now, self._holders, self._problem)
 
     def show(self, card: Card) -> None:
         """Show another moment of the card."""
@@ -37,13 +44,12 @@ class CardPanel(Vertical):
         share = None
         if card.memory_total and card.memory_used is not None:
             share = card.memory_used / card.memory_total
-        self.query_one(Meter).show(share, f"{gibibytes(card.memory_used)} / {gibibytes(card.memory_total)}")
-        self.query_one(".card-now", Words).say(_now(card))
-        self.query_one(".card-processes", Words).say(_holders(card))
-        problem = self.query_one(".card-problem", Words)
+        self._memory.show(share, f"{gibibytes(card.memory_used)} / {gibibytes(card.memory_total)}")
+        self._now.say(_now(card))
+        self._holders.say(_holders(card))
         sentences = [message for message in (card.problem, *card.notes) if message is not None]
-        problem.say("\n".join(worded(message) for message in sentences))
-        problem.display = bool(sentences)
+        self._problem.say("\n".join(worded(message) for message in sentences))
+        self._problem.display = bool(sentences)
 
 
 def _now(card: Card) -> str:
