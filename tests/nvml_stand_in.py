@@ -47,10 +47,12 @@ CU126 = CU130 | {
 
 
 def built(folder: Path) -> Path:
-    """The library, compiled into `folder`, which is what LD_LIBRARY_PATH has to name. Skips where there is no compiler."""
-    compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("the NVML stand-in needs Linux and a C compiler")
+    """The library, compiled into `folder`, which is what LD_LIBRARY_PATH has to name. Skips where that cannot be."""
+    if sys.platform != "linux":
+        pytest.skip("the NVML stand-in is found the way Linux finds libraries")
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if compiler is None:
+        pytest.skip("the NVML stand-in needs a C compiler: install gcc or clang")
     library = folder / "libnvidia-ml.so.1"
     subprocess.run(
         [compiler, "-shared", "-fPIC", f"-Wl,-soname,{library.name}", "-o", str(library), str(SOURCE)], check=True

@@ -29,6 +29,7 @@ from engine.hardware import (
     read_torch_build,
     with_cuda_order,
 )
+from engine.hardware import machine as machine_module
 from engine.hardware.cuda_order import CardIdentity, cuda_order
 from engine.hardware.limits import read_limits
 from engine.hardware.machine import free_disk, look_at_memory, look_at_processor, nvidia_card_built_in
@@ -455,17 +456,28 @@ def test_a_containers_memory_counts_and_a_limit_beyond_the_machine_does_not(tmp_
     assert 0 < wide.available <= total
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="hyperthreads are listed in files on Linux only")
+@pytest.fixture
+def linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Linux machine whose process may run on processors 0, 1, 4 and 5, wherever the test runs."""
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(machine_module, "_allowed_processors", lambda: (0, 1, 4, 5))
+
+
+def siblings(*groups: str) -> dict[str, str]:
+    """Linux's files on the hyperthreads of each allowed processor."""
+    numbers = zip((0, 1, 4, 5), groups, strict=True)
+    return {f"sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list": f"{group}\n" for n, group in numbers}
+
+
+@pytest.mark.usefixtures("linux")
 def test_hyperthreads_are_no_cores_and_a_share_of_processor_time_limits_them(tmp_path: Path) -> None:
-    allowed = sorted(os.sched_getaffinity(0))
-    apart = {f"sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list": f"{n}\n" for n in allowed}
-    pairs = {f"sys/devices/system/cpu/cpu{n}/topology/thread_siblings_list": "all\n" for n in allowed}
-    assert look_at_processor(write(tmp_path / "a", apart)).cores == len(allowed)
-    assert look_at_processor(write(tmp_path / "b", pairs)).cores == 1
+    apart, pairs = siblings("0", "1", "4", "5"), siblings("0,4", "1,5", "0,4", "1,5")
+    assert look_at_processor(write(tmp_path / "a", apart)).cores == 4
+    assert look_at_processor(write(tmp_path / "b", pairs)).cores == 2
     assert look_at_processor(write(tmp_path / "c", apart | GROUPS_1)).cores == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the processor is described in /proc on Linux only")
+@pytest.mark.usefixtures("linux")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

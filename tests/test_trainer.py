@@ -17,7 +17,7 @@ from engine.runs import list_runs, load_plan
 from engine.training import learner as learning
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
-from tests.failing_card import card_failing_at
+from tests.failing_step import card_failing_at
 from tests.small_training import plan_and_dataset, prepare
 
 

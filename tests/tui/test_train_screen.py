@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from textual.pilot import Pilot
 from engine.events import BatchChanged, Finished, LossNotFinite, OutOfMemory, Stopped
 from engine.runs import list_runs, load_plan
 from engine.training import learner as learning
-from tests.failing_card import card_failing_at
+from tests.failing_step import card_failing_at, memory_short_at
 from tests.small_training import plan_and_dataset
 from tests.tui.driving import drive, shown, until
 from tests.tui.training import AT_TRAIN, PATIENCE, over, steps, trained_run, workspace_with_data
@@ -221,37 +219,26 @@ def test_a_card_lost_while_it_trains_is_said_and_enter_quits(workspace: Path, mo
     assert list_runs(workspace)[0].resumable
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-def test_out_of_memory_is_explained_and_enter_goes_on_with_a_smaller_batch(workspace: Path) -> None:
-    import resource
-
-    from tests.short_of_memory import load_late_libraries
-
-    load_late_libraries()
-    before = resource.getrlimit(resource.RLIMIT_AS)
+def test_out_of_memory_is_explained_and_enter_goes_on_with_a_smaller_batch(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On any system; trainings whose memory really is limited stand in test_out_of_memory.py."""
+    monkeypatch.setattr(learning, "loss_of", memory_short_at(2))  # after a step and a validation: the unfreeze stage
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await steps(app, pilot)
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        # Room for what stands, not for the unfreeze stage at 416 x 416.
-        resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + 60 * 10**6, before[1]))
-        try:
-            await until(pilot, lambda: isinstance(app.training.last, OutOfMemory) or not app.training.alive, PATIENCE)
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, before)
         await over(app, pilot)
         event = app.training.last
         assert isinstance(event, OutOfMemory)
+        assert (event.stage, event.during, event.batch_size) == ("unfreeze", "training", 4)
         text = " ".join(shown(app).split())
         assert "plays no part" in text
-        assert f"at batch size {event.batch_size}" in text
+        assert "at batch size 4" in text
         assert f"Enter goes on from the last step with batch size {event.suggested_batch_size}" in text
         await pilot.press("enter")
         await until(pilot, lambda: app.training.course.batch_size == event.suggested_batch_size, PATIENCE)
         await steps(app, pilot, event.step + 1)
 
-    changes = {"input_shape": [416, 416], "freeze_batch_size": 4, "unfreeze_batch_size": 4, "special_aug_ratio": 0.0}
-    watch(workspace, begun(workspace, **changes)[1], script)
+    watch(workspace, begun(workspace, freeze_batch_size=4, unfreeze_batch_size=4)[1], script)
 
 
 def test_what_cannot_begin_says_why_and_enter_goes_back(workspace: Path) -> None:
