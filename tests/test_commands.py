@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from engine.dataset.sample import draw_sample
-from tests.small_training import arguments, freezetui, only_run, trained
+from tests.small_training import arguments, child_environment, freezetui, only_run, trained
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +188,26 @@ def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
         done = freezetui("resume", str(run), "--set", "unfreeze_epoch=3")
     assert done.returncode == 2
     assert f"process {os.getpid()} is training into this run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train --data nowhere", "nowhere"),
+        ("train --data sample --set unfreeze_epochs=3", "unfreeze_epoch"),
+        ("plan --data sample --preset quick", "quick-cpu"),
+        ("resume nothing", "nothing"),
+    ],
+)
+def test_what_cannot_work_is_said_before_torch_is_imported(tmp_path: Path, words: str, said: str) -> None:
+    code = "import sys; from tui.command_line import main\ntry: main()\nfinally: print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *words.split()],
+        cwd=tmp_path,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
+    assert said in done.stderr

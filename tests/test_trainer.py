@@ -12,7 +12,9 @@ import torch
 from engine.events import Event, Failed, LossNotFinite, StageStarted
 from engine.launch import exit_code, resume, start
 from engine.network.weights import read_weights
-from engine.recipe import load_recipe
+from engine.network.yolov4 import build_network
+from engine.planning.synthetic import synthetic_batch
+from engine.recipe import load_recipe, make_recipe
 from engine.runs import list_runs, load_plan
 from engine.training import learner as learning
 from engine.training.checkpoint import load_newest
@@ -114,3 +116,30 @@ def test_the_smaller_batch_that_out_of_memory_proposes_is_taken(
     assert exit_code(events[-1]) == 0
     assert {event.stage: event.batch_size for event in events if isinstance(event, StageStarted)} == batches
     assert load_recipe(run / "recipe.toml") == load_plan(run).recipe
+
+
+@pytest.mark.parametrize(("method", "optimizer"), [("modern", "adamw"), ("modern", "sgd"), ("tutorial", "adam")])
+def test_in_fp16_a_step_that_overflows_changes_no_weight_and_halves_the_scale(method: str, optimizer: str) -> None:
+    recipe = make_recipe(
+        {
+            "input_shape": [64, 64],
+            "method": method,
+            "optimizer_type": optimizer,
+            "weight_decay": 0.0,
+            "precision": "fp16",
+        }
+    )
+    learner = learning.Learner(recipe, build_network("yolov4-tiny", 3), torch.device("cpu"), "fp16", 100)
+    learner.enter("unfreeze")
+    example = synthetic_batch(2, (64, 64), boxes=5, classes=3)
+
+    def moved() -> bool:
+        before = [parameter.detach().clone() for parameter in learner.network.parameters()]
+        learner.step([example], 1e-3, 0, stop_at_broken=False)
+        return any(not torch.equal(*pair) for pair in zip(before, learner.network.parameters(), strict=True))
+
+    assert moved()
+    learner.scaler.update(2.0**60)
+    assert not moved()
+    assert learner.scaler.get_scale() == 2.0**59
+    assert learner.is_finite()

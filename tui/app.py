@@ -137,6 +137,7 @@ class Freezetui(App[int]):
         """The thread: torch takes seconds to import; whoever needs it first should find it there."""
         try:
             importlib.import_module("engine.launch")
+            importlib.import_module("engine.training.garbage").import_late_modules()
         except (ImportError, OSError, RuntimeError) as error:  # missing, a library that does not load, versions at odds
             pump: MessagePump = self
             pump.call_later(self._not_warmed, error)

@@ -145,11 +145,7 @@ class Detector(nn.Module):
 
     def twin(self) -> Detector:
         """Another network with copies of these weights, in the same memory format; draws no random numbers."""
-        # Tensors are copied here: the copying that they bring themselves asks fake ones for their memory.
-        copies: dict[int, Tensor] = {id(tensor): tensor.clone() for tensor in self.buffers()}
-        for parameter in self.parameters():
-            copies[id(parameter)] = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
-        return copy.deepcopy(self, copies)
+        return copy.deepcopy(self)
 
     def layers(self) -> tuple[Layer, ...]:
         """Every convolution in the order of a Darknet file."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+
+LATE_MODULES = ("torch._dynamo", "torchvision.ops")
+"""What an optimizer's first step and the first validation import, unless it is there: seconds, and most of torch's objects."""
+
+
+def import_late_modules() -> None:
+    """Import them before they are waited for."""
+    for name in LATE_MODULES:
+        import_module(name)
 
 
 @contextmanager
 def modules_left_alone() -> Iterator[None]:
-    """Within, the collector looks only at what was made within.
+    """Within, the collector looks only at what was made within; afterwards at everything again.
 
     torch and its modules are more than a million objects. Looking through all of them takes half a second, in which neither
-    a step nor a screen moves; afterwards everything is looked at again.
+    a step nor a screen moves.
     """
-    # Two thirds of them come late, in an optimizer's first step and in the first validation, unless they are asked for.
-    import torch._dynamo
-    import torchvision.ops
-
-    assert torch._dynamo
-    assert torchvision.ops
+    import_late_modules()
     gc.collect()
     gc.freeze()
     try:

@@ -27,7 +27,7 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimizer over all parameters; weight decay pulls on convolution weights only.
 
     It lives through both stages: a frozen parameter has no gradient and is passed over. Fused, it reads and writes each value
-    once and keeps no copies between: on a CPU in a third of the time that torch's own choice takes (benchmarks/optimizer.py).
+    once and keeps no copies between: on a CPU 1.5 (SGD) to 4 times as fast as torch's own choice (benchmarks/optimizer.py).
     """
     decayed, free = _decayed_and_free(network)
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -18,14 +18,18 @@ def resume(
     json: Json = False,
 ) -> int:
     """Go on from the last checkpoint, exactly; with --set unfreeze_epoch=..., extend."""
-    from engine.launch import resume as go_on
     from engine.recipe import parse_assignments
+    from engine.runs import find_run
     from tui.commands.assembly import out_of_memory_answer
-    from tui.following import follow
 
     answer = out_of_memory_answer(on_oom)
     overrides = parse_assignments(settings or ())
+    target = run if run.is_file() else find_run(run, workspace)
+
+    from engine.launch import resume as go_on  # with torch: only where there is a run
+    from tui.following import follow
+
     return follow(
-        lambda control: go_on(run, control, overrides=overrides, workspace=workspace, on_out_of_memory=answer),
+        lambda control: go_on(target, control, overrides=overrides, workspace=workspace, on_out_of_memory=answer),
         json=json,
     )

@@ -31,15 +31,17 @@ def train(
     json: Json = False,
 ) -> int:
     """Train from beginning to end. Ctrl+C stops within a step and keeps a checkpoint."""
-    from engine.launch import start
     from tui.commands.assembly import Wanted, assemble, out_of_memory_answer
     from tui.commands.plan import print_plan
-    from tui.following import follow
 
     answer = out_of_memory_answer(on_oom)
     made, dataset = assemble(
         Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
     )
+
+    from engine.launch import start  # with torch: only where there is something to train
+    from tui.following import follow
+
     if not json:
         try:
             print_plan(made)

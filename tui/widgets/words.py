@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from textual.content import Content
 from textual.widgets import Static
 
@@ -10,14 +12,12 @@ class Words(Static):
     """A piece of text without markup."""
 
     def __init__(self, text: str | Content = "", *, id: str | None = None, classes: str | None = None) -> None:
-        self._said = text if isinstance(text, Content) else Content(text)
-        super().__init__(self._said, id=id, classes=classes, markup=False)
+        super().__init__(_content(text), id=id, classes=classes, markup=False)
 
     def say(self, text: str | Content) -> None:
         """Show `text` from now on; nothing is drawn anew where it is the same, nothing is moved where it fits."""
-        content = text if isinstance(text, Content) else Content(text)
-        if not content.is_same(self._said):  # == compares letters, not colours
-            self._said = content
+        content = _content(text)
+        if not content.is_same(cast("Content", self.content)):  # == compares letters, not colours
             self.update(content, layout=not self._fits(content))
 
     def _fits(self, content: Content) -> bool:
@@ -26,3 +26,7 @@ class Words(Static):
         if not height or self.styles.is_auto_width:
             return False
         return content.get_height(self.styles.get_rules(), width) == height
+
+
+def _content(text: str | Content) -> Content:
+    return text if isinstance(text, Content) else Content(text)
