@@ -13,6 +13,14 @@ would be a tenth of each start."""
 def main() -> None:
     """Open the wizard, or run a command; the exit code says how it ended."""
     gc.set_threshold(*RARE_LOOKS)
+    try:
+        _main()
+    finally:
+        # Python looks for garbage a last time at its end, at torch's million objects too: a second for nothing.
+        gc.freeze()
+
+
+def _main() -> None:
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
         # Not by way of the commands: what they need would keep the first screen waiting.
         from pathlib import Path

@@ -1,20 +1,22 @@
-"""What is alive in torch's memory while fake tensors are computed with, and how it grows with the batch.
+"""What is alive in torch's memory while tensors without content are computed with, and how it grows with the batch.
 
-Nothing is allocated: under `FakeTensorMode` a tensor has a size and no content. The batch is a prime number of images, so
-that a storage whose size is a multiple of it is known to grow with the batch, and any other not to. One walk thus gives the
-memory of every batch size.
+Nothing is allocated: a tensor here has a size and no content. The batch is a prime number of images, so that a storage whose
+size is a multiple of it is known to grow with the batch, and any other not to. One walk thus gives the memory of every batch
+size.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from engine.planning.result_forms import RULES
 
 PRIME_BATCH = 1009
 
@@ -25,8 +27,37 @@ Temporaries = Callable[[Any, Sequence[Any], Sequence[Tensor]], int]
 """Bytes that an operation (its name, arguments and results) takes inside itself and gives back before it returns."""
 
 
+_CPU = torch.device("cpu")
+
+
+class MetaOnCpu(Tensor):
+    """A meta tensor that says it is on the CPU, so that autograd and autocast do with it what they do there.
+
+    torch's own tensors of this kind (`FakeTensorMode`) give the same bytes and take two to three times as long.
+    """
+
+    meta: Tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # as torch does it
+
+    @staticmethod
+    def __new__(cls, meta: Tensor) -> MetaOnCpu:
+        """In the form of `meta`, whose storage lives as long as this does."""
+        made: MetaOnCpu = Tensor._make_wrapper_subclass(
+            cls, meta.shape, strides=meta.stride(), storage_offset=meta.storage_offset(), dtype=meta.dtype, device=_CPU
+        )
+        made.meta = meta
+        return made
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Has nothing to compute with by itself."""
+        raise TypeError(f"{func} was called with a tensor without content, outside of LiveStorages.")
+
+
 class LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's mode is not typed
-    """Follows the sum of all storages made while it is entered; `moments` are its values at every change."""
+    """While it is entered every tensor made has no content; `moments` are the sum of their storages at every change."""
 
     def __init__(self, temporaries: Temporaries) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -37,11 +68,26 @@ class LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run one operation and look at what it made."""
-        results = func(*args, **(kwargs or {}))
-        made = [leaf for leaf in tree_leaves(results) if isinstance(leaf, Tensor)]
-        for tensor in made:
-            self._note(tensor.untyped_storage())
+        """Run one operation on forms alone and look at what it made."""
+        in_place, takes_device = _traits(func)
+        if in_place:
+            made: list[MetaOnCpu] = []
+            results = args[0] if func._schema.returns else None
+        else:
+            named = {key: _lowered(value) for key, value in kwargs.items()} if kwargs else {}
+            if takes_device:
+                named["device"] = "meta"
+            found = RULES.get(func, func)(*map(_lowered, args), **named)
+            if isinstance(found, Tensor):
+                results = MetaOnCpu(found)
+                made = [results]
+            elif isinstance(found, tuple | list):
+                results = [MetaOnCpu(one) if isinstance(one, Tensor) else one for one in found]
+                made = [one for one in results if isinstance(one, MetaOnCpu)]
+            else:
+                results, made = found, []
+            for tensor in made:
+                self._note(tensor.meta.untyped_storage())
         if extra := self._temporaries(func, args, made):
             self._change(_split(extra), 1)
             self._change(_split(extra), -1)
@@ -72,6 +118,25 @@ class LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _change(self, size: Bytes, sign: int) -> None:
         always, per_image = self.moments[-1]
         self.moments.append((always + sign * size[0], per_image + sign * size[1]))
+
+
+@cache
+def _traits(func: Any) -> tuple[bool, bool]:
+    """Whether an operation only writes into tensors that are there, and whether it is told a device."""
+    schema = func._schema
+    writes = [argument for argument in schema.arguments if argument.alias_info and argument.alias_info.is_write]
+    if writes and (torch.Tag.inplace_view in func.tags or any(argument.is_out for argument in writes)):
+        raise NotImplementedError(f"{func} changes the form of a tensor, which is not followed.")
+    return bool(writes) and len(schema.returns) <= 1, any(argument.name == "device" for argument in schema.arguments)
+
+
+def _lowered(value: Any) -> Any:
+    """An argument of an operation, as it is handed to the meta device."""
+    if isinstance(value, MetaOnCpu):
+        return value.meta
+    if isinstance(value, list | tuple):
+        return [_lowered(one) for one in value]
+    return value.to("meta") if isinstance(value, Tensor) else value
 
 
 def upper_envelope(moments: Iterable[Bytes]) -> tuple[Bytes, ...]:

@@ -1,7 +1,7 @@
 """How much memory a training will take, predicted without a GPU and without allocating.
 
-The very learner that trains is built of fake tensors, takes a step in each stage and looks at a validation batch, while the
-sum of what is alive is followed. What libraries take inside an operation is added by rules that were measured (FACTS: the
+The very learner that trains is built of tensors without content, takes a step in each stage and looks at a validation batch,
+while the sum of what is alive is followed. What libraries take inside an operation is added by rules that were measured (FACTS: the
 CPU's convolutions) or, on a GPU, belongs to the margin.
 """
 
@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from engine.network.decode import decode
 from engine.network.own_weights import plain_state
@@ -65,7 +64,7 @@ def memory_profile(recipe: Recipe, classes: int, boxes: int, device_type: str, p
         **program(), "settings": [list(pair) for pair in settings], "classes": classes, "boxes": -(-boxes // 8) * 8,
         "device": device_type, "precision": precision, "bf16": torch.ops.mkldnn._is_mkldnn_bf16_supported(),
     }  # fmt: skip
-    with _LOCK:  # fake tensors share caches that are not made for threads
+    with _LOCK:  # who asks the same while it is found out waits, and finds it remembered
         return _remembered(json.dumps(key), settings, classes, key["boxes"], device_type, precision)
 
 
@@ -97,14 +96,14 @@ def _profile(
     settings: tuple[tuple[str, Any], ...], classes: int, boxes: int, device_type: str, precision: str
 ) -> MemoryProfile:
     recipe = make_recipe(dict(settings))
-    with torch.device("meta"):  # before tensors are fake: thousands of first values would be faked one by one
+    with torch.device("meta"):  # before anything is followed: thousands of first values would be followed one by one
         network = build_network(recipe.network, classes)
     shapes = network.state_dict()
     # The running mean is as large as what it follows, and is computed with in the same way: not worth walking again.
     mean = sum(_size(tensor) for tensor in shapes.values()) if recipe.ema else 0
     rules = _cpu_temporaries if device_type == "cpu" else _no_temporaries
-    with FakeTensorMode(allow_non_fake_inputs=True), LiveStorages(rules) as live:
-        learner = _fake_learner(recipe, network, shapes, precision)
+    with LiveStorages(rules) as live:
+        learner = _learner(recipe, network, shapes, precision)
         example = _example(recipe, boxes)
         group = [example] * min(recipe.accumulate, 2)
 
@@ -140,16 +139,16 @@ def _profile(
     )
 
 
-def _fake_learner(recipe: Recipe, network: Detector, shapes: Mapping[str, Tensor], precision: str) -> Learner:
-    """A learner, without a running mean, of fake CPU tensors in the `shapes` of `network`."""
-    network.load_state_dict({name: _fake(tensor) for name, tensor in shapes.items()}, assign=True)
+def _learner(recipe: Recipe, network: Detector, shapes: Mapping[str, Tensor], precision: str) -> Learner:
+    """A learner, without a running mean, of tensors without content in the `shapes` of `network`."""
+    network.load_state_dict({name: _as_trained(tensor) for name, tensor in shapes.items()}, assign=True)
     learner = Learner(recipe.model_copy(update={"ema": False}), network, torch.device("cpu"), precision, 1000)
-    # What scales losses for fp16 reads a number from the device, which a fake one does not have, and takes next to nothing.
+    # What scales losses for fp16 reads a number from the device, of which there is none, and takes next to nothing.
     learner.scaler = torch.amp.GradScaler("cpu", enabled=False)
     return learner
 
 
-def _fake(tensor: Tensor) -> Tensor:
+def _as_trained(tensor: Tensor) -> Tensor:
     layout = torch.channels_last if tensor.dim() == 4 else torch.contiguous_format
     return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", memory_format=layout)
 
@@ -166,9 +165,12 @@ def _example(recipe: Recipe, boxes: int) -> _Example:
     return _Example(images, torch.empty(PRIME_BATCH, boxes, 5))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _validate(learner: Learner, example: _Example) -> None:
-    """What a validation batch computes, on the way to its loss and its detections."""
+    """What a validation batch computes, on the way to its loss and its detections.
+
+    In inference mode, as a training validates, tensors without content can have no views; what is allocated is the same.
+    """
     learner.evaluated.eval()
     raw = learner.predict(example.images)
     terms = learner.loss.terms(raw, example.targets, training=False)

@@ -8,14 +8,12 @@ each device, driver, torch, data set and recipe.
 from __future__ import annotations
 
 import gc
-import json
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from engine.hardware import Hardware, probe
 from engine.network.yolov4 import build_network
 from engine.plan import Plan, StagePlan, open_source, plan_from_json
 from engine.planning.budget import CUDA_CONTEXT
-from engine.planning.children import KILLED, ask_child, identity_of
+from engine.planning.children import KILLED, answer_parent, ask_child, identity_of
 from engine.planning.remembered import program, recall, remember
 from engine.planning.suggestion import most_boxes
 from engine.training.control import Control
@@ -196,5 +194,4 @@ def _seconds_to_save(learner: Learner, workspace: Path) -> float:
 
 
 if __name__ == "__main__":
-    result = perform(plan_from_json(json.loads(sys.stdin.read())))
-    sys.stdout.write(json.dumps({name: getattr(result, name) for name in Rehearsal.__dataclass_fields__}) + "\n")
+    answer_parent(lambda plan: asdict(perform(plan_from_json(plan))))

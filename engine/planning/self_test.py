@@ -6,9 +6,7 @@ bf16. The answer is found once for each device, torch and network, in a process 
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +15,7 @@ import torch
 
 from engine.hardware import Hardware
 from engine.network.yolov4 import build_network
-from engine.planning.children import ask_child, identity_of
+from engine.planning.children import answer_parent, ask_child, identity_of
 from engine.planning.remembered import program, recall, remember
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import make_recipe
@@ -79,5 +77,4 @@ def _key(device: str, hardware: Hardware, network: str, precision: str) -> dict[
 
 
 if __name__ == "__main__":
-    asked = json.loads(sys.stdin.read())
-    sys.stdout.write(json.dumps(compare(asked["device"], asked["network"], asked["precision"])) + "\n")
+    answer_parent(lambda asked: compare(asked["device"], asked["network"], asked["precision"]))
