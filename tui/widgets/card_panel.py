@@ -72,7 +72,7 @@ def _holders(card: Card) -> str:
         return _("no program uses its memory")
     ordered = sorted(card.processes, key=lambda process: -(process.memory or 0))
     named = [
-        _("{program} ({pid}) {size}", program=one.name or "?", pid=one.pid, size=gibibytes(one.memory))
+        _("{program} ({pid}) {size}", program=one.name or _("a program"), pid=one.pid, size=gibibytes(one.memory))
         for one in ordered[:SHOWN_PROCESSES]
     ]
     if len(ordered) > SHOWN_PROCESSES:
