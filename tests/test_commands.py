@@ -197,9 +197,15 @@ def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
         ("train --data sample --set unfreeze_epochs=3", "unfreeze_epoch"),
         ("plan --data sample --preset quick", "quick-cpu"),
         ("resume nothing", "nothing"),
+        ("evaluate --data nowhere --weights here/a.jpg", "nowhere"),
+        ("evaluate --data nowhere --weights nothing.pth", "nothing.pth"),
+        ("predict --weights here/a.jpg nothing.jpg", "nothing.jpg"),
+        ("predict --weights nothing.pth here", "nothing.pth"),
     ],
 )
 def test_what_cannot_work_is_said_before_torch_is_imported(tmp_path: Path, words: str, said: str) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.jpg").write_bytes(b"looked at only by its name")
     code = "import sys; from tui.command_line import main\ntry: main()\nfinally: print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code, *words.split()],

@@ -12,11 +12,12 @@ import torch
 
 from engine.dataset.formats import open_dataset
 from engine.dataset.images import UnreadableImage, encode_image, read_image
+from engine.dataset.pictures import find_pictures
 from engine.dataset.sample import SAMPLE_CLASSES, draw_sample
 from engine.evaluation.detect import Detections
 from engine.evaluation.draw import colour_of, drawn
 from engine.evaluation.evaluate import evaluate
-from engine.evaluation.predict import DEFAULT_THRESHOLD, Prediction, find_pictures, predict
+from engine.evaluation.predict import DEFAULT_THRESHOLD, Prediction, predict
 from engine.evaluation.session import look
 from engine.messages import BadInput
 from engine.network.own_weights import WeightsInfo, info_of, save_weights
@@ -141,7 +142,7 @@ def test_pictures_of_one_name_are_saved_beside_each_other_and_none_is_overwritte
         picture(tmp_path / name / f"{'own' if name == 'out' else 'a'}.jpg", 40, 30)
     before = (tmp_path / "out" / "own.jpg").read_bytes()
     sources = [tmp_path / name for name in ("one", "two", "out")]
-    looks = list(look(tmp_path / "w.pth", sources, threshold=0.9, device="cpu", save=tmp_path / "out"))
+    looks = list(look(tmp_path / "w.pth", find_pictures(sources), threshold=0.9, device="cpu", save=tmp_path / "out"))
     assert len(looks) == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "a_2.jpg", "own.jpg", "own_2.jpg"]
     assert (tmp_path / "out" / "own.jpg").read_bytes() == before, (

@@ -13,9 +13,6 @@ from engine.dataset.jpeg import jpeg_size
 from engine.files import write_whole
 from engine.messages import Message, bad_input
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2", ".pgm", ".ppm", ".pbm", ".pnm"}
-)
 Pixels = NDArray[np.uint8]
 
 _DECODED_SIZE = {
@@ -33,11 +30,6 @@ class UnreadableImage(Exception):
         super().__init__(str(message))
         self.path = path
         self.message = message
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file's name says that it is a picture OpenCV reads."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def read_image(path: Path, *, honour_exif: bool = True) -> Pixels:

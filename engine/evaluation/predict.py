@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.dataset.formats.reading import pictures_below
-from engine.dataset.images import Pixels, UnreadableImage, is_image, read_image
+from engine.dataset.images import Pixels, UnreadableImage, read_image
 from engine.dataset.letterbox import fitted
 from engine.evaluation.detect import NMS_IOU, Detections, detections
-from engine.messages import bad_input
 from engine.network.decode import decode
 from engine.network.precision import autocast, network_input
 from engine.network.weights import WeightsInfo
@@ -49,28 +47,6 @@ class Prediction:
                 for box, score, label in zip(self.found.boxes, self.found.scores, self.found.labels, strict=True)
             ],
         }
-
-
-def find_pictures(sources: Sequence[Path]) -> list[Path]:
-    """The pictures that are meant: files as they are named, folders with all below them.
-
-    Raises:
-        BadInput: a source is not there, is no picture, or a folder holds none.
-    """
-    found: list[Path] = []
-    for source in sources:
-        if source.is_dir():
-            inside = list(pictures_below(source))
-            if not inside:
-                raise bad_input("predict.no_pictures", "{path}: there is no picture in this folder.", path=source)
-            found.extend(inside)
-        elif not source.exists():
-            raise bad_input("predict.missing", "{path}: there is no such picture or folder.", path=source)
-        elif not is_image(source):
-            raise bad_input("predict.no_picture", "{path}: this is no picture that can be read.", path=source)
-        else:
-            found.append(source)
-    return found
 
 
 @torch.inference_mode()

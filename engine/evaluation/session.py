@@ -14,7 +14,7 @@ from engine.dataset.images import UnreadableImage, encode_image
 from engine.dataset.index import SPLITS, Dataset
 from engine.evaluation.draw import drawn
 from engine.evaluation.evaluate import Evaluation, evaluate
-from engine.evaluation.predict import Prediction, find_pictures, predict
+from engine.evaluation.predict import Prediction, predict
 from engine.messages import BadInput, bad_input, nearest, printable
 from engine.network.weights import network_of_weights
 
@@ -58,14 +58,13 @@ def score(
 
 
 def look(
-    weights: Path, sources: Sequence[Path], *, threshold: float | None, device: str, save: Path | None
+    weights: Path, pictures: Sequence[Path], *, threshold: float | None, device: str, save: Path | None
 ) -> Iterator[Look]:
-    """Predict on pictures and folders; with `save`, write each picture with its boxes there.
+    """Predict on pictures; with `save`, write each picture with its boxes there.
 
     Raises:
-        BadInput: the weights, a source or the device cannot be used.
+        BadInput: the weights or the device cannot be used.
     """
-    pictures = find_pictures(sources)
     network, info = network_of_weights(weights)
     taken: set[Path] = set()
     for found in predict(network, info, pictures, threshold=threshold, device=device_named(device), precision="fp32"):

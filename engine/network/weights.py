@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.messages import Message, bad_input, joined
 from engine.network.coco_names import COCO_NAMES
 from engine.network.darknet import layout_of, looks_like_darknet, read_darknet
+from engine.network.opening import beginning_of
 from engine.network.own_weights import WeightsInfo, info_of, is_ours, parsed, save_weights
 from engine.network.pickled import looks_pickled, plain_tensors, read_pickled
 from engine.network.transfer import LoadReport, Wanted, transfer
@@ -32,7 +33,7 @@ def read_weights(path: Path) -> tuple[WeightsInfo, dict[str, Tensor]]:
     Raises:
         BadInput: the file cannot be read, or is no weights file of ours.
     """
-    content = read_pickled(path) if looks_pickled(_beginning(path)) else None
+    content = read_pickled(path) if looks_pickled(beginning_of(path)) else None
     if not isinstance(content, dict) or not is_ours(content):
         raise bad_input(
             "weights.foreign",
@@ -124,7 +125,7 @@ class _Found:
 
 
 def _open(path: Path) -> _Found:
-    beginning = _beginning(path)
+    beginning = beginning_of(path)
     if looks_pickled(beginning):
         content = read_pickled(path)
         return _open_ours(path, content) if is_ours(content) else _open_tutorial(path, content)
@@ -173,21 +174,6 @@ def _open_tutorial(path: Path, content: object) -> _Found:
         scale_x_y=(SCALE_X_Y,) * len(darknet_scale_x_y(network)),
         state=lambda: state,
     )
-
-
-def _beginning(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(16)
-    except FileNotFoundError as error:
-        raise bad_input("weights.missing", "{path}: there is no such file.", path=path) from error
-    except OSError as error:
-        raise bad_input(
-            "weights.unreadable", "{path}: cannot be read ({reason}).", path=path, reason=error.strerror
-        ) from error
-    if not beginning:
-        raise bad_input("weights.empty", "{path}: this file is empty; get it again.", path=path)
-    return beginning
 
 
 def _assumed(found: _Found) -> WeightsInfo:

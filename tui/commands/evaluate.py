@@ -24,11 +24,14 @@ def evaluate(
     json: Json = False,
 ) -> int:
     """Score weights on a split of a data set: mAP, and each class."""
-    from engine.evaluation.session import score
+    from engine.network.opening import beginning_of
     from engine.plan import open_source
     from tui.commands.assembly import source_of
 
+    beginning_of(weights)
     dataset = open_source(source_of(data, HERE, format, classes, tuple(mapping or ())))
+    from engine.evaluation.session import score  # torch: seconds
+
     with count_bar("evaluating") as progress:
         evaluation = score(weights, dataset, split, batch_size=batch_size, device=device, progress=progress)
     for skipped in evaluation.skipped:

@@ -27,9 +27,14 @@ def predict(
     json: Json = False,
 ) -> int:
     """Find objects in pictures and folders."""
-    from engine.evaluation.session import look
+    from engine.dataset.pictures import find_pictures
+    from engine.network.opening import beginning_of
 
-    for result in look(weights, sources, threshold=threshold, device=device, save=save):
+    pictures = find_pictures(sources)
+    beginning_of(weights)
+    from engine.evaluation.session import look  # torch: seconds
+
+    for result in look(weights, pictures, threshold=threshold, device=device, save=save):
         if result.problem is not None:
             complain(result.problem)
         elif json:

@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from engine.dataset.formats.reading import is_picture
+from engine.dataset.pictures import find_pictures, is_picture
 from engine.messages import BadInput
 from engine.runs import BEST_WEIGHTS
 from tui.inquiry import Inquiry
@@ -128,7 +128,6 @@ class PredictionScreen(ModalScreen[None]):
 
     def _prepare(self, source: Path) -> _Ready:
         """The thread: the first time it loads the weights."""
-        from engine.evaluation.predict import find_pictures
         from engine.evaluation.session import Finder
 
         pictures = tuple(find_pictures([source]))

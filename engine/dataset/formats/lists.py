@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.dataset.formats.reading import Reading, is_picture, lies_inside, read_names, split_named
+from engine.dataset.formats.reading import Reading, lies_inside, read_names, split_named
+from engine.dataset.pictures import is_picture
 from engine.files import read_text
 
 _BOX = re.compile(r"-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?){4}")

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from engine.dataset.formats.coco import find_coco, read_coco
 from engine.dataset.formats.lists import find_lists, is_list, read_lists
-from engine.dataset.formats.reading import Reading, is_picture, pictures_below, read_names
+from engine.dataset.formats.reading import Reading, read_names
 from engine.dataset.formats.voc import find_voc, read_voc
 from engine.dataset.formats.yolo import looks_like_yolo, read_yolo
 from engine.dataset.index import SPLITS, Dataset, Finding, draw_splits
+from engine.dataset.pictures import is_picture, pictures_below
 from engine.messages import BadInput, Message, bad_input, joined, listed, nearest, phrase
 
 FORMATS = ("voc", "yolo", "coco", "list")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,26 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dataset.index import Finding, Packer, Severity
+from engine.dataset.pictures import is_picture
 from engine.files import read_text
 from engine.messages import Message
 
-# The same suffixes as engine.dataset.images knows; stated here since that module brings OpenCV with it.
-PICTURES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".png",
-    ".bmp",
-    ".dib",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".jp2",
-    ".pgm",
-    ".ppm",
-    ".pbm",
-    ".pnm",
-)
 Boxes = NDArray[np.float32]
 
 
@@ -134,24 +118,6 @@ def relative(path: Path, root: Path) -> str:
 def lies_inside(path: Path, folder: Path) -> bool:
     """Whether a path stays in `folder` once its dots are resolved; links inside the folder may lead anywhere."""
     return Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder))
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file's name says that it is a picture."""
-    return path.suffix.lower() in PICTURES
-
-
-def pictures_below(folder: Path) -> Iterator[Path]:
-    """Every picture in `folder` and below, sorted; linked folders are followed, each once."""
-    seen: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        yield from (Path(here) / name for name in sorted(files) if is_picture(Path(name)))
 
 
 def by_stem(folder: Path) -> Mapping[str, Path]:

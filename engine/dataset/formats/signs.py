@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from engine.dataset.formats.reading import PICTURES
+from engine.dataset.pictures import PICTURE_SUFFIXES
 
 LABEL_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".txt"})
 """Files that can be a data set themselves: data.yaml, COCO, a list."""
@@ -26,7 +26,7 @@ def shows_signs(path: Path) -> bool:
     if any(_tells(name, folder) for name, folder in entries):
         return True
     suffixes = {Path(name).suffix.lower() for name, folder in entries if not folder}
-    if suffixes & {".xml", ".txt"} and suffixes & set(PICTURES):
+    if suffixes & {".xml", ".txt"} and suffixes & PICTURE_SUFFIXES:
         return True
     split = next((name for name, folder in entries if folder and name.lower() in _SPLITS), None)
     if split is None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from engine.dataset.formats.reading import Reading, is_picture, lies_inside, pictures_below, read_names, split_named
+from engine.dataset.formats.reading import Reading, lies_inside, read_names, split_named
+from engine.dataset.pictures import is_picture, pictures_below
 from engine.files import read_text
 from engine.messages import bad_input
 
