@@ -32,7 +32,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed-dev
-	@for name in first_paint live_screen loader optimizer memory; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in first_paint live_screen loader optimizer suggestion memory; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Hours: both methods on a real data set, three seeds each. make bench-bccd BCCD=FOLDER
 bench-bccd: $(VENV)/.installed-dev
