@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Session:
 
     def see(self, text: str, seconds: float = 60) -> None:
         """Wait until `text` has been printed."""
-        self._read_until(lambda: text.encode() in self.printed, text, seconds)
+        self.read_until(lambda: text.encode() in self.printed, text, seconds)
 
     def press(self, keys: str) -> None:
         """Type."""
@@ -62,7 +62,7 @@ class Session:
     def ended(self, seconds: float = 60) -> int:
         """Wait for the end; the exit code."""
         if self._terminal >= 0:
-            self._read_until(lambda: self.process.poll() is not None, "its end", seconds)
+            self.read_until(lambda: self.process.poll() is not None, "its end", seconds)
         return self.process.wait(seconds)
 
     def close(self) -> None:
@@ -74,7 +74,8 @@ class Session:
             if descriptor >= 0:
                 os.close(descriptor)
 
-    def _read_until(self, met: Any, wanted: str, seconds: float) -> None:
+    def read_until(self, met: Callable[[], bool], wanted: str, seconds: float) -> None:
+        """Read what it prints until something is so."""
         end = time.monotonic() + seconds
         while not met():
             assert time.monotonic() < end, f"waited in vain for {wanted}: {self.printed[-3000:]!r}"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import signal
-import sys
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("termios", reason="pseudo-terminals are POSIX's")
 
 from engine.dataset.sample import draw_sample
 from tests.small_training import PROJECT, freezetui
 from tests.tui.terminal_session import session
 from tui.graphics import may_show_graphics
 from tui.state import WizardState, load_state, save_state
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX's")
 
 FIRST = "What this machine has"
 RESTORED = b"\x1b[?1049l"  # leaves the alternate screen
