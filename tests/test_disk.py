@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -121,6 +120,8 @@ def test_a_disk_too_small_is_told_before_anything_is_written(disk: SmallDisk) ->
 
 
 def test_a_file_that_may_grow_no_further_stops_the_run_the_same_way(whole: Path, tmp_path: Path) -> None:
+    import resource  # POSIX's
+
     copy_start(whole, tmp_path)
     ends = train_until(
         tmp_path, "checkpoint_saved", lambda pid: resource.prlimit(pid, resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
