@@ -52,14 +52,12 @@ def extended(plan: Plan, dataset: Dataset, overrides: Mapping[str, Any], checkpo
         )
     else:
         note = "Settings changed: " + ", ".join(f"{key}={value}" for key, value in overrides.items()) + "."
-    fresh = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace))
+    fresh = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), begun=plan)
     for stage in ("freeze", "unfreeze"):
         if f"{stage}_batch_size" in overrides:
             checkpoint.progress.batch_sizes.pop(stage, None)
             checkpoint.progress.accumulates.pop(stage, None)
-    return replace(
-        fresh, device=plan.device, precision=plan.precision, threads=plan.threads, weights=plan.weights
-    ), note
+    return replace(fresh, threads=plan.threads), note
 
 
 def _with_matching_batches(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

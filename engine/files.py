@@ -6,11 +6,15 @@ import contextlib
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.messages import BadInput, bad_input
+
+_PATIENCE = 5.0
+"""Seconds."""
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -27,7 +31,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        put_in_place(beside, path)
         _sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -35,6 +39,20 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         if (refusal := write_refusal(path, error)) is not None:
             raise refusal from error
         raise
+
+
+def put_in_place(file: Path, path: Path) -> None:
+    """Rename `file` over `path`. Windows refuses for as long as anybody has `path` open: a virus scanner, a viewer."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            file.replace(path)
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def write_text(path: Path, text: str) -> None:
@@ -95,5 +113,8 @@ def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # some file systems sync no folders
+            raise
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ from engine.plan import Plan, open_source
 from engine.planning.verification import verified
 from engine.runs import (
     LAST_CHECKPOINT,
+    LAST_WEIGHTS,
     PREVIOUS_CHECKPOINT,
     create_run,
     find_run,
@@ -29,6 +30,7 @@ from engine.supervision import Beginning, OnOutOfMemory, supervise
 from engine.training.checkpoint import check_disk, load_checkpoint, load_newest
 from engine.training.control import Control
 from engine.training.garbage import modules_left_alone
+from engine.training.memory import give_back
 
 
 def start(
@@ -49,14 +51,18 @@ def start(
             plan.recipe.freeze_batch_size,
             plan.recipe.unfreeze_batch_size,
         )
-        plan = verified(plan, dataset, may_lower=may_lower)
+        plan = verified(plan, dataset, may_lower=may_lower, stop=control.stop_event)
     with modules_left_alone():
         torch.manual_seed(plan.recipe.seed)
         network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
         loaded = _load_start_weights(plan, network)
         _check_disk(plan, network)
         run = create_run(plan, splits_to_json(dataset))
-        yield from supervise(run, plan, dataset, network, control, Beginning(loaded), on_out_of_memory)
+        try:
+            yield from supervise(run, plan, dataset, network, control, Beginning(loaded), on_out_of_memory)
+        finally:
+            del network
+            give_back(torch.device(plan.device))  # for the next training of this process
 
 
 def resume(
@@ -101,12 +107,17 @@ def resume(
             epochs=plan.recipe.unfreeze_epoch,
             more=plan.recipe.unfreeze_epoch * 2,
         )
+    _check_device(run, plan)
     with modules_left_alone():
         network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
         network.set_levels(scale_x_y=checkpoint.scale_x_y, all_anchors=checkpoint.anchors)
         beginning = Beginning(checkpoint=checkpoint, note=note)
         del checkpoint  # it holds as much memory as the training itself
-        yield from supervise(run, plan, dataset, network, control, beginning, on_out_of_memory)
+        try:
+            yield from supervise(run, plan, dataset, network, control, beginning, on_out_of_memory)
+        finally:
+            del network
+            give_back(torch.device(plan.device))
 
 
 def exit_code(last: Event | None) -> int:
@@ -143,6 +154,24 @@ def _load_start_weights(plan: Plan, network: Detector) -> WeightsLoaded | None:
         total=report.total,
         skipped=tuple(str(message) for message in report.skipped),
     )
+
+
+def _check_device(run: Path, plan: Plan) -> None:
+    """Refuse before anything is written that the device of a run is no longer there."""
+    device = torch.device(plan.device)
+    if device.type == "cuda":
+        there = torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    else:
+        there = device.type != "mps" or torch.backends.mps.is_available()
+    if not there:
+        raise bad_input(
+            "resume.device",
+            "{run}: it trained on {device}, which torch does not reach here (freezetui probe says why). Start the machine anew, or "
+            "begin a new run from its weights on another device: freezetui train --set model_path={weights}",
+            run=run.name,
+            device=plan.device,
+            weights=run / LAST_WEIGHTS,
+        )
 
 
 def _check_disk(plan: Plan, network: Detector) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -328,9 +329,11 @@ else:
     def _try_lock(file: IO[str]) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+        except OSError as error:
+            # A file system that knows no locks (some network ones) holds nobody up.
+            return error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
         return True
 
     def _unlock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from engine.hardware import probe
 from engine.hardware.kills import Traces, cause_of_death, traces_now
 from engine.network.yolov4 import build_network
+from engine.planning import self_test
 from engine.planning.memory import memory_profile
 from engine.planning.remembered import recall, remember
 from engine.planning.self_test import compare, passes
@@ -136,6 +138,23 @@ GOOD = {"finite": True, "loss": 10.1, "fp32_loss": 10.0, "seconds": 1.0, "fp32_s
 )
 def test_when_16_bit_is_taken(change: dict[str, Any], device: str, good: bool) -> None:
     assert passes({**GOOD, **change}, device) == good
+
+
+def test_a_self_test_that_was_disturbed_is_forgotten_with_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREEZETUI_CACHE", str(tmp_path))
+    monkeypatch.setattr(self_test, "_UNSETTLED", {})
+    hardware = probe(tmp_path)
+    for answer, kept in (
+        ({"failed": "no answer within 120 s"}, False),
+        ({"failed": "ended by signal 4", "signal": 4}, True),
+    ):
+        monkeypatch.setattr(self_test, "ask_child", lambda *_, answer=answer: answer)
+        assert not self_test.run_self_test("cpu", hardware, "yolov4-tiny", "bf16")
+        assert self_test.self_test_failed("cpu", hardware, "yolov4-tiny", "bf16")
+        self_test._UNSETTLED.clear()
+        assert self_test.self_test_failed("cpu", hardware, "yolov4-tiny", "bf16") == kept
 
 
 # What killed a run

@@ -11,6 +11,7 @@ import pytest
 
 from engine.hardware import probe
 from engine.plan import Plan
+from engine.planning.children import KILLED, ask_child
 from engine.planning.rehearsal import Rehearsal, rehearse, remembered_rehearsal
 from engine.planning.timing import epoch_seconds, with_seconds
 from engine.planning.verification import DoesNotFit, verified
@@ -78,6 +79,43 @@ def test_memory_that_runs_out_in_the_rehearsal_lowers_the_batches_where_that_is_
     confirmed = verified(plan, dataset, may_lower=True, rehearse_on=short_of_memory(2))
     assert [stage.batch_size for stage in confirmed.stages] == [4, 2]
     assert confirmed.warnings[-1].code == "plan.batch_lowered"
+
+
+def test_a_freeze_stage_that_fails_gets_a_smaller_batch_itself(workspace: Path) -> None:
+    plan, dataset = plan_and_dataset(workspace, freeze_batch_size=8, unfreeze_batch_size=4)
+
+    def perform(tried: Plan) -> Rehearsal:
+        return FITS if tried.stages[0].batch_size <= 4 else replace(FITS, out_of_memory="freeze")
+
+    confirmed = verified(plan, dataset, may_lower=True, rehearse_on=perform)
+    assert [stage.batch_size for stage in confirmed.stages] == [4, 4]
+
+
+def test_an_earlier_rehearsal_that_took_more_than_is_free_now_went_badly(workspace: Path) -> None:
+    plan, dataset = plan_and_dataset(workspace, freeze_batch_size=8, unfreeze_batch_size=8)
+    little = replace(plan, stages=tuple(replace(stage, memory_limit_bytes=15 * 10**8) for stage in plan.stages))
+    with pytest.raises(DoesNotFit, match="in the unfreeze stage"):
+        verified(little, dataset, may_lower=False, rehearse_on=lambda _: FITS)
+
+
+def test_only_the_kernels_own_kill_means_memory(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
+    plan, _ = plan_and_dataset(workspace)
+    for number, memory in ((9, True), (2, False), (11, False)):
+        answer = {"failed": KILLED if number == 9 else f"ended by signal {number}", "signal": number}
+        monkeypatch.setattr("engine.planning.rehearsal.ask_child", lambda *_, answer=answer: answer)
+        assert (rehearse(plan, probe(workspace)).out_of_memory is not None) == memory
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX knows them")
+def test_a_child_that_dies_of_a_signal_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dying.py").write_text("import os, sys; os.kill(os.getpid(), int(sys.stdin.read()))")
+    (tmp_path / "speaking.py").write_text(
+        "import sys; sys.stderr.buffer.write('\u5f20\u4e09'.encode('gbk')); print('{\"heard\": 1}')"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert ask_child("dying", 9, 20) == {"failed": KILLED, "signal": 9}  # type: ignore[arg-type]
+    assert ask_child("dying", 2, 20) == {"failed": "ended by signal 2", "signal": 2}  # type: ignore[arg-type]
+    assert ask_child("speaking", {}, 20) == {"heard": 1}
 
 
 def test_else_nothing_is_started_and_the_batch_that_may_do_is_named(workspace: Path) -> None:

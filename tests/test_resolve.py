@@ -14,6 +14,7 @@ from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuil
 from engine.messages import BadInput, Message
 from engine.plan import DataSource, Plan
 from engine.planning.resolve import make_plan
+from engine.planning.suggestion import most_boxes
 from engine.recipe import make_recipe
 
 PLAIN = Hardware(Processor("some processor", 4), Memory(16 * 10**9, 8 * 10**9), 10**11, TorchBuild("2.14.1"))
@@ -188,3 +189,34 @@ def test_every_program_may_be_told_to_use_fewer_threads(workspace: Path, monkeyp
     for wanted, threads in (("", 4), ("2", 2), ("64", 4), ("0", 1), ("many", 4)):
         monkeypatch.setenv("OMP_NUM_THREADS", wanted)
         assert plan(workspace).threads == threads
+
+
+def test_more_accumulation_than_the_images_give_is_refused(workspace: Path) -> None:
+    with pytest.raises(BadInput, match="accumulate=16 or less"):
+        plan(workspace, dataset_of(32), accumulate=32)
+    assert plan(workspace, dataset_of(32), accumulate=16).stages[0].batch_size == 2
+
+
+def test_a_freeze_batch_without_a_freeze_stage_binds_nothing(workspace: Path) -> None:
+    free = plan(workspace, freeze_train=False, freeze_batch_size="auto", unfreeze_batch_size="auto")
+    named = plan(workspace, freeze_train=False, freeze_batch_size=2, unfreeze_batch_size="auto")
+    assert named.stages[0].batch_size == free.stages[0].batch_size
+
+
+def test_a_run_that_goes_on_needs_its_starting_weights_no_more(workspace: Path) -> None:
+    begun = plan(workspace)
+    (workspace / "model_data" / "start.pth").unlink()
+    recipe = make_recipe({**SETTINGS, "unfreeze_epoch": 200})
+    made = make_plan(recipe, dataset_of(400), DataSource("data"), PLAIN, workspace, begun=begun)
+    assert (made.weights, made.device, made.precision) == (begun.weights, begun.device, begun.precision)
+
+
+def test_a_mosaic_shows_the_boxes_of_several_images() -> None:
+    even = dataset_of(8, boxes=(8 * 50,))
+    even = replace(even, first=np.arange(0, 17 * 25, 25, dtype=np.int64)[:17])
+    alone = make_recipe({"mosaic": False, "mixup": False})
+    assert most_boxes(even, alone) == 25
+    assert most_boxes(even, make_recipe({"mosaic": True, "mixup": False})) == 4 * 25
+    assert most_boxes(even, make_recipe({"mosaic": True, "mixup": True})) == 5 * 25
+    one_full = dataset_of(400, boxes=(60,))
+    assert 60 < most_boxes(one_full, make_recipe({})) < 2 * 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import torch
 
 from engine.events import Event, Failed, LossNotFinite, StageStarted
 from engine.launch import exit_code, resume, start
+from engine.messages import BadInput
 from engine.network.weights import read_weights
 from engine.network.yolov4 import build_network
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import load_recipe, make_recipe
-from engine.runs import list_runs, load_plan
+from engine.runs import list_runs, load_plan, save_plan
 from engine.training import learner as learning
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
+from engine.training.memory import is_out_of_memory
 from tests.failing_step import card_failing_at
 from tests.small_training import plan_and_dataset, prepare
 
@@ -143,3 +146,64 @@ def test_in_fp16_a_step_that_overflows_changes_no_weight_and_halves_the_scale(me
     assert not moved()
     assert learner.scaler.get_scale() == 2.0**59
     assert learner.is_finite()
+
+
+def test_an_error_between_two_steps_takes_nothing_back() -> None:
+    network = build_network("yolov4-tiny", 3)
+    learner = learning.Learner(make_recipe({}), network, torch.device("cpu"), "fp32", 100)
+    learner.enter("unfreeze")
+    batch = synthetic_batch(2, (64, 64), 2, 3)
+    learner.step([batch], 1e-3, 0, stop_at_broken=False)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert learner.undo()
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_an_error_in_mid_step_takes_back_what_batch_norm_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_network("yolov4-tiny", 3)
+    learner = learning.Learner(make_recipe({}), network, torch.device("cpu"), "fp32", 100)
+    learner.enter("unfreeze")
+    batch = synthetic_batch(2, (64, 64), 2, 3)
+    learner.step([batch], 1e-3, 0, stop_at_broken=False)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    def short_of_memory(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(learner, "loss", short_of_memory)  # after the network has seen the batch
+    with pytest.raises(MemoryError):
+        learner.step([batch], 1e-3, 1, stop_at_broken=False)
+    assert not all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert learner.undo()
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_a_run_whose_card_is_gone_is_refused_before_anything_is_written(workspace: Path) -> None:
+    plan, dataset = plan_and_dataset(workspace)
+    control = Control()
+    events = start(plan, control, dataset)
+    assert any(isinstance(event, StageStarted) for event in events)
+    control.stop()
+    list(events)
+    run = Path(list_runs(workspace)[0].path)
+    save_plan(run, replace(load_plan(run), device="cuda:7"))
+    before = (run / "events.jsonl").read_bytes()
+    with pytest.raises(BadInput, match=r"cuda:7, which torch does not reach"):
+        list(resume(run, Control()))
+    assert (run / "events.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 17.00 GB)"),
+        MemoryError(),
+    ],
+)
+def test_memory_runs_out_in_many_words(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(ValueError(str(error)))

@@ -4,7 +4,7 @@ Looking imports no torch and creates no CUDA context: cards are asked through NV
 never zero.
 """
 
-from engine.hardware.machine import avoid_broken_amx, process_memory_bytes
+from engine.hardware.machine import avoid_broken_amx, free_disk, process_memory_bytes
 from engine.hardware.snapshot import (
     Card,
     CardProcess,
@@ -29,6 +29,7 @@ __all__ = [
     "TorchBuild",
     "ask_torch",
     "avoid_broken_amx",
+    "free_disk",
     "probe",
     "process_memory_bytes",
     "read_torch_build",

@@ -17,7 +17,11 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     return torch.autocast(device.type, _DTYPES[precision])
 
 
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor there. Only CUDA is not waited for: Apple's may still read from memory that was given back meanwhile."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
+
+
 def network_input(images: Tensor, device: torch.device) -> Tensor:
     """(batch, 3, height, width) uint8 -> the same as float 0 to 1 on `device`, channels last."""
-    moved = images.to(device, non_blocking=True)
-    return moved.to(torch.float32, memory_format=torch.channels_last).div_(255)
+    return on_device(images, device).to(torch.float32, memory_format=torch.channels_last).div_(255)

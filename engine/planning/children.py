@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -36,6 +37,8 @@ def ask_child(
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            errors="replace",  # of what libraries print, in whatever language
+            start_new_session=True,  # Ctrl+C is for the parent, which stops its children itself
         )
     except OSError as error:
         return {"failed": str(error)}
@@ -50,8 +53,9 @@ def ask_child(
         if isinstance(answer, dict):
             return answer
     if child.returncode < 0:
-        # By a signal: the kernel's when memory runs out, or an instruction that the processor does not have.
-        return {"failed": KILLED, "signal": -child.returncode}
+        number = -child.returncode
+        killed = number == getattr(signal, "SIGKILL", None)  # as the kernel does when memory runs out
+        return {"failed": KILLED if killed else f"ended by signal {number}", "signal": number}
     return {"failed": (stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]}
 
 

@@ -62,7 +62,7 @@ def memory_profile(recipe: Recipe, classes: int, boxes: int, device_type: str, p
     settings = tuple({**matters, "accumulate": min(recipe.accumulate, 2)}.items())
     key = {
         **program(), "settings": [list(pair) for pair in settings], "classes": classes, "boxes": -(-boxes // 8) * 8,
-        "device": device_type, "precision": precision, "bf16": torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+        "device": device_type, "precision": precision, "bf16": _has_bf16_kernels(),
     }  # fmt: skip
     with _LOCK:  # who asks the same while it is found out waits, and finds it remembered
         return _remembered(json.dumps(key), settings, classes, key["boxes"], device_type, precision)
@@ -190,6 +190,12 @@ def _no_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> i
     return 0
 
 
+def _has_bf16_kernels() -> bool:
+    """Whether the processor's convolutions do bf16; torch's builds for Macs have no oneDNN to be asked."""
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 _CONVOLUTIONS = (torch.ops.aten.convolution.default, torch.ops.aten.conv2d.default)
 """Where nothing learns, a convolution arrives by its other name."""
 
@@ -206,7 +212,7 @@ def _cpu_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> 
         kernel, output, copies, read = args[2], args[0], 2, args[:2]
     else:
         return 0
-    if kernel.dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if kernel.dtype == torch.float32 or _has_bf16_kernels():
         return copies * _size(kernel)
     outside, inside, height, width = kernel.shape
     unfolded = output.numel() // outside * inside * height * width * kernel.element_size() if height * width > 1 else 0

@@ -100,6 +100,7 @@ def _key(plan: Plan, hardware: Hardware) -> dict[str, Any]:
         "threads": plan.threads,
         "classes": len(plan.classes),
         "data": plan.data.path,
+        "images": dict(plan.images),
         "stages": [[stage.name, stage.batch_size, stage.accumulate] for stage in plan.stages],
     }
 
@@ -137,7 +138,7 @@ def _rehearse_stage(
     """Three whole steps with as many boxes in an image as there will ever be, then a validation batch."""
     recipe = plan.recipe
     learner.enter(stage.name)
-    boxes, seconds = most_boxes(images.dataset), []
+    boxes, seconds = most_boxes(images.dataset, plan.recipe), []
     wanted = min(STEPS, stage.steps_per_epoch)
     batches = training_batches(
         images, recipe, epoch=0, batch_size=stage.batch_size, first_image=0, workers=recipe.num_workers

@@ -28,7 +28,15 @@ from engine.recipe import COCO, Recipe
 from engine.training.schedule import fitted_stage
 
 
-def make_plan(recipe: Recipe, dataset: Dataset, source: DataSource, hardware: Hardware, workspace: Path) -> Plan:
+def make_plan(
+    recipe: Recipe,
+    dataset: Dataset,
+    source: DataSource,
+    hardware: Hardware,
+    workspace: Path,
+    *,
+    begun: Plan | None = None,
+) -> Plan:
     """What will run. Takes a second or two, since memory is predicted; nothing is allocated and no GPU is touched.
 
     Raises:
@@ -43,8 +51,18 @@ def make_plan(recipe: Recipe, dataset: Dataset, source: DataSource, hardware: Ha
             path=source.path,
             count=train,
         )
-    device = choose_device(recipe, hardware)
-    precision = choose_precision(recipe, device, hardware)
+    if train < LEAST_BATCH * recipe.accumulate:
+        raise bad_input(
+            "plan.accumulate",
+            "accumulate: {accumulate} batches of at least 2 need {needed} training images and there are {count}; set "
+            "accumulate={most} or less.",
+            accumulate=recipe.accumulate,
+            needed=LEAST_BATCH * recipe.accumulate,
+            count=train,
+            most=train // LEAST_BATCH,
+        )
+    device = choose_device(recipe, hardware) if begun is None else begun.device
+    precision = choose_precision(recipe, device, hardware) if begun is None else begun.precision
     situation = situation_of(recipe, dataset, device, precision, hardware)
     chosen = _choose_batches(situation, device)
     plan = Plan(
@@ -55,7 +73,7 @@ def make_plan(recipe: Recipe, dataset: Dataset, source: DataSource, hardware: Ha
         device=device,
         precision=precision,
         threads=choose_threads(hardware),
-        weights=_weights(recipe, workspace),
+        weights=_weights(recipe, workspace) if begun is None else begun.weights,
         workspace=str(workspace.absolute()),
         stages=_with_memory(_stages(recipe, train, chosen), situation),
     )
@@ -85,6 +103,8 @@ def _choose_batches(situation: Situation, device: str) -> _Chosen:
         notes.append(_suggested(situation, suggested.largest, device))
         if unfreeze == "auto" and freeze == "auto":
             freeze, unfreeze = suggested.freeze, suggested.unfreeze
+        elif unfreeze == "auto" and not recipe.freeze_train:
+            unfreeze = suggested.unfreeze
         elif unfreeze == "auto":
             # A freeze batch that was named binds the other one: it is 1 to 2 times that.
             unfreeze = min(max(suggested.unfreeze, (int(freeze) + 1) // 2), int(freeze))

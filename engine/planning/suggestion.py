@@ -70,7 +70,7 @@ def situation_of(recipe: Recipe, dataset: Dataset, device: str, precision: str, 
     return Situation(
         recipe=recipe,
         classes=len(dataset.classes),
-        boxes=most_boxes(dataset),
+        boxes=most_boxes(dataset, recipe),
         train_images=len(dataset.splits["train"]),
         val_images=len(dataset.splits["val"]),
         precision=precision,
@@ -79,9 +79,14 @@ def situation_of(recipe: Recipe, dataset: Dataset, device: str, precision: str, 
     )
 
 
-def most_boxes(dataset: Dataset) -> int:
-    """Most boxes that a sample will show: a mosaic has the boxes of four images, less what it cuts away."""
-    return int(2 * np.diff(dataset.first).max(initial=1))
+def most_boxes(dataset: Dataset, recipe: Recipe) -> int:
+    """Most boxes that a sample will show: those of the fullest image, and of as many others as are laid beside or over it."""
+    boxes = np.diff(dataset.first)
+    most, others = int(boxes.max(initial=1)), (3 + recipe.mixup if recipe.mosaic else 0)
+    if not others or not len(boxes):
+        return most
+    full = float(boxes.mean() + 2 * boxes.std())  # that all of them are the fullest does not happen
+    return most + math.ceil(others * min(most, full))
 
 
 @dataclass(frozen=True, slots=True)

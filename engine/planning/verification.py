@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,14 @@ class DoesNotFit(BadInput):
     exit_code = 3
 
 
-def verified(plan: Plan, dataset: Dataset, *, may_lower: bool, rehearse_on: Rehearse | None = None) -> Plan:
+def verified(
+    plan: Plan,
+    dataset: Dataset,
+    *,
+    may_lower: bool,
+    rehearse_on: Rehearse | None = None,
+    stop: threading.Event | None = None,
+) -> Plan:
     """`plan` as a rehearsal on its device confirmed it, with measured memory and seconds.
 
     Args:
@@ -37,29 +45,39 @@ def verified(plan: Plan, dataset: Dataset, *, may_lower: bool, rehearse_on: Rehe
         dataset: its images.
         may_lower: take smaller batches where memory runs out; they stay within the rule between the two stages.
         rehearse_on: performs a rehearsal; the real one by default.
+        stop: ends the rehearsal; the plan is then as it was.
 
     Raises:
         DoesNotFit: memory ran out, and the batch may not be lowered or cannot be any further.
     """
     workspace = Path(plan.workspace)
-    perform = rehearse_on or (lambda tried: rehearse(tried, probe(workspace)))
+    perform = rehearse_on or (lambda tried: rehearse(tried, probe(workspace), stop))
     for _ in range(MOST_TRIES):
-        found = perform(plan)
+        found = _as_things_are_now(perform(plan), plan)
         if found.out_of_memory is None:
             return plan if found.failed is not None else _measured(with_seconds(plan, found), found)
         stage = next((s for s in plan.stages if s.name == found.out_of_memory), plan.stages[-1])
         smaller = smaller_batch(plan, stage, dataset)
         if smaller is None or not may_lower:
             raise DoesNotFit(_sentence(plan, stage.name, stage.batch_size, smaller))
-        plan = _lowered(plan, smaller, len(dataset.splits["train"]))
+        plan = _lowered(plan, stage.name, smaller, len(dataset.splits["train"]))
     raise DoesNotFit(_sentence(plan, stage.name, stage.batch_size, smaller))
 
 
-def _lowered(plan: Plan, batch: int, train_images: int) -> Plan:
-    """No stage trains with more than `batch` images, the freeze stage with at most twice that."""
+def _as_things_are_now(found: Rehearsal, plan: Plan) -> Rehearsal:
+    """A rehearsal that went well took more than is free: it was another day, or the driver lent the computer's own memory."""
+    for stage in plan.stages:
+        peak, limit = found.peak_bytes.get(stage.name), stage.memory_limit_bytes
+        if found.out_of_memory is None and peak is not None and limit is not None and peak > limit:
+            return replace(found, out_of_memory=stage.name)
+    return found
+
+
+def _lowered(plan: Plan, failed: str, batch: int, train_images: int) -> Plan:
+    """The stage that failed and the last one train with at most `batch` images, any other with at most twice that."""
     stages = []
     for stage in plan.stages:
-        most = batch if stage.name == plan.stages[-1].name else 2 * batch
+        most = batch if stage.name in (failed, plan.stages[-1].name) else 2 * batch
         lowered = replace(stage, batch_size=min(stage.batch_size, most))
         stages.append(fitted_stage(plan.recipe, lowered, train_images))
     note = Message(

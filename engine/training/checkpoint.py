@@ -7,7 +7,6 @@ killed process or a full disk included, at least one whole checkpoint lies in th
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.files import write_whole
+from engine.files import put_in_place, write_whole
+from engine.hardware import free_disk
 from engine.messages import BadInput, bad_input
 from engine.network.pickled import read_pickled
 from engine.runs import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT
@@ -90,8 +90,8 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
     fresh = run / f".{LAST_CHECKPOINT}.new"
     write_whole(fresh, lambda file: torch.save(content, file))
     if last.exists():
-        last.replace(previous)
-    fresh.replace(last)
+        put_in_place(last, previous)
+    put_in_place(fresh, last)
     return last
 
 
@@ -162,8 +162,8 @@ def check_disk(folder: Path, parameter_bytes: int, *, ema: bool, adam: bool, wei
     """
     copies = 1 + ema + (2 if adam else 1)
     needed = parameter_bytes * (3 * copies + weights_files)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
+    free = free_disk(folder)
+    if free is not None and needed > free:
         raise bad_input(
             "disk.too_small",
             "{folder}: the run needs {needed} MB of disk (two checkpoints, one in writing, {files} weights files), and {free} MB are "

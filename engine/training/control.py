@@ -39,6 +39,11 @@ class Control:
         return self._stop.is_set()
 
     @property
+    def stop_event(self) -> threading.Event:
+        """Set once the training should end, for what waits for it."""
+        return self._stop
+
+    @property
     def pause_asked(self) -> bool:
         """Whether the training should wait."""
         return not self._may_go.is_set()

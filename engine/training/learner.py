@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from engine.network.precision import autocast, network_input
+from engine.network.precision import autocast, network_input, on_device
 from engine.network.yolov4 import Detector
 from engine.plan import StageName
 from engine.recipe import Recipe
@@ -55,6 +55,7 @@ class Learner:
         self.scaler = make_scaler(device, precision)
         self.loss = loss_of(recipe, network)
         self.optimizing = False
+        self._stepping = False
         self._statistics = _by_dtype(network.buffers())
         self._statistics_before = [[buffer.clone() for buffer in group] for group in self._statistics]
 
@@ -87,6 +88,7 @@ class Learner:
             NotFinite: see the class; only with `stop_at_broken`.
         """
         self._copy_statistics(self._statistics, self._statistics_before)
+        self._stepping = True
         set_learning_rate(self.optimizer, lr)
         self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(4, device=self.device)
@@ -99,14 +101,14 @@ class Learner:
         if self.recipe.method == "modern":
             self.scaler.unscale_(self.optimizer)
             # The loss is a mean over images, the limit one for their sum.
-            limit = GRADIENT_NORM / len(group[0].images)
+            limit = GRADIENT_NORM / sum(len(batch.images) for batch in group)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
         self.optimizing = True
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.ema is not None:
             self.ema.update(updates)
-        self.optimizing = False
+        self.optimizing = self._stepping = False
         return sums
 
     def predict(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -119,7 +121,9 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         if self.optimizing:
             return False
-        self._copy_statistics(self._statistics_before, self._statistics)
+        if self._stepping:  # between two steps nothing is half done
+            self._copy_statistics(self._statistics_before, self._statistics)
+            self._stepping = False
         return True
 
     def state(self) -> dict[str, Any]:
@@ -139,7 +143,7 @@ class Learner:
         self.optimizer.load_state_dict(dict(optimizer))
         self.scaler.load_state_dict(dict(scaler))
         self._copy_statistics(self._statistics, self._statistics_before)
-        self.optimizing = False
+        self.optimizing = self._stepping = False
 
     def is_finite(self) -> bool:
         """Whether every weight and statistic is a number. A sum is not finite where one of its terms is not."""
@@ -155,7 +159,7 @@ class Learner:
         images = network_input(batch.images, self.device)
         with autocast(self.device, self.precision):
             raw = self.network(images)
-        return self.loss(raw, batch.targets.to(self.device, non_blocking=True))
+        return self.loss(raw, on_device(batch.targets, self.device))
 
 
 def _by_dtype(tensors: Iterable[Tensor]) -> list[list[Tensor]]:

@@ -18,6 +18,10 @@ _SIGNS = (
     "can't start new thread",  # its stack finds no room
     "Resource temporarily unavailable",  # the same, for threads of C++
     "Insufficient memory",  # OpenCV
+    "CUDA error: out of memory",  # of the driver and CUDA's libraries, beside torch's allocator
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "MPS backend out of memory",
 )
 
 
@@ -34,6 +38,8 @@ def give_back(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
     elif sys.platform == "linux":
         with suppress(OSError, AttributeError):  # glibc's; other C libraries have none
             ctypes.CDLL(None).malloc_trim(0)

@@ -103,7 +103,7 @@ class Trainer:
         yield self._finished()
 
     def _stage(self, stage: StagePlan) -> Iterator[Event]:
-        self.stage = self._as_it_now_is(stage)
+        self.stage, self.phase = self._as_it_now_is(stage), "training"
         self.learner.enter(stage.name)
         yield StageStarted(
             stage=stage.name,

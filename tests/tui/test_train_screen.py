@@ -138,13 +138,13 @@ def test_a_smaller_batch_and_more_epochs_while_it_trains(workspace: Path) -> Non
         assert app.training.course.batch_size == 2
         await pilot.press("e")
         await pilot.pause()
-        await pilot.press("9", "enter")
-        await until(pilot, lambda: app.training.course.last_epoch == 8, PATIENCE)
+        await pilot.press("2", "0", "1", "enter")
+        await until(pilot, lambda: app.training.course.last_epoch == 200, PATIENCE)
         await steps(app, pilot, 4)
         await pilot.press("s")
 
-    watch(workspace, begun(workspace, freeze_epoch=8, unfreeze_epoch=8)[1], script)
-    assert load_plan(Path(list_runs(workspace)[0].path)).recipe.unfreeze_epoch == 9
+    watch(workspace, begun(workspace, freeze_epoch=200, unfreeze_epoch=200)[1], script)
+    assert load_plan(Path(list_runs(workspace)[0].path)).recipe.unfreeze_epoch == 201
 
 
 def test_quitting_while_it_trains_asks(workspace: Path) -> None:

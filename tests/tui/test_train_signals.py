@@ -26,8 +26,8 @@ def training(tmp_path: Path) -> Iterator[tuple[Session, Path, Any]]:
     run = trained_run(
         workspace_with_data(tmp_path),
         stop_at=5,
-        freeze_epoch=40,
-        unfreeze_epoch=40,
+        freeze_epoch=400,
+        unfreeze_epoch=400,
         freeze_batch_size=2,
         eval_period=50,
     )
