@@ -12,7 +12,7 @@ from engine.hardware import probe
 from engine.messages import bad_input
 from engine.plan import Plan
 from engine.planning.resolve import make_plan
-from engine.recipe import make_recipe
+from engine.recipe import Recipe, make_recipe
 from engine.training.checkpoint import Checkpoint
 
 EXTENDABLE = (
@@ -34,7 +34,7 @@ def extended(plan: Plan, dataset: Dataset, overrides: Mapping[str, Any], checkpo
         BadInput: a setting cannot be changed any more, or the settings do not go together.
     """
     for key in overrides:
-        if key not in EXTENDABLE:
+        if key in Recipe.model_fields and key not in EXTENDABLE:  # what is no setting at all, the recipe refuses itself
             raise bad_input(
                 "resume.fixed",
                 "--set {key}: a run keeps it from its first step to its last; what can be set when going on: {free}. For anything else "

@@ -104,8 +104,8 @@ def resume(
             "resume.finished",
             "{run}: this run has finished its {epochs} epochs; to train on, extend it: --set unfreeze_epoch={more}.",
             run=run.name,
-            epochs=plan.recipe.unfreeze_epoch,
-            more=plan.recipe.unfreeze_epoch * 2,
+            epochs=checkpoint.progress.epoch,
+            more=checkpoint.progress.epoch * 2,
         )
     _check_device(run, plan)
     with modules_left_alone():

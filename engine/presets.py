@@ -73,11 +73,14 @@ def find_preset(name: str, workspace: Path | None = None) -> Preset:
     """
     presets = {preset.name: preset for preset in list_presets(workspace)}
     if name not in presets:
+        close = nearest(name, presets) or next(
+            (preset for preset in presets if nearest(name, preset.split("-")) is not None), DEFAULT_PRESET
+        )
         raise bad_input(
             "preset.unknown",
             "--preset {name}: there is no such preset; did you mean {nearest}?",
             name=name,
-            nearest=nearest(name, presets) or DEFAULT_PRESET,
+            nearest=close,
         )
     return presets[name]
 

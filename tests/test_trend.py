@@ -56,13 +56,18 @@ def test_a_trend_is_seen_through_noise_whatever_the_size_of_the_loss(
 
 
 @pytest.mark.parametrize(("epochs", "noise"), [(6, 0.1), (12, 0.02), (60, 0.02), (60, 0.2)])
-def test_noise_alone_is_flat_nineteen_times_of_twenty(epochs: int, noise: float) -> None:
+def test_noise_alone_is_no_trend_nineteen_times_of_twenty(epochs: int, noise: float) -> None:
     # 5 % by the formula; what three hundred draws may add to that
-    assert verdicts(lambda _: 1.0, epochs, noise)["flat"] >= 0.92 * TRIALS
+    found = verdicts(lambda _: 1.0, epochs, noise)
+    assert found["flat"] + found["unclear"] >= 0.92 * TRIALS
+    assert found["flat"] >= 0.75 * TRIALS
 
 
-def test_a_loss_that_has_stopped_falling_is_flat() -> None:
-    assert verdicts(learning, 110, 0.03)["flat"] >= 0.9 * TRIALS
+def test_a_loss_that_has_stopped_falling_is_flat_and_seldom_anything_else() -> None:
+    # it still falls by a hair: one draw in five is within the doubt that "unclear" is there for
+    found = verdicts(learning, 110, 0.03)
+    assert found["flat"] >= 0.75 * TRIALS
+    assert found["falling"] + found["rising"] <= 0.1 * TRIALS
 
 
 def test_a_creep_that_is_certain_and_tiny_is_flat() -> None:
@@ -90,6 +95,12 @@ def test_too_early_not_finite_and_equal_values() -> None:
     assert trend_of([1, math.nan, 0.8, 0.7, 0.6, 0.5]).verdict == "falling"
     assert trend_of([0.5] * 8).verdict == "flat"
     assert trend_of([0.0] * 8).verdict == "flat"
+
+
+def test_what_falls_with_one_exception_has_not_converged() -> None:
+    blood_cells = [0.1873, 0.1856, 0.1817, 0.1776, 0.1781]
+    assert trend_of(blood_cells).verdict == "unclear"
+    assert trend_of(blood_cells).change < -0.05
 
 
 def test_five_in_strict_order_are_enough() -> None:

@@ -222,7 +222,7 @@ class Freezetui(App[int]):
                 key="s",
                 else_=_("Keep training"),
             )
-            self.push_screen(question, lambda sure: self.leave(0) if sure else None)
+            self.push_screen(question, lambda sure: self.leave(STOPPED) if sure else None)
 
     def leave(self, code: int) -> None:
         """End with this exit code; a training that runs saves its checkpoint first."""

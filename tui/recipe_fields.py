@@ -161,7 +161,7 @@ def _allowed(schema: Mapping[str, Any]) -> str:
 def _allowed_list(schema: Mapping[str, Any]) -> str:
     if "prefixItems" in schema:
         each = _allowed(schema["prefixItems"][0])
-        return _("{count} times {each}", count=len(schema["prefixItems"]), each=each)
+        return _("{count} values, each {each}", count=len(schema["prefixItems"]), each=each)
     return _("a list, each {each}", each=_allowed(schema.get("items", {})))
 
 
@@ -170,6 +170,8 @@ def _allowed_number(schema: Mapping[str, Any], *, whole: bool) -> str:
     if step := schema.get("multipleOf"):
         kind = _("a multiple of {step}", step=step)
     low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    if low == step:  # no other multiple is meant
+        low = None
     high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
     bounds = (
         (_("from {low}", low=_figure(low)) if low is not None else ""),

@@ -20,6 +20,8 @@ from engine.messages import Message, phrase
 SHOWN_PER_KIND = 20
 """Findings of one kind that are listed each; the others are counted."""
 FEW_BOXES = 50
+LEAST_TRAINING = 2
+"""Batch norm cannot train on one image."""
 TINY_SIDE = 0.01
 """A box narrower than this share of the picture is hardly to be found at any usual input size."""
 RARE = 0.02
@@ -164,6 +166,14 @@ def _whole(dataset: Dataset, tiny: int) -> Iterator[Finding]:
                 count=count,
                 total=sum(counts.values()),
             )
+    if len(dataset.splits["train"]) < LEAST_TRAINING:
+        yield _finding(
+            "error",
+            "split.too_few",
+            root,
+            "{count} training images are too few; a step needs at least 2.",
+            count=len(dataset.splits["train"]),
+        )
     if not len(dataset.splits["val"]):
         yield _finding(
             "warning",

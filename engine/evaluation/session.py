@@ -72,7 +72,7 @@ def look(
             yield Look({}, "", str(found.message))
             continue
         if save is not None:
-            save.mkdir(parents=True, exist_ok=True)
+            _make_folder(save)
             encode_image(_free_name(save, found.path, taken), drawn(found.pixels, found.found, found.classes))
         yield Look(found.to_json(), _text(found))
 
@@ -125,6 +125,18 @@ def _text(found: Prediction) -> str:
     counts = Counter(found.classes[label] for label in found.found.labels)
     objects = ", ".join(f"{count} {printable(name)}" for name, count in counts.items()) or "nothing"
     return f"{printable(found.path)}: {objects}"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise bad_input(
+            "predict.save",
+            "--save {path}: no folder can be made there ({reason}).",
+            path=folder,
+            reason=error.strerror,
+        ) from error
 
 
 def _free_name(folder: Path, picture: Path, taken: set[Path]) -> Path:

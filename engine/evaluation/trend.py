@@ -9,7 +9,7 @@ from itertools import combinations
 from statistics import median
 from typing import Literal
 
-Verdict = Literal["too_early", "falling", "flat", "rising", "not_finite"]
+Verdict = Literal["too_early", "falling", "flat", "rising", "unclear", "not_finite"]
 
 LEAST_EPOCHS = 5
 """Fewer cannot be significant: even five in strict order are so by chance in one of sixty cases."""
@@ -17,6 +17,8 @@ MOST_EPOCHS = 15
 """What lies further back says where the loss was going once."""
 SIGNIFICANT = 1.96
 """Two-sided 5 % of the normal distribution."""
+LIKELY = 1.28
+"""Two-sided 20 %: too little to say that it moves, too much to say that it stands still."""
 WORTH_NAMING = 0.01
 """A change of less than this share of the loss over the whole window is flat, however certain it is."""
 
@@ -50,8 +52,9 @@ def trend_of(losses: Sequence[float]) -> Trend:
     - the change over the window is the slope times n - 1, divided by the median of |y|, so that it does not hang on how
       the loss is defined. The noise is the median distance from the line, divided by the same.
 
-    The loss falls or rises where |z| >= 1.96 and |change| >= 1 % and |change| > noise; else it is flat. Fewer than five
-    values are too early; a newest value that is infinite or no number is not finite. Older such values are left out.
+    Where |change| >= 1 % and |change| > noise the loss falls or rises if |z| >= 1.96, and nothing is clear yet if
+    |z| >= 1.28; else it is flat. Fewer than five values are too early; a newest value that is infinite or no number is not
+    finite. Older such values are left out.
     """
     if losses and not math.isfinite(losses[-1]):
         return Trend("not_finite", 1)
@@ -67,8 +70,11 @@ def trend_of(losses: Sequence[float]) -> Trend:
     change = slope * (window[-1][0] - window[0][0]) / size
     noise = median(abs(loss - slope * epoch - middle) for epoch, loss in window) / size
     certainty = _mann_kendall([loss for _, loss in window])
-    if abs(certainty) < SIGNIFICANT or abs(change) < max(WORTH_NAMING, noise):
-        verdict: Verdict = "flat"
+    verdict: Verdict
+    if abs(certainty) < LIKELY or abs(change) < max(WORTH_NAMING, noise):
+        verdict = "flat"
+    elif abs(certainty) < SIGNIFICANT:
+        verdict = "unclear"
     else:
         verdict = "falling" if change < 0 else "rising"
     return Trend(verdict, len(window), change, certainty, noise)

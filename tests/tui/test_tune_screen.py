@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -264,3 +265,41 @@ def test_a_plan_is_asked_for_anew_only_where_free_memory_changed_noticeably(tmp_
     assert watch.changed(free(6), "cpu")
     watch.ignore_for_a_moment()
     assert not watch.changed(free(6), "cpu")
+
+
+class TestTyping:
+    def test_a_burst_of_keys_is_all_there_and_the_next_key_follows_it(self, tmp_path: Path) -> None:
+        async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+            await planned(app, pilot)
+            for name, first, then in (("input_shape", "416x41", "6"), ("unfreeze_epoch", "12", "0")):
+                editor = row(app, name).query_one(Input)
+                editor.focus()
+                editor.value = ""
+                await pilot.pause()
+                for key in first:  # as a paste or a slow line delivers them: all at once
+                    app.post_message(Key(key, key))
+                await pilot.pause(0.3)
+                await pilot.press(then)
+                await pilot.pause(0.3)
+                assert editor.value == first + then
+
+        drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+    @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+    def test_the_arrow_keys_go_from_field_to_field(self, tmp_path: Path, size: tuple[int, int]) -> None:
+        async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+            seen = []
+            for _ in range(4):
+                await pilot.press("down")
+                await pilot.pause()
+                focused = tune(app)._focused_row()
+                seen.append(None if focused is None else focused.field.name)
+            assert None not in seen
+            assert len(set(seen)) == 4
+            await pilot.press("up")
+            await pilot.pause()
+            focused = tune(app)._focused_row()
+            assert focused is not None
+            assert focused.field.name == seen[2]
+
+        drive(tmp_path, script, size=size, **somewhere(tmp_path, "tune"))

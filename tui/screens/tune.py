@@ -31,6 +31,15 @@ IDLE = 3.0
 """Seconds without a change after which the first steps are timed: a rehearsal is work for the whole machine."""
 
 
+class Form(VerticalScroll, inherit_bindings=False):
+    """Scrolls by pages; the arrow keys go from field to field."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("pageup", "page_up", show=False),
+        Binding("pagedown", "page_down", show=False),
+    ]
+
+
 class TuneStep(Step):
     """A line for each setting; below them what follows from all of them."""
 
@@ -74,7 +83,7 @@ class TuneStep(Step):
 
     def compose_body(self) -> Iterator[Widget]:
         """The form, what the focused field means, the stages."""
-        with VerticalScroll(id="form", can_focus=False):
+        with Form(id="form", can_focus=False):
             for field in recipe_fields():
                 yield FieldRow(field)
         yield Words(id="about")
@@ -129,6 +138,8 @@ class TuneStep(Step):
                 value = proposal.untouched(name) if recipe is None else plain(getattr(recipe, name))
                 row.show(value, changed=name in proposal.start)
         if recipe is None:
+            if self._proposed is None:
+                self.query_one(StageTable).wait()
             self._plans.drop()
             self._idle.pause()
         else:
@@ -244,6 +255,7 @@ class TuneStep(Step):
     def on_field_row_changed(self, event: FieldRow.Changed) -> None:
         """Take what was entered, right or wrong."""
         event.stop()
+        event.row.heard()
         self._change(event.name, event.value)
 
     def _change(self, name: str, value: Any) -> None:

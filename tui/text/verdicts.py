@@ -12,6 +12,7 @@ COLOURS = {
     "falling": "$success",
     "flat": "$accent",
     "rising": "$warning",
+    "unclear": "$text-muted",
     "not_finite": "$error",
 }
 
@@ -30,6 +31,10 @@ def verdict(trend: Trend) -> str:
             return _("Still falling ({percent} % in {epochs} epochs): it is learning.", **values)
         case "flat":
             return _("Flat for {epochs} epochs: it has converged; more of the same changes little.", **values)
+        case "unclear" if trend.change < 0:
+            return _("Perhaps still falling ({percent} % in {epochs} epochs): a few more will tell.", **values)
+        case "unclear":
+            return _("Perhaps rising ({percent} % in {epochs} epochs): a few more will tell.", **values)
         case "rising":
             return _(
                 "Rising ({percent} % in {epochs} epochs): it overfits. The best weights are kept; stopping loses nothing.",

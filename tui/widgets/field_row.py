@@ -40,17 +40,20 @@ class FieldRow(Horizontal):
     """
 
     class Changed(Message):
-        """The user entered something for `name`; what it means, `value`, may be wrong."""
+        """The user entered something in `row`; what it means, `value`, may be wrong. Who hears it calls `row.heard`."""
 
-        def __init__(self, name: str, value: Any) -> None:
+        def __init__(self, row: FieldRow, value: Any) -> None:
             super().__init__()
-            self.name = name
+            self.row = row
+            self.name = row.field.name
             self.value = value
 
     def __init__(self, field: RecipeField) -> None:
         super().__init__(id=f"field-{field.name}")
         self.field = field
-        self._value: Any = None
+        self._told = ""
+        """The editor's text when it was last told of."""
+        self._unheard = 0
 
     def compose(self) -> ComposeResult:
         """Name, editor, note."""
@@ -63,16 +66,17 @@ class FieldRow(Horizontal):
 
     def show(self, value: Any, *, changed: bool) -> None:
         """Show a value that came from elsewhere, and whether the user changed it."""
-        self._value = value
         self.set_class(changed, "-changed")
         self.query_one(".field-name", Words).say(f"{'•' if changed else ' '} {self.field.name}")
         if self.field.choices:
             self.query_one(Choice).show(value)
         else:
-            editor, text = self.query_one(Input), self.field.text(value)
+            editor = self.query_one(Input)
+            if self._unheard or (editor.has_focus and editor.value != self._told):
+                return  # what is typed now is further on than this value
             if self.field.parse(editor.value) != value or not editor.value:
                 with self.prevent(Input.Changed):
-                    editor.value = text
+                    editor.value = self._told = self.field.text(value)
 
     def say(self, text: str, tone: Tone) -> None:
         """Say `text` beside the value; without one, what the setting means."""
@@ -97,12 +101,21 @@ class FieldRow(Horizontal):
             lines += ["", note]
         return "\n".join(lines)
 
+    def heard(self) -> None:
+        """Somebody heard of a change."""
+        self._unheard -= 1
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell what was typed."""
         event.stop()
-        self.post_message(self.Changed(self.field.name, self.field.parse(event.value)))
+        self._told = event.value
+        self._tell(self.field.parse(event.value))
 
     def on_choice_changed(self, event: Choice.Changed) -> None:
         """Tell what was chosen."""
         event.stop()
-        self.post_message(self.Changed(self.field.name, event.value))
+        self._tell(event.value)
+
+    def _tell(self, value: Any) -> None:
+        self._unheard += 1
+        self.post_message(self.Changed(self, value))

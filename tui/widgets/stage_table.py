@@ -43,6 +43,10 @@ class StageTable(Vertical):
         for name in STAGE_NAMES:
             self.query_one(f"#line-{name}").display = self.query_one(f"#memory-{name}").display = False
 
+    def wait(self) -> None:
+        """Nothing can be reckoned yet."""
+        self.query_one(".stage-header", Words).say(_("What will fit is reckoned once nothing above is wrong."))
+
     def show(self, proposed: Proposed, *, untimed: str) -> None:
         """Show a Plan; `untimed` stands where it is not known how long a stage takes."""
         stages = {stage.name: stage for stage in proposed.plan.stages}
