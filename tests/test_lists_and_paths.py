@@ -194,6 +194,14 @@ def test_the_same_picture_in_two_splits_is_a_warning(tmp_path: Path) -> None:
     assert "the same picture as JPEGImages/a.jpg (train and val)" in str(twin.message)
 
 
+@pytest.mark.parametrize(("train", "few"), [("a", True), ("a b", False)])
+def test_one_training_image_is_found_too_few_before_a_step_fails(tmp_path: Path, train: str, few: bool) -> None:
+    voc(tmp_path, "a b c", train=train, val="c")
+    said = [str(f.message) for f in check(open_dataset(tmp_path)).findings if f.message.code == "split.too_few"]
+    assert bool(said) == few
+    assert all("too few training images (1)" in sentence for sentence in said)
+
+
 def test_a_box_that_stands_twice_is_taken_once_and_the_order_stays(tmp_path: Path) -> None:
     name = picture(tmp_path / "a.jpg").name
     picture(tmp_path / "b.jpg")

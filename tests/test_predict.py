@@ -150,6 +150,16 @@ def test_pictures_of_one_name_are_saved_beside_each_other_and_none_is_overwritte
     )
 
 
+def test_saving_onto_a_file_is_one_sentence(tmp_path: Path) -> None:
+    network = build_network("yolov4-tiny", 2)
+    save_weights(tmp_path / "w.pth", network, info_of(network, ("cat", "dog"), (64, 64)))
+    shown, taken = picture(tmp_path / "a.jpg", 40, 30), tmp_path / "notes.txt"
+    taken.write_text("mine")
+    with pytest.raises(BadInput, match=r"--save .*notes\.txt: no folder can be made there"):
+        list(look(tmp_path / "w.pth", [shown], threshold=None, device="cpu", save=taken))
+    assert taken.read_text() == "mine"
+
+
 def found_at(*boxes: tuple[float, float, float, float], score: float = 0.8) -> Detections:
     return Detections(
         np.array(boxes, np.float32).reshape(-1, 4),

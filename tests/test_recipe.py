@@ -106,9 +106,13 @@ def test_on_a_very_weak_gpu_the_freeze_stage_is_all_there_is(name: str) -> None:
     assert recipe.freeze_epoch == recipe.unfreeze_epoch
 
 
-def test_an_unknown_preset_names_the_nearest() -> None:
-    with pytest.raises(BadInput, match="did you mean modern-whole"):
-        find_preset("modern-hole")
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("modern-hole", "modern-whole"), ("quikc", "quick-cpu"), ("scrach", "modern-scratch"), ("qqq", "modern-whole")],
+)
+def test_an_unknown_preset_names_the_nearest_by_the_whole_or_by_a_word(name: str, meant: str) -> None:
+    with pytest.raises(BadInput, match=f"did you mean {meant}"):
+        find_preset(name)
 
 
 def test_the_page_about_recipes_is_the_model() -> None:

@@ -142,7 +142,7 @@ def test_a_batch_larger_than_the_training_split_is_cut_and_told(workspace: Path)
 
 
 def test_one_training_image_is_too_few(workspace: Path) -> None:
-    assert "1 training images are too few" in refusal(workspace, dataset_of(1))
+    assert "too few training images (1)" in refusal(workspace, dataset_of(1))
 
 
 def test_weights_that_are_not_there_name_the_nearest(workspace: Path) -> None:

@@ -101,3 +101,13 @@ def test_a_finished_run_says_how_to_extend_it_and_extending_goes_on(whole: Path)
     assert extended.returncode == 0, extended.stderr
     assert "Extended from 3 to 4 epochs" in extended.stdout
     assert len((run / "epoch_loss.txt").read_text().split()) == 4
+    again = freezetui("resume", str(run))
+    assert again.returncode == 2
+    assert "finished its 4 epochs" in again.stderr
+    assert "--set unfreeze_epoch=8" in again.stderr
+
+
+def test_a_misspelled_setting_is_answered_with_the_nearest_not_called_fixed(whole: Path) -> None:
+    refused = freezetui("resume", str(only_run(whole)), "--set", "unfreze_epoch=9")
+    assert refused.returncode == 2
+    assert "did you mean unfreeze_epoch?" in refused.stderr

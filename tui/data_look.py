@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.worker import get_current_worker
 
-from engine.dataset.index import Dataset, Finding
+from engine.dataset.index import Dataset, Finding, require_training_images
 from engine.messages import BadInput, bad_input
 from engine.plan import DataSource, open_source
 
@@ -85,13 +85,7 @@ def open_data(source: DataSource, workspace: Path) -> DataLook:
         raise bad_input(
             "dataset.unreadable", "{path}: cannot be read ({reason}).", path=path, reason=error.strerror
         ) from error
-    if len(dataset.splits["train"]) < 2:
-        raise bad_input(
-            "dataset.too_few",
-            "{path}: {count} training images are too few; a step needs at least 2.",
-            path=path,
-            count=len(dataset.splits["train"]),
-        )
+    require_training_images(dataset)
     look = DataLook(source, dataset, tuple(colour_of(number) for number in range(len(dataset.classes))))
     if source.classes_file is None and not source.mapping and dataset.format in ("voc", "coco"):
         beside = classes_file_beside(dataset.root)

@@ -16,12 +16,11 @@ from engine.dataset.images import UnreadableImage, decode_image
 from engine.dataset.index import SPLITS, Dataset, Finding, Severity
 from engine.dataset.jpeg import jpeg_size
 from engine.messages import Message, phrase
+from engine.recipe import LEAST_BATCH
 
 SHOWN_PER_KIND = 20
 """Findings of one kind that are listed each; the others are counted."""
 FEW_BOXES = 50
-LEAST_TRAINING = 2
-"""Batch norm cannot train on one image."""
 TINY_SIDE = 0.01
 """A box narrower than this share of the picture is hardly to be found at any usual input size."""
 RARE = 0.02
@@ -166,13 +165,14 @@ def _whole(dataset: Dataset, tiny: int) -> Iterator[Finding]:
                 count=count,
                 total=sum(counts.values()),
             )
-    if len(dataset.splits["train"]) < LEAST_TRAINING:
+    if len(dataset.splits["train"]) < LEAST_BATCH:
         yield _finding(
             "error",
             "split.too_few",
             root,
-            "{count} training images are too few; a step needs at least 2.",
+            "too few training images ({count}); a step needs at least {least}.",
             count=len(dataset.splits["train"]),
+            least=LEAST_BATCH,
         )
     if not len(dataset.splits["val"]):
         yield _finding(

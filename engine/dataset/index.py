@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.messages import Message, bad_input
+from engine.recipe import LEAST_BATCH
 
 Severity = Literal["error", "warning", "info"]
 SPLITS = ("train", "val", "test")
@@ -71,6 +72,23 @@ class Dataset:
     def image_counts(self) -> dict[str, int]:
         """Number of images in each split."""
         return {name: len(self.splits[name]) for name in SPLITS}
+
+
+def require_training_images(dataset: Dataset) -> None:
+    """Be sure that there are images enough for one step.
+
+    Raises:
+        BadInput: there are not.
+    """
+    count = len(dataset.splits["train"])
+    if count < LEAST_BATCH:
+        raise bad_input(
+            "dataset.too_few",
+            "{path}: too few training images ({count}); a step needs at least {least}.",
+            path=dataset.root,
+            count=count,
+            least=LEAST_BATCH,
+        )
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -10,7 +10,8 @@ import torch
 from engine.dataset.index import Dataset
 from engine.hardware import Hardware, probe
 from engine.plan import Plan, StagePlan
-from engine.planning.suggestion import LEAST_BATCH, largest_that_fits, situation_of
+from engine.planning.suggestion import largest_that_fits, situation_of
+from engine.recipe import LEAST_BATCH
 from engine.training.memory import is_out_of_memory
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.dataset.index import Dataset
+from engine.dataset.index import Dataset, require_training_images
 from engine.hardware import Hardware
 from engine.messages import BadInput, Message, bad_input, nearest, phrase
 from engine.network.download import find
@@ -14,7 +14,6 @@ from engine.plan import DataSource, Plan, StageName, StagePlan
 from engine.planning.advice import warnings_of
 from engine.planning.device import choose_device, choose_precision, choose_threads
 from engine.planning.suggestion import (
-    LEAST_BATCH,
     Situation,
     does_not_fit,
     fitting_freeze_batch,
@@ -24,7 +23,7 @@ from engine.planning.suggestion import (
     suggest_batches,
 )
 from engine.planning.timing import with_remembered_seconds
-from engine.recipe import COCO, Recipe
+from engine.recipe import COCO, LEAST_BATCH, Recipe
 from engine.training.schedule import fitted_stage
 
 
@@ -44,13 +43,7 @@ def make_plan(
             "auto" and not even 2 fits.
     """
     train = len(dataset.splits["train"])
-    if train < LEAST_BATCH:
-        raise bad_input(
-            "plan.too_few_images",
-            "{path}: {count} training images are too few; a step needs at least 2.",
-            path=source.path,
-            count=train,
-        )
+    require_training_images(dataset)
     if train < LEAST_BATCH * recipe.accumulate:
         raise bad_input(
             "plan.accumulate",

@@ -16,10 +16,8 @@ from engine.plan import StageName
 from engine.planning.budget import Budget, budget_of
 from engine.planning.device import good_sixteen_bit
 from engine.planning.memory import MemoryProfile, memory_profile
-from engine.recipe import Recipe
+from engine.recipe import LEAST_BATCH, Recipe
 
-LEAST_BATCH = 2
-"""Batch norm cannot train on one image."""
 MOST_USEFUL_BATCH = 64
 """The tutorials fit their learning rates to 64 images; with more an epoch only has fewer steps."""
 GOOD_BATCH = 8

@@ -2,10 +2,11 @@
 
 from engine.recipe.files import load_recipe, parse_assignments, read_settings_file, recipe_to_toml
 from engine.recipe.making import make_recipe
-from engine.recipe.model import COCO, Network, Recipe, is_read_by
+from engine.recipe.model import COCO, LEAST_BATCH, Network, Recipe, is_read_by
 
 __all__ = [
     "COCO",
+    "LEAST_BATCH",
     "Network",
     "Recipe",
     "is_read_by",

@@ -17,7 +17,9 @@ from engine.recipe.rules import broken_rules
 Network = Literal["yolov4", "yolov4-tiny"]
 Method = Literal["modern", "tutorial"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
-BatchSize = Annotated[int, Field(ge=2)] | Literal["auto"]
+LEAST_BATCH = 2
+"""Batch norm cannot train on one image."""
+BatchSize = Annotated[int, Field(ge=LEAST_BATCH)] | Literal["auto"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 AnchorSize = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 

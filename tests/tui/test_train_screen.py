@@ -164,7 +164,7 @@ def test_quitting_while_it_trains_asks(workspace: Path) -> None:
         await until(pilot, lambda: not app.training.alive, PATIENCE)
         ended.append(isinstance(app.training.last, Stopped))
         await until(pilot, lambda: app.return_value is not None)
-        assert app.return_value == 130, 'stopped, with its checkpoint'
+        assert app.return_value == 130, "stopped, with its checkpoint"
 
     watch(workspace, begun(workspace, unfreeze_epoch=ENDLESS)[1], script)
     assert ended == [True]

@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from engine.events import EpochFinished, Evaluated, Event, RunStarted, StageStarted, Stopped
 from engine.messages import BadInput
+from engine.recipe import LEAST_BATCH
 from engine.runs import RunSummary, find_run, summarise
 from tui.inquiry import Inquiry
 from tui.screens.log import LogScreen
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PERIOD = 1.0
 """Seconds between two looks at a training: quick enough for the eye. Every look takes milliseconds from the training."""
-LEAST_BATCH = 2
 RUNNING_KEYS = frozenset({"pause", "stop_and_save", "lower_batch", "extend", "log", "app.explain"})
 ENDED_KEYS = frozenset({"forward", "back", "app.explain", "pause", "extend", "log"})
 
