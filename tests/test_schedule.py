@@ -35,7 +35,7 @@ def test_the_tutorials_learning_rates(name: str, optimizer: str, batch: int, epo
     stage = StagePlan("freeze", 0, 49, batch, high, low, 10)
     schedule = schedule_of(recipe, [stage])
     for epoch, lr in expected[decay].items():
-        assert schedule.lr(int(epoch), 3, stage) == pytest.approx(lr, rel=1e-9)
+        assert schedule.lr(int(epoch), 0.3, stage) == pytest.approx(lr, rel=1e-9)
 
 
 def test_the_modern_learning_rate_warms_up_once_and_falls_to_its_smallest() -> None:
@@ -43,8 +43,8 @@ def test_the_modern_learning_rate_warms_up_once_and_falls_to_its_smallest() -> N
     freeze = StagePlan("freeze", 0, 2, 16, recipe.init_lr, recipe.min_lr, 12)
     unfreeze = StagePlan("unfreeze", 3, 19, 8, recipe.init_lr, recipe.min_lr, 25)
     schedule = schedule_of(recipe, [freeze, unfreeze])
-    rates = [schedule.lr(e, s, freeze) for e in range(3) for s in range(12)]
-    rates += [schedule.lr(e, s, unfreeze) for e in range(3, 20) for s in range(25)]
+    rates = [schedule.lr(e, s / 12, freeze) for e in range(3) for s in range(12)]
+    rates += [schedule.lr(e, s / 25, unfreeze) for e in range(3, 20) for s in range(25)]
     top = rates.index(max(rates))
     assert 15 <= top <= 20
     assert rates[: top + 1] == sorted(rates[: top + 1])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from engine.events import Event, Failed, LossNotFinite, StageStarted
+from engine.events import Event, Failed, LossNotFinite, StageStarted, Step
 from engine.launch import exit_code, resume, start
 from engine.messages import BadInput
 from engine.network.weights import read_weights
@@ -119,6 +120,20 @@ def test_the_smaller_batch_that_out_of_memory_proposes_is_taken(
     assert exit_code(events[-1]) == 0
     assert {event.stage: event.batch_size for event in events if isinstance(event, StageStarted)} == batches
     assert load_recipe(run / "recipe.toml") == load_plan(run).recipe
+
+
+def test_a_smaller_batch_in_mid_epoch_does_not_turn_the_learning_rate_back(workspace: Path) -> None:
+    plan, dataset = plan_and_dataset(workspace, freeze_train=False, unfreeze_epoch=2, unfreeze_batch_size=4)
+    control, steps = Control(), []
+    for event in start(plan, control, dataset):
+        if isinstance(event, Step):
+            steps.append(event)
+            if (event.epoch, event.step) == (1, 2):
+                control.lower_batch(2)
+    halved = [step for step in steps if step.epoch == 1]
+    assert len(halved) > plan.stages[0].steps_per_epoch
+    rates = [step.lr for step in steps]
+    assert all(after < before for before, after in pairwise(rates))
 
 
 @pytest.mark.parametrize(("method", "optimizer"), [("modern", "adamw"), ("modern", "sgd"), ("tutorial", "adam")])

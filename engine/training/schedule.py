@@ -17,8 +17,8 @@ WARM_UP_STEPS = 20
 class Schedule(Protocol):
     """What the learning rate is when."""
 
-    def lr(self, epoch: int, step: int, stage: StagePlan) -> float:
-        """The learning rate of step `step` of `epoch`, both counted from 0, in `stage`."""
+    def lr(self, epoch: int, share: float, stage: StagePlan) -> float:
+        """The learning rate in `epoch`, counted from 0, of the step of `stage` before which `share` of the epoch is done."""
         ...
 
 
@@ -58,8 +58,8 @@ class TutorialSchedule:
         self.epochs = recipe.unfreeze_epoch
         self.decay = recipe.lr_decay_type
 
-    def lr(self, epoch: int, step: int, stage: StagePlan) -> float:
-        """The learning rate of `epoch`."""
+    def lr(self, epoch: int, share: float, stage: StagePlan) -> float:
+        """The learning rate of `epoch`, whatever `share` of it is done."""
         total, high, low = self.epochs, stage.init_lr, stage.min_lr
         if self.decay == "step":
             return float(high * (low / high) ** (epoch // (total / 10) / 9))
@@ -77,7 +77,7 @@ class TutorialSchedule:
 class ModernSchedule:
     """Set every step: linear warm-up, then one cosine over both stages down to the smallest.
 
-    The place in the cosine is counted in epochs, so that it stays where it is when the batch size changes in mid-run.
+    The place in both is counted in epochs, so that it stays where it is when the batch size changes in mid-run.
     """
 
     def __init__(self, recipe: Recipe, stages: Sequence[StagePlan]) -> None:
@@ -85,9 +85,9 @@ class ModernSchedule:
         self.first = stages[0]
         self.warm_up = min(WARM_UP_STEPS, max(1, sum(s.epochs * s.steps_per_epoch for s in stages) // 10))
 
-    def lr(self, epoch: int, step: int, stage: StagePlan) -> float:
-        """The learning rate of that step."""
-        way = min(1.0, (epoch + step / stage.steps_per_epoch) / self.epochs)
+    def lr(self, epoch: int, share: float, stage: StagePlan) -> float:
+        """The learning rate of the step before which `share` of that epoch is done."""
+        way = min(1.0, (epoch + share) / self.epochs)
         lr = stage.min_lr + 0.5 * (stage.init_lr - stage.min_lr) * (1 + math.cos(math.pi * way))
-        done = (epoch - self.first.first_epoch) * self.first.steps_per_epoch + step
+        done = (epoch + share - self.first.first_epoch) * self.first.steps_per_epoch
         return lr * min(1.0, (done + 1) / self.warm_up)

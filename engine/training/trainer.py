@@ -177,6 +177,11 @@ class Trainer:
         images = len(self.dataset.splits["train"]) - self.progress.seen
         return images // (self.stage.batch_size * self.stage.accumulate)
 
+    def _share_done(self) -> float:
+        """Of the images that this epoch takes; those that fill no batch are not among them."""
+        left = self._steps_left() * self.stage.batch_size * self.stage.accumulate
+        return self.progress.seen / (self.progress.seen + left)
+
     def _steps(self, steps: int) -> Iterator[Event]:
         """The epoch's steps from where it stands, until its end or until the batch size changes."""
         batches = training_batches(
@@ -210,7 +215,7 @@ class Trainer:
 
     def _step(self, group: list[Batch]) -> tuple[Tensor, float]:
         """One gradient update from the batches of `group`; its loss parts (4,) and learning rate."""
-        lr = self.schedule.lr(self.progress.epoch, self.progress.step, self.stage)
+        lr = self.schedule.lr(self.progress.epoch, self._share_done(), self.stage)
         try:
             # On a GPU looking would wait for it; there the loss is looked at one step later.
             parts = self.learner.step(group, lr, self.progress.total_steps, stop_at_broken=self.device.type == "cpu")
