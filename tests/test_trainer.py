@@ -122,8 +122,9 @@ def test_the_smaller_batch_that_out_of_memory_proposes_is_taken(
     assert load_recipe(run / "recipe.toml") == load_plan(run).recipe
 
 
-def test_a_smaller_batch_in_mid_epoch_does_not_turn_the_learning_rate_back(workspace: Path) -> None:
-    plan, dataset = plan_and_dataset(workspace, freeze_train=False, unfreeze_epoch=2, unfreeze_batch_size=4)
+def test_a_smaller_batch_in_mid_epoch_does_not_turn_the_learning_rate_back(tmp_path: Path) -> None:
+    prepare(tmp_path, images=20)
+    plan, dataset = plan_and_dataset(tmp_path, freeze_train=False, unfreeze_epoch=2, unfreeze_batch_size=4)
     control, steps = Control(), []
     for event in start(plan, control, dataset):
         if isinstance(event, Step):
