@@ -142,11 +142,15 @@ def only_trainer(run: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        write_text(run / _TRACES, json.dumps({"pid": os.getpid(), **asdict(traces_now())}) + "\n")
         try:
             yield
         finally:
             _unlock(file)
+
+
+def leave_traces(run: Path) -> None:
+    """Note what tells, should this process die while it trains into the run, what it died of."""
+    write_text(run / _TRACES, json.dumps({"pid": os.getpid(), **asdict(traces_now())}) + "\n")
 
 
 def is_running(run: Path) -> bool:

@@ -16,7 +16,7 @@ from engine.messages import BadInput, Message, phrase
 from engine.network.yolov4 import Detector
 from engine.plan import Plan
 from engine.planning.recovery import smaller_batch
-from engine.runs import LAST_CHECKPOINT, only_trainer, save_plan
+from engine.runs import LAST_CHECKPOINT, leave_traces, only_trainer, save_plan
 from engine.training.checkpoint import Checkpoint, load_newest
 from engine.training.control import Control
 from engine.training.exactness import exact
@@ -54,6 +54,7 @@ def supervise(
 ) -> Iterator[Event]:
     """Events of one process training into `run`, each written into the run folder before it is yielded."""
     with only_trainer(run):
+        leave_traces(run)
         checkpoint = beginning.checkpoint
         if beginning.note:
             save_plan(run, plan)

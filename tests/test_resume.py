@@ -108,6 +108,9 @@ def test_a_finished_run_says_how_to_extend_it_and_extending_goes_on(whole: Path)
 
 
 def test_a_misspelled_setting_is_answered_with_the_nearest_not_called_fixed(whole: Path) -> None:
+    traces = only_run(whole) / "process.json"
+    before = traces.read_bytes()
     refused = freezetui("resume", str(only_run(whole)), "--set", "unfreze_epoch=9")
     assert refused.returncode == 2
+    assert traces.read_bytes() == before, "what the last training died of can still be told"
     assert "did you mean unfreeze_epoch?" in refused.stderr

@@ -61,6 +61,8 @@ class TrainingSession:
         self._control: Control | None = None
         self._stop_asked = False
         self._next: Mapping[str, Any] | None = None
+        self._pause_asked = False
+        """Whether what comes next begins with a pause."""
         self.course = Course()
         self.phase: Phase = "ended"
         self.last: Event | None = None
@@ -133,7 +135,7 @@ class TrainingSession:
         self.phase = "preparing"
         self.last = self.refusal = self.defect = None
         self._stop_asked = False
-        self._next = None
+        self._next, self._pause_asked = None, False
         self.log.clear()
         self._app.run_worker(
             lambda: self._work(begin), thread=True, group="training", name="training", exit_on_error=False
@@ -169,11 +171,12 @@ class TrainingSession:
             self._control.lower_batch(size)
 
     def extend(self, epochs: int) -> None:
-        """Train up to `epochs` in all: a running training is stopped for it, and goes on at once."""
+        """Train up to `epochs` in all: a running training is stopped for it, and goes on at once; a paused one for a step."""
         overrides = {"unfreeze_epoch": epochs}
         if self.alive:
+            paused = self._control is not None and self._control.pause_asked
             self.stop()
-            self._next = overrides
+            self._next, self._pause_asked = overrides, paused
         elif self.run is not None:
             self.resume(self.run, overrides)
 
@@ -190,7 +193,7 @@ class TrainingSession:
                     return
                 begin = self._going_on(self.run, overrides)
                 self._next, self._stop_asked = None, False
-                self.course, self.phase, self.last = Course(), "preparing", None
+                self.course, self.phase, self.last = Course(), "pausing" if self._pause_asked else "preparing", None
         finally:
             sys.setswitchinterval(usual)
             self._control = None
@@ -213,6 +216,9 @@ class TrainingSession:
         control = self._control = Control()
         if self._stop_asked:
             control.stop()
+        if self._pause_asked:
+            self._pause_asked = False
+            control.pause()
         try:
             for event in begin(control):
                 self._take(event)

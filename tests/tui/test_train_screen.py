@@ -147,6 +147,26 @@ def test_a_smaller_batch_and_more_epochs_while_it_trains(workspace: Path) -> Non
     assert load_plan(Path(list_runs(workspace)[0].path)).recipe.unfreeze_epoch == 201
 
 
+def test_what_is_paused_stays_so_when_it_is_extended(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await steps(app, pilot)
+        await pilot.press("p")
+        await until(pilot, lambda: app.training.phase == "paused", PATIENCE)
+        await pilot.press("e")
+        await pilot.pause()
+        await pilot.press(*"7.5", "enter")
+        assert isinstance(app.screen, NumberScreen), "7.5 is no whole number, and not 75 either"
+        await pilot.press("backspace", "backspace", *"01", "enter")
+        await until(pilot, lambda: app.training.course.last_epoch == 700, PATIENCE)
+        await until(pilot, lambda: app.training.phase == "paused", PATIENCE)
+        before = app.training.course.steps
+        await pilot.press("p")
+        await steps(app, pilot, before + 1)
+        await pilot.press("s")
+
+    watch(workspace, begun(workspace, freeze_epoch=200, unfreeze_epoch=200)[1], script)
+
+
 def test_quitting_while_it_trains_asks(workspace: Path) -> None:
     ended: list[bool] = []
 

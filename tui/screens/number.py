@@ -40,7 +40,7 @@ class NumberScreen(ModalScreen[int | None]):
         """Question, field, why."""
         with Vertical():
             yield Words(self._question, classes="question")
-            yield Input(str(self._suggested), type="integer", select_on_focus=True)
+            yield Input(str(self._suggested), select_on_focus=True)
             yield Words(classes="problem")
             yield Words(self._reason)
             yield Words(_("Enter takes it, Esc changes nothing."), classes="hint")
