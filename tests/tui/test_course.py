@@ -6,6 +6,7 @@ import pytest
 
 from engine.events import BatchChanged, EpochFinished, Event, RunStarted, StageStarted, Step
 from tui.course import MOST_POINTS, Course, History
+from tui.widgets.training_panel import on_one_line
 
 STAGES = [
     {"name": "freeze", "first_epoch": 0, "last_epoch": 1, "batch_size": 4, "steps_per_epoch": 5},
@@ -69,3 +70,18 @@ def test_the_border_and_the_losses_of_a_stage() -> None:
     assert course.border == 5
     assert course.losses_of_stage == [0.9]
     assert course.best == (0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (0, "epoch 12/20   step 1/9   剩余 3 分   batch 8"),
+        (44, "epoch 12/20   step 1/9   剩余 3 分   batch 8"),
+        (43, "epoch 12/20  step 1/9  剩余 3 分  batch 8"),
+        (40, "epoch 12/20   step 1/9   剩余 3 分"),
+        (33, "epoch 12/20  step 1/9  剩余 3 分"),
+        (5, "epoch 12/20"),
+    ],
+)
+def test_the_figures_of_the_moment_keep_to_one_line_and_the_first_to_the_last(width: int, shown: str) -> None:
+    assert on_one_line(("epoch 12/20", "step 1/9", "剩余 3 分", "batch 8"), width) == shown

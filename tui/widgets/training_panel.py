@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
@@ -96,7 +97,7 @@ class TrainingPanel(Vertical):
 
     def show(self, course: Course, phase: Phase, hardware: Hardware | None) -> None:
         """Draw the moment."""
-        self.query_one("#now", Words).say("   ".join(now(course, phase)))
+        self.query_one("#now", Words).say(on_one_line(tuple(now(course, phase)), self.content_size.width))
         stages = [(str(one["name"]), int(one["last_epoch"]) - int(one["first_epoch"]) + 1) for one in course.stages]
         self.query_one(StageBar).show(stages, _epochs_done(course))
         why = self.query_one("#why", Words)
@@ -121,6 +122,16 @@ def _said(course: Course) -> Iterator[str]:
         steps = _("{steps}, {advised} or more are advised.", steps=steps, advised=course.advised_steps)
     yield _(LESSON)
     yield steps
+
+
+def on_one_line(pieces: Sequence[str], width: int) -> str:
+    """The pieces side by side, as far apart as `width` cells allow; from the last on they are left out (0: not known yet)."""
+    for count in range(len(pieces), 0, -1):
+        for gap in ("   ", "  "):
+            line = gap.join(pieces[:count])
+            if not width or cell_len(line) <= width:
+                return line
+    return pieces[0] if pieces else ""
 
 
 def now(course: Course, phase: Phase) -> Iterator[str]:
