@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.dataset.index import Dataset
+from engine.dataset.index import Dataset, Finding
 from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
 from engine.messages import BadInput, Message
 from engine.plan import DataSource, Plan
@@ -49,7 +49,7 @@ def dataset_of(train: int, val: int = 8, boxes: tuple[int, ...] = (60, 60)) -> D
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     (tmp_path / "model_data").mkdir()
-    (tmp_path / "model_data" / "start.pth").touch()
+    (tmp_path / "model_data" / "start.pth").write_bytes(b"PK")  # as PyTorch's files begin; a Plan looks no further
     return tmp_path
 
 
@@ -143,6 +143,17 @@ def test_a_batch_larger_than_the_training_split_is_cut_and_told(workspace: Path)
 
 def test_one_training_image_is_too_few(workspace: Path) -> None:
     assert "too few training images (1)" in refusal(workspace, dataset_of(1))
+
+
+def test_what_is_no_weights_file_is_refused_before_anything_runs(workspace: Path) -> None:
+    (workspace / "model_data" / "notes.pth").write_text("by hand")
+    assert "this is no weights file" in refusal(workspace, model_path="notes.pth")
+
+
+def test_boxes_that_a_classes_file_leaves_out_are_told_in_the_plan(workspace: Path) -> None:
+    left_out = Message("class.unknown", "{file}: {count} boxes are left out.", {"file": "c.txt", "count": 361})
+    data = replace(dataset_of(20), findings=(Finding("warning", "c.txt", left_out),))
+    assert warnings(plan(workspace, data))["class.unknown"] == "c.txt: 361 boxes are left out."
 
 
 def test_weights_that_are_not_there_name_the_nearest(workspace: Path) -> None:

@@ -124,17 +124,26 @@ class _Found:
     info: WeightsInfo | None = None
 
 
-def _open(path: Path) -> _Found:
+def require_weights(path: Path) -> bytes:
+    """The first bytes of a file that looks like weights of a kind that can be read; a look, no reading.
+
+    Raises:
+        BadInput: it does not, it is empty, or it cannot be opened.
+    """
     beginning = beginning_of(path)
-    if looks_pickled(beginning):
-        content = read_pickled(path)
-        return _open_ours(path, content) if is_ours(content) else _open_tutorial(path, content)
-    if not looks_like_darknet(beginning):
+    if not looks_pickled(beginning) and not looks_like_darknet(beginning):
         raise bad_input(
             "weights.unknown",
             "{path}: this is no weights file; Darknet's .weights and PyTorch's .pth can be read.",
             path=path,
         )
+    return beginning
+
+
+def _open(path: Path) -> _Found:
+    if looks_pickled(require_weights(path)):
+        content = read_pickled(path)
+        return _open_ours(path, content) if is_ours(content) else _open_tutorial(path, content)
     layout = layout_of(path) or read_darknet(path).layout  # where no size fits, reading says which would
     return _Found(
         kind=f"Darknet, {layout.kind}",

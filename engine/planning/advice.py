@@ -47,6 +47,7 @@ def warnings_of(plan: Plan, dataset: Dataset) -> Iterator[Message]:
     for name, count in dataset.box_counts().items():
         if count == 0:
             yield Message("plan.class_empty", "Class {name} has no box; it will never be found.", {"name": name})
+    yield from (finding.message for finding in dataset.findings if finding.message.code == "class.unknown")
 
 
 def counted_steps(plan: Plan) -> int:

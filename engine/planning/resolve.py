@@ -10,6 +10,7 @@ from engine.dataset.index import Dataset, require_training_images
 from engine.hardware import Hardware
 from engine.messages import BadInput, Message, bad_input, nearest, phrase
 from engine.network.download import find
+from engine.network.weights import require_weights
 from engine.plan import DataSource, Plan, StageName, StagePlan
 from engine.planning.advice import warnings_of
 from engine.planning.device import choose_device, choose_precision, choose_threads
@@ -207,6 +208,7 @@ def _weights(recipe: Recipe, workspace: Path) -> str | None:
     given = Path(recipe.model_path).expanduser()
     for path in (given, workspace / given, workspace / "model_data" / given):
         if path.is_file():
+            require_weights(path)
             return str(path.absolute())
     folders = [folder for folder in (given.parent, workspace, workspace / "model_data") if folder.is_dir()]
     there = {path.name: path for folder in reversed(folders) for path in folder.iterdir() if path.suffix in _WEIGHTS}
