@@ -156,6 +156,17 @@ def test_boxes_that_a_classes_file_leaves_out_are_told_in_the_plan(workspace: Pa
     assert warnings(plan(workspace, data))["class.unknown"] == "c.txt: 361 boxes are left out."
 
 
+def test_a_named_freeze_batch_never_drives_the_other_one_beyond_what_fits(workspace: Path) -> None:
+    small = replace(PLAIN, memory=Memory(16 * 10**9, 3 * 10**9))
+    data, wanted = dataset_of(20_000), {"unfreeze_batch_size": "auto", "unfreeze_epoch": 60}
+    fits = plan(workspace, data, small, freeze_batch_size="auto", **wanted).stages[1].batch_size
+    assert 2 <= fits < 32, "memory is what bounds it here"
+    said = refusal(workspace, data, small, freeze_batch_size=64, **wanted)
+    assert f"needs an unfreeze_batch_size of 32 or more, and {fits} is the largest that fits" in said
+    made = plan(workspace, data, small, freeze_batch_size=2 * fits, **wanted)
+    assert [stage.batch_size for stage in made.stages] == [2 * fits, fits]
+
+
 def test_weights_that_are_not_there_name_the_nearest(workspace: Path) -> None:
     there = workspace / "model_data"
     assert f"did you mean {there / 'start.pth'}?" in refusal(workspace, model_path=str(there / "strat.pth"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from engine.plan import DataSource, Plan, StageName, StagePlan
 from engine.planning.advice import warnings_of
 from engine.planning.device import choose_device, choose_precision, choose_threads
 from engine.planning.suggestion import (
+    Batches,
     Situation,
     does_not_fit,
     fitting_freeze_batch,
@@ -100,8 +102,7 @@ def _choose_batches(situation: Situation, device: str) -> _Chosen:
         elif unfreeze == "auto" and not recipe.freeze_train:
             unfreeze = suggested.unfreeze
         elif unfreeze == "auto":
-            # A freeze batch that was named binds the other one: it is 1 to 2 times that.
-            unfreeze = min(max(suggested.unfreeze, (int(freeze) + 1) // 2), int(freeze))
+            unfreeze = _bound_by(min(int(freeze), situation.most), suggested)
         else:
             freeze = fitting_freeze_batch(situation, int(unfreeze))
     most = situation.most
@@ -186,6 +187,26 @@ def _memory_warnings(plan: Plan, situation: Situation) -> Iterator[Message]:
                 "fitting": fitting,
             },
         )
+
+
+def _bound_by(freeze: int, suggested: Batches) -> int:
+    """The unfreeze batch beside a freeze batch that was named, which is 1 to 2 times that.
+
+    Raises:
+        BadInput: what it would have to be does not fit.
+    """
+    least = math.ceil(freeze / 2)
+    if least > suggested.largest:
+        raise bad_input(
+            "plan.freeze_batch",
+            "freeze_batch_size: {freeze} needs an unfreeze_batch_size of {least} or more, and {largest} is the largest that fits; "
+            "set freeze_batch_size={most} or less, or auto.",
+            freeze=freeze,
+            least=least,
+            largest=suggested.largest,
+            most=2 * suggested.largest,
+        )
+    return min(max(suggested.unfreeze, least), freeze)
 
 
 _WEIGHTS = (".pth", ".pt", ".weights")
