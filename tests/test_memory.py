@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.hardware import probe
 from engine.hardware.kills import Traces, cause_of_death, traces_now
 from engine.network.yolov4 import build_network
 from engine.planning import self_test
+from engine.planning.device import working_sixteen_bit
 from engine.planning.memory import memory_profile
 from engine.planning.remembered import recall, remember
 from engine.planning.self_test import compare, passes
@@ -155,6 +157,19 @@ def test_a_self_test_that_was_disturbed_is_forgotten_with_the_program(
         assert self_test.self_test_failed("cpu", hardware, "yolov4-tiny", "bf16")
         self_test._UNSETTLED.clear()
         assert self_test.self_test_failed("cpu", hardware, "yolov4-tiny", "bf16") == kept
+
+
+def test_16_bit_that_failed_here_is_not_proposed_as_a_way_to_fit_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FREEZETUI_CACHE", str(tmp_path))
+    hardware = probe(tmp_path)
+    hardware = replace(hardware, processor=replace(hardware.processor, amx_bf16=True))
+    assert working_sixteen_bit("cpu", hardware, "yolov4-tiny") == "bf16"
+    monkeypatch.setattr(self_test, "ask_child", lambda *_: {"failed": "ended by signal 4", "signal": 4})
+    self_test.run_self_test("cpu", hardware, "yolov4-tiny", "bf16")
+    assert working_sixteen_bit("cpu", hardware, "yolov4-tiny") is None
+    assert working_sixteen_bit("cpu", hardware, "yolov4") == "bf16"
 
 
 # What killed a run

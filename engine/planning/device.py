@@ -8,7 +8,7 @@ from typing import Literal
 from engine.hardware import Card, Hardware
 from engine.messages import Message, bad_input, phrase
 from engine.planning.self_test import run_self_test, self_test_failed
-from engine.recipe import Recipe
+from engine.recipe import Network, Recipe
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -70,10 +70,7 @@ def choose_precision(recipe: Recipe, device: str, hardware: Hardware) -> Precisi
                 "precision: fp16 is for graphics cards; on the processor set precision=bf16 or fp32.",
             )
         return recipe.precision
-    wanted = good_sixteen_bit(device, hardware)
-    if wanted is None or self_test_failed(device, hardware, recipe.network, wanted):
-        return "fp32"
-    return wanted
+    return working_sixteen_bit(device, hardware, recipe.network) or "fp32"
 
 
 def try_sixteen_bit(recipe: Recipe, hardware: Hardware) -> None:
@@ -98,6 +95,12 @@ def good_sixteen_bit(device: str, hardware: Hardware) -> Literal["bf16", "fp16"]
         return "bf16" if capability >= (8, 0) else "fp16"
     # AVX512-BF16 without AMX was measured slower than fp32: 1.37 against 1.06 s a step.
     return "bf16" if device == "cpu" and hardware.processor.amx_bf16 else None
+
+
+def working_sixteen_bit(device: str, hardware: Hardware, network: Network) -> Literal["bf16", "fp16"] | None:
+    """What the device does well, unless its self-test with this network failed there once."""
+    wanted = good_sixteen_bit(device, hardware)
+    return None if wanted is None or self_test_failed(device, hardware, network, wanted) else wanted
 
 
 def choose_threads(hardware: Hardware) -> int:

@@ -14,7 +14,7 @@ from engine.hardware import Hardware
 from engine.messages import Message, phrase
 from engine.plan import StageName
 from engine.planning.budget import Budget, budget_of
-from engine.planning.device import good_sixteen_bit
+from engine.planning.device import working_sixteen_bit
 from engine.planning.memory import MemoryProfile, memory_profile
 from engine.recipe import LEAST_BATCH, Recipe
 
@@ -73,7 +73,7 @@ def situation_of(recipe: Recipe, dataset: Dataset, device: str, precision: str, 
         val_images=len(dataset.splits["val"]),
         precision=precision,
         budget=budget_of(hardware, device),
-        sixteen_bit=good_sixteen_bit(device, hardware),
+        sixteen_bit=working_sixteen_bit(device, hardware, recipe.network),
     )
 
 
