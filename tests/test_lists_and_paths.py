@@ -81,7 +81,7 @@ def test_a_classes_file_gives_the_order_and_leaves_the_rest_out(tmp_path: Path) 
     assert dataset.classes == ("zebra", "cat")
     assert dataset.box_counts() == {"zebra": 0, "cat": 2}
     (unknown,) = [finding for finding in dataset.findings if finding.message.code == "class.unknown"]
-    assert "1 boxes are of classes it does not name (dog)" in str(unknown.message)
+    assert "boxes of classes that it does not name (dog): 1" in str(unknown.message)
     mapped = open_dataset(tmp_path, classes_file=names, mapping={"dog": "zebra"})
     assert mapped.box_counts() == {"zebra": 1, "cat": 2}
 

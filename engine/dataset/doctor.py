@@ -150,7 +150,7 @@ def _whole(dataset: Dataset, tiny: int) -> Iterator[Finding]:
                 "info",
                 "class.few",
                 root,
-                "class {name} has only {count} boxes; {few} or more are better.",
+                "class {name} has few boxes: {count}; {few} or more are better.",
                 name=name,
                 count=count,
                 few=FEW_BOXES,
@@ -186,13 +186,13 @@ def _whole(dataset: Dataset, tiny: int) -> Iterator[Finding]:
             "info",
             "label.tiny",
             root,
-            "{count} boxes are narrower than 1 % of their picture; a larger input_shape finds more of them.",
+            "boxes narrower than 1 % of their picture: {count}; a larger input_shape finds more of them.",
             count=tiny,
         )
     bare = int((np.diff(dataset.first) == 0).sum())
     if bare:
         yield _finding(
-            "info", "image.background", root, "{count} pictures hold no box and serve as background.", count=bare
+            "info", "image.background", root, "pictures without a box: {count}; they serve as background.", count=bare
         )
 
 

@@ -170,7 +170,7 @@ def test_findings_say_what_to_do(tmp_path: Path) -> None:
         assert text.index("✖") < text.index("!")
         assert "cut off" in text
         assert "Copy the picture again" in text
-        assert "have no width or height; left out. (and 1 more like it)" in text
+        assert "boxes without width or height: 1; left out. (and 1 more like it)" in text
         assert "→ Draw these boxes again or delete them; the others are used." in text
 
     drive(tmp_path, script, place="data", data=str(folder))

@@ -84,7 +84,7 @@ def _read_file(path: Path, content: Mapping[str, Any], split: str | None, readin
             count=broken,
         )
     if crowds:
-        reading.find("info", "label.crowd", path, "{count} boxes stand for crowds; left out.", count=crowds)
+        reading.find("info", "label.crowd", path, "boxes that stand for crowds: {count}; left out.", count=crowds)
     for image in content["images"]:
         if not isinstance(image, dict):
             continue

@@ -74,7 +74,7 @@ def _read_line(line: str, path: Path, known: int, reading: Reading) -> None:
             "error",
             "label.class_out_of_range",
             path,
-            "{name}: {count} boxes have a class number that does not exist, there are only {known}; left out.",
+            "{name}: boxes whose class number does not exist (there are only {known}): {count}; left out.",
             name=name,
             count=foreign,
             known=known,

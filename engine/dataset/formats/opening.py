@@ -115,7 +115,7 @@ def _assemble(reading: Reading, classes_file: Path | None, mapping: Mapping[str,
                 str(classes_file),
                 Message(
                     "class.unknown",
-                    "{file}: {count} boxes are of classes it does not name ({names}); left out.",
+                    "{file}: boxes of classes that it does not name ({names}): {count}; left out.",
                     {"file": classes_file, "count": foreign, "names": listed(unknown)},
                 ),
             )

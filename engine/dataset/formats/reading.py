@@ -66,11 +66,11 @@ class Reading:
         if not len(boxes):
             return boxes, labels
         keep = np.asarray(np.isfinite(boxes).all(axis=1))
-        self._count("error", "label.not_a_number", file, (~keep).sum(), "{count} boxes hold no numbers; left out.")
+        self._count("error", "label.not_a_number", file, (~keep).sum(), "boxes without numbers: {count}; left out.")
         boxes, labels = boxes[keep], labels[keep]
         has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         self._count(
-            "warning", "label.zero_size", file, (~has_area).sum(), "{count} boxes have no width or height; left out."
+            "warning", "label.zero_size", file, (~has_area).sum(), "boxes without width or height: {count}; left out."
         )
         boxes, labels = boxes[has_area], labels[has_area]
         limit = self._limit(size)
@@ -83,7 +83,7 @@ class Reading:
                 "label.outside_image",
                 file,
                 over.sum(),
-                "{count} boxes reach beyond the image; cut at its edge.",
+                "boxes that reach beyond the image: {count}; cut at its edge.",
             )
             inside = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
             boxes, labels = clipped[inside], labels[inside]
@@ -92,7 +92,7 @@ class Reading:
         for place, (box, label) in enumerate(zip(boxes.tolist(), labels.tolist(), strict=True)):
             places.setdefault((*box, label), place)
         twice = len(boxes) - len(places)
-        self._count("warning", "label.duplicate", file, twice, "{count} boxes stand there twice; taken once.")
+        self._count("warning", "label.duplicate", file, twice, "boxes that stand there twice: {count}; taken once.")
         if twice:
             boxes, labels = boxes[list(places.values())], labels[list(places.values())]
         return boxes.astype(np.float32), labels

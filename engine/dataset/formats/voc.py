@@ -53,7 +53,7 @@ def read_voc(root: Path) -> Reading:
         reading.find("info", "label.difficult", labels, "{count} objects are marked difficult; left out.", count=hard)
     if unlabelled := len(pictures.keys() - annotations.keys()):
         reading.find(
-            "info", "image.unlabelled", labels, "{count} pictures have no annotation; left out.", count=unlabelled
+            "info", "image.unlabelled", labels, "pictures without an annotation: {count}; left out.", count=unlabelled
         )
     return reading
 

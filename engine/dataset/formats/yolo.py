@@ -75,7 +75,7 @@ def read_yolo(root: Path, yaml_file: Path | None = None) -> Reading:
             "info",
             "image.unlabelled",
             root,
-            "{count} pictures have no label file; taken as background.",
+            "pictures without a label file: {count}; taken as background.",
             count=background,
         )
     return reading
@@ -197,7 +197,9 @@ def _boxes(label: Path, known: int, reading: Reading) -> tuple[list[list[float]]
             boxes.append([cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2])
         numbers.append(number)
     if unreadable:
-        reading.find("error", "label.unreadable", label, "{count} lines are no boxes; left out.", count=unreadable)
+        reading.find(
+            "error", "label.unreadable", label, "lines that are no boxes: {count}; left out.", count=unreadable
+        )
     if foreign:
         reading.find(
             "error",
