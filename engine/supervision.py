@@ -65,18 +65,6 @@ def supervise(
             yield from _Supervision(run, plan, dataset, journal, on_out_of_memory).events(network, control, beginning)
 
 
-def _trainer(
-    run: Path, plan: Plan, dataset: Dataset, network: Detector, control: Control, checkpoint: Checkpoint | None
-) -> Trainer | None:
-    """The trainer; None where there is not even memory for what it starts with."""
-    try:
-        return Trainer(run, plan, dataset, network, control, checkpoint)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-    return None
-
-
 class _Supervision:
     """One training and what is done when it breaks. Every event is written down before it is yielded."""
 
@@ -90,10 +78,8 @@ class _Supervision:
     def events(self, network: Detector, control: Control, beginning: Beginning) -> Iterator[Event]:
         """From the run's first event to its last."""
         yield from self._opening(beginning)
-        trainer = _trainer(self.run, self.plan, self.dataset, network, control, beginning.checkpoint)
+        trainer = yield from self._build(network, control, beginning.checkpoint)
         if trainer is None:
-            give_back(torch.device(self.plan.device))
-            yield self._say(_no_room_at_all(self.run, self.plan))
             return
         self.trainer = trainer
         beginning.checkpoint = None
@@ -117,6 +103,25 @@ class _Supervision:
         if beginning.loaded is not None:
             yield self._say(beginning.loaded)
 
+    def _build(
+        self, network: Detector, control: Control, checkpoint: Checkpoint | None
+    ) -> Generator[Event, None, Trainer | None]:
+        """The trainer; None where the device has no room for what it starts with or does not work, which has been said then."""
+        try:
+            return Trainer(self.run, self.plan, self.dataset, network, control, checkpoint)
+        except Exception as error:
+            ending: Event
+            if is_out_of_memory(error):
+                ending = _no_room_at_all(self.run, self.plan)
+            elif stopped_working(error):
+                ending = self._failed(CARD_STOPPED, str(_card_never_worked(self.plan, error)), 2)
+            else:
+                yield self._say(self._defect(error))
+                raise
+        give_back(torch.device(self.plan.device))  # only now: until here the error held the half-made trainer
+        yield self._say(ending)
+        return None
+
     def _train(self) -> Generator[Event, None, bool]:
         """Train to the end that it comes to; whether memory ran out."""
         try:
@@ -132,7 +137,7 @@ class _Supervision:
             if stopped_working(error):
                 yield self._say(self._failed(CARD_STOPPED, str(_card_stopped(self.trainer, error)), 2))
                 return False
-            yield self._say(self._failed("defect", f"{type(error).__name__}: {error}", 1))
+            yield self._say(self._defect(error))
             raise
         return False
 
@@ -198,7 +203,10 @@ class _Supervision:
         return event
 
     def _failed(self, code: str, message: str, exit_code: int) -> Failed:
-        return Failed(code=code, message=message, exit_code=exit_code, checkpoint=_newest_checkpoint(self.trainer.run))
+        return Failed(code=code, message=message, exit_code=exit_code, checkpoint=_newest_checkpoint(self.run))
+
+    def _defect(self, error: Exception) -> Failed:
+        return self._failed("defect", f"{type(error).__name__}: {error}", 1)
 
 
 def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
@@ -253,6 +261,15 @@ def _card_stopped(trainer: Trainer, error: Exception) -> Message:
             "reason": str(error).partition("\n")[0],
             "command": f"freezetui resume {trainer.run.name}",
         },
+    )
+
+
+def _card_never_worked(plan: Plan, error: Exception) -> Message:
+    return Message(
+        CARD_STOPPED,
+        "{device} does not work ({reason}), so nothing was trained. What was saved before is as it was. Start anew (the machine "
+        "too, if the card stays so), or train with device=cpu.",
+        {"device": plan.device, "reason": str(error).partition("\n")[0]},
     )
 
 

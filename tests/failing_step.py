@@ -19,6 +19,11 @@ def card_failing_at(call: int) -> Callable[..., Any]:
     return _failing_at(call, card_lost)
 
 
+def card_busy(*_: Any) -> None:
+    """In the place of `trainer.Learner`: what a training sees of a card that another process holds for itself."""
+    raise torch.AcceleratorError("CUDA error: all CUDA-capable devices are busy or unavailable\nFor debugging ...")
+
+
 def memory_short_at(call: int) -> Callable[..., Any]:
     """In the place of `learner.loss_of`: in that call of the loss the allocator is asked for more than any machine has."""
     return _failing_at(call, lambda: torch.empty(2**60))

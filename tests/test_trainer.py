@@ -20,10 +20,11 @@ from engine.planning.synthetic import synthetic_batch
 from engine.recipe import load_recipe, make_recipe
 from engine.runs import list_runs, load_plan, save_plan
 from engine.training import learner as learning
+from engine.training import trainer as training
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
 from engine.training.memory import is_out_of_memory
-from tests.failing_step import card_failing_at
+from tests.failing_step import card_busy, card_failing_at
 from tests.small_training import plan_and_dataset, prepare
 
 
@@ -99,6 +100,18 @@ def test_a_card_that_stops_working_is_no_defect_and_the_run_can_go_on(
     (run,) = list_runs(workspace)
     assert run.state == "failed"
     assert exit_code(list(resume(Path(run.path), Control(), workspace=workspace))[-1]) == 0
+
+
+def test_a_card_that_does_not_work_from_the_first_is_a_sentence_and_no_traceback(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, dataset = plan_and_dataset(workspace)
+    monkeypatch.setattr(training, "Learner", card_busy)
+    failed = list(start(plan, Control(), dataset))[-1]
+    assert isinstance(failed, Failed)
+    assert (failed.code, exit_code(failed), failed.checkpoint) == ("train.card_stopped", 2, None)
+    assert "busy or unavailable), so nothing was trained" in failed.message
+    assert list_runs(workspace)[0].state == "failed"
 
 
 @pytest.mark.parametrize(

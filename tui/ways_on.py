@@ -55,10 +55,10 @@ def way_on(session: TrainingSession, wizard: Freezetui) -> WayOn:
             return _after_broken_loss(session.last, session, wizard)
         case Failed() if session.last.code == CARD_STOPPED:
             # What a card that failed leaves behind in a process cannot be mended; a new process begins afresh.
-            more = _(
-                "Only a new start can use the card again; Runs goes on then. What happened: {reason}",
-                reason=session.last.message,
-            )
+            then = _("Only a new start can use the card again; Review begins the training then.")
+            if session.last.checkpoint is not None:
+                then = _("Only a new start can use the card again; Runs goes on then.")
+            more = _("{then} What happened: {reason}", then=then, reason=session.last.message)
             return WayOn(ending(session.last), _("Enter quits."), lambda: wizard.leave(0), more)
         case Failed() if session.last.code != "defect":
             return _from_last_checkpoint(session, ending(session.last))

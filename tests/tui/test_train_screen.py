@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 
 from engine.events import BatchChanged, Finished, LossNotFinite, OutOfMemory, Stopped
 from engine.runs import list_runs, load_plan
-from engine.training import learner as learning
-from tests.failing_step import card_failing_at, memory_short_at
+from engine.training import trainer as learning
+from tests.failing_step import card_busy, card_failing_at, memory_short_at
 from tests.small_training import plan_and_dataset
 from tests.tui.driving import drive, shown, until
 from tests.tui.training import AT_TRAIN, PATIENCE, over, steps, trained_run, workspace_with_data
@@ -237,6 +237,19 @@ def test_a_card_lost_while_it_trains_is_said_and_enter_quits(workspace: Path, mo
 
     watch(workspace, begun(workspace, freeze_batch_size=3)[1], script)
     assert list_runs(workspace)[0].resumable
+
+
+def test_a_card_that_never_worked_is_said_and_sends_to_review(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "Learner", card_busy)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await over(app, pilot)
+        text = " ".join(shown(app).split())
+        assert "The card does not work; nothing was trained" in text
+        assert "Review begins the training then." in text
+        assert "busy or unavailable" in text
+
+    watch(workspace, begun(workspace)[1], script)
 
 
 def test_out_of_memory_is_explained_and_enter_goes_on_with_a_smaller_batch(

@@ -121,6 +121,8 @@ def ending(event: Event | None) -> str:
                 epoch=event.epoch + 1,
                 step=event.step + 1,
             )
+        case Failed() if event.code == CARD_STOPPED and event.checkpoint is None:
+            return _("The card does not work; nothing was trained, and nothing is lost.")
         case Failed() if event.code == CARD_STOPPED:
             return _("The card stopped working. The last checkpoint is good: nothing before it is lost.")
         case Failed():
