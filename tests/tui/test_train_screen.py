@@ -13,7 +13,8 @@ from textual.pilot import Pilot
 
 from engine.events import BatchChanged, Finished, LossNotFinite, OutOfMemory, Stopped
 from engine.runs import list_runs, load_plan
-from engine.training import trainer as learning
+from engine.training import learner as learning
+from engine.training import trainer
 from tests.failing_step import card_busy, card_failing_at, memory_short_at
 from tests.small_training import plan_and_dataset
 from tests.tui.driving import drive, shown, until
