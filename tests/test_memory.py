@@ -183,6 +183,12 @@ def test_what_ended_a_process_that_said_nothing() -> None:
     assert cause_of_death(Traces("boot one", None), before) == "unknown"
 
 
+def test_a_clock_that_was_set_is_no_new_start() -> None:
+    before = Traces("1795610903", None)
+    assert cause_of_death(before, Traces("1795610905", None)) == "unknown"
+    assert cause_of_death(before, Traces("1795614903", None)) == "restarted"
+
+
 def test_the_traces_of_this_machine(tmp_path: Path) -> None:
     assert traces_now() == traces_now()
     (tmp_path / "proc/sys/kernel/random").mkdir(parents=True)

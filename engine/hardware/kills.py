@@ -18,6 +18,9 @@ from engine.hardware.machine import ROOT
 
 Cause = Literal["restarted", "out_of_memory", "unknown"]
 
+_CLOCK_SET = 60
+"""Seconds; no machine starts twice within them and trains in between."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traces:
@@ -42,8 +45,15 @@ def traces_now(root: Path = ROOT) -> Traces:
 
 def cause_of_death(before: Traces, now: Traces) -> Cause:
     """What probably ended a process that was there `before` and said nothing."""
-    if before.boot != now.boot:
+    if not _same_start(before.boot, now.boot):
         return "restarted"
     if before.memory_kills is not None and now.memory_kills is not None and now.memory_kills > before.memory_kills:
         return "out_of_memory"
     return "unknown"
+
+
+def _same_start(one: str, other: str) -> bool:
+    """Without a boot_id a start is named by its time, which Windows and macOS reckon anew from a clock that is set now and then."""
+    if one.isdecimal() and other.isdecimal():
+        return abs(int(one) - int(other)) <= _CLOCK_SET
+    return one == other
