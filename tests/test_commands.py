@@ -68,6 +68,19 @@ def test_evaluate_and_predict_in_their_json(workspace: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+def test_a_class_without_a_box_in_the_split_has_no_score(workspace: Path, tmp_path: Path) -> None:
+    weights = str(only_run(workspace) / "best_epoch_weights.pth")
+    root = draw_sample(tmp_path, 8)
+    for label in (root / "Annotations").iterdir():
+        label.write_text(label.read_text().replace("<name>star</name>", "<name>ball</name>"))
+    names = tmp_path / "names.txt"
+    names.write_text("ball\ncrate\nstar\n")
+    done = freezetui("evaluate", "--weights", weights, "--data", str(root), "--classes", str(names))
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
+    assert rows["star"] == ["0"]
+    assert len(rows["ball"]) == 6
+
+
 def test_resuming_weights_says_what_they_cannot_restore(workspace: Path) -> None:
     done = freezetui("resume", str(only_run(workspace) / "last_epoch_weights.pth"))
     assert done.returncode == 2

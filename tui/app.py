@@ -193,9 +193,9 @@ class Freezetui(App[int]):
             self.notify("\n".join(sentences), severity="warning", markup=False)
 
     def action_explain(self) -> None:
-        """More about the field that has the focus, or about the step."""
-        node = self.focused or self.screen
-        for one in node.ancestors_with_self:
+        """More about the field that has the focus, or about the step, also where a question stands before it."""
+        below = reversed(self.screen_stack[:-1])
+        for one in (*(self.focused or self.screen).ancestors_with_self, *below):
             explain = getattr(one, "explain", None)
             if callable(explain) and (text := explain()):
                 self.push_screen(ExplanationScreen(str(text)))

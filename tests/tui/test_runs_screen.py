@@ -21,6 +21,7 @@ from tests.tui.training import PATIENCE, over, steps, trained_run, workspace_wit
 from tests.tui.untranslated import untranslated
 from tui.app import Freezetui
 from tui.screens.comparison import ComparisonScreen
+from tui.screens.explanation import ExplanationScreen
 from tui.screens.prediction import PredictionScreen
 from tui.screens.question import QuestionScreen
 from tui.screens.runs import RunsStep
@@ -143,6 +144,21 @@ def test_two_runs_stand_side_by_side_with_what_differs(workspace: Path, two: tup
         await until(pilot, lambda: isinstance(app.screen, RunsStep))
 
     drive(workspace, script, size=(120, 40), place="runs", furthest="review", language=language)
+
+
+def test_at_eighty_columns_both_names_are_whole_and_f1_explains(workspace: Path, two: tuple[Path, Path]) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: all(run.name in shown(app) for run in two))
+        await pilot.press("m", "down", "m")
+        await until(pilot, lambda: isinstance(app.screen, ComparisonScreen) and "seed" in shown(app))
+        (row,) = (line for line in shown(app).splitlines() if two[0].name in line)
+        assert two[1].name in row
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, ExplanationScreen))
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, ComparisonScreen))
+
+    drive(workspace, script, size=(80, 24), place="runs", furthest="review")
 
 
 @pytest.fixture

@@ -43,7 +43,11 @@ def evaluate(
     print_line(f"{scores.images} images  mAP50 {scores.map50:.3f}  mAP50-95 {scores.map50_95:.3f}")
     print_table(
         ("class", "boxes", "AP50", "AP50-95", "precision", "recall", "F1"),
-        ((n, s.boxes, s.ap50, s.ap50_95, s.precision, s.recall, s.f1) for n, s in scores.per_class.items()),
+        (
+            # Blank where there was nothing to find.
+            (n, s.boxes, *((s.ap50, s.ap50_95, s.precision, s.recall, s.f1) if s.boxes else ("",) * 5))
+            for n, s in scores.per_class.items()
+        ),
     )
     print_line(f"Precision, recall and F1 at confidence {scores.threshold:.2f}, where the mean F1 is best.")
     return 0

@@ -10,12 +10,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
 from engine.dataset.class_names import ClassNames, wanted_names
 from engine.messages import BadInput, printable
+from tui.screens.dialog import Dialog
 from tui.text import _, worded
 from tui.widgets.path_field import PathField
 from tui.widgets.words import Words
@@ -48,7 +48,7 @@ class NameField(Input):
         self.old = old
 
 
-class ClassNamesScreen(ModalScreen[NamesChosen | None]):
+class ClassNamesScreen(Dialog[NamesChosen | None]):
     """Answers what was decided; None where nothing is to change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from engine.messages import BadInput, printable
 from tui.comparison import ComparedRun, Comparison, compare
 from tui.course import Course
 from tui.inquiry import Inquiry
+from tui.screens.dialog import Dialog
 from tui.text import N_, _, worded
 from tui.text.durations import duration
 from tui.text.run_states import STATES, epochs_of
@@ -26,7 +26,7 @@ from tui.widgets.words import Words
 CURVES = ("val-loss", "map")
 
 
-class ComparisonScreen(ModalScreen[None]):
+class ComparisonScreen(Dialog[None]):
     """What came of each, then the settings in which they differ; below them both courses."""
 
     DEFAULT_CSS = """
@@ -67,7 +67,7 @@ class ComparisonScreen(ModalScreen[None]):
     def _show(self, comparison: Comparison) -> None:
         runs = (comparison.one, comparison.other)
         table = self.query_one("#compared", Table)
-        table.add_columns("", *(f"{number}  {printable(run.summary.name)}" for number, run in enumerate(runs, 1)))
+        table.add_columns("", "1", "2")
         came = zip(*map(_what_came, runs), strict=True)
         table.fill(
             (
@@ -99,6 +99,7 @@ class ComparisonScreen(ModalScreen[None]):
 def _what_came(run: ComparedRun) -> Iterator[tuple[str, str]]:
     """Names and values; of every run the same names."""
     summary, course = run.summary, run.course
+    yield _("run"), printable(summary.name)
     yield _("state"), _(STATES[summary.state])
     yield _("epoch"), epochs_of(summary)
     yield _("steps"), str(course.steps)

@@ -10,12 +10,12 @@ from rich.text import Text, TextType
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import DirectoryTree, Tree
 from textual.widgets.directory_tree import DirEntry
 
 from engine.dataset.formats.signs import shows_signs
 from engine.messages import printable
+from tui.screens.dialog import Dialog
 from tui.text import _
 from tui.typed_path import Wanted
 from tui.widgets.words import Words
@@ -71,7 +71,7 @@ class FolderTree(DirectoryTree):
         self.path = Path(self.path).absolute().parent
 
 
-class FolderPicker(ModalScreen[Path | None]):
+class FolderPicker(Dialog[Path | None]):
     """Answers the path that was chosen; None where none was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -7,15 +7,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from tui.path import PATH
+from tui.screens.dialog import Dialog
 from tui.state import WizardState
 from tui.text import N_, _
 from tui.widgets.words import Words
 
 
-class GoingOnScreen(ModalScreen[bool]):
+class GoingOnScreen(Dialog[bool]):
     """Answers True to go on, False to begin anew."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

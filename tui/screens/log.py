@@ -9,15 +9,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 
 from engine.events import CheckpointSaved, Event
+from tui.screens.dialog import Dialog
 from tui.text import N_, _
 from tui.text.happenings import happening
 from tui.widgets.words import Words
 
 
-class LogScreen(ModalScreen[None]):
+class LogScreen(Dialog[None]):
     """The newest at the end, where it opens."""
 
     DEFAULT_CSS = """

@@ -8,10 +8,10 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from engine.messages import BadInput
+from tui.screens.dialog import Dialog
 from tui.text import N_, _, worded
 from tui.widgets.words import Words
 
@@ -19,7 +19,7 @@ Save = Callable[[str, bool], object]
 """Saves under a name, replacing what is there or not. Raises BadInput."""
 
 
-class NamingScreen(ModalScreen[str]):
+class NamingScreen(Dialog[str]):
     """Answers with the name under which it was saved; with None where nothing was."""
 
     DEFAULT_CSS = """

@@ -12,13 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from engine.dataset.pictures import find_pictures, is_picture
 from engine.messages import BadInput
 from engine.runs import BEST_WEIGHTS
 from tui.inquiry import Inquiry
+from tui.screens.dialog import Dialog
 from tui.screens.folder_picker import FolderPicker
 from tui.text import N_, _, worded
 from tui.widgets.found_pictures import FoundPictures
@@ -47,7 +47,7 @@ class _Ready:
     look: Callable[[Path], Prediction]
 
 
-class PredictionScreen(ModalScreen[None]):
+class PredictionScreen(Dialog[None]):
     """A field for a picture or a folder; below it one picture after another with what the weights find."""
 
     DEFAULT_CSS = """

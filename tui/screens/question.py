@@ -8,14 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import Button
 
+from tui.screens.dialog import Dialog
 from tui.text import N_
 from tui.widgets.words import Words
 
 
-class QuestionScreen(ModalScreen[bool]):
+class QuestionScreen(Dialog[bool]):
     """Answers True for the deed. The other answer has the focus, so that Enter by habit does no harm."""
 
     DEFAULT_CSS = """

@@ -142,8 +142,7 @@ class ResultsStep(Step):
             )
         )
         self.query_one("#scores", Table).fill(
-            (printable(name), str(one.boxes), *(f"{value:.3f}" for value in _values(one)))
-            for name, one in scores.per_class.items()
+            (printable(name), str(one.boxes), *_values(one)) for name, one in scores.per_class.items()
         )
         checks = self.query_one("#checks", Words)
         checks.say(_checklist(outcome))
@@ -224,8 +223,10 @@ class ResultsStep(Step):
         )
 
 
-def _values(score: ClassScore) -> tuple[float, ...]:
-    return score.ap50, score.ap50_95, score.precision, score.recall, score.f1
+def _values(score: ClassScore) -> Iterator[str]:
+    """Blank where there was nothing to find."""
+    for value in (score.ap50, score.ap50_95, score.precision, score.recall, score.f1):
+        yield f"{value:.3f}" if score.boxes else ""
 
 
 def _look(asked: tuple[Path, Path]) -> RunLooked:

@@ -7,15 +7,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
+from tui.screens.dialog import Dialog
 from tui.text import _, counted
 from tui.widgets.words import Words
 
 ENOUGH = 10_000
 
 
-class ScratchScreen(ModalScreen[bool]):
+class ScratchScreen(Dialog[bool]):
     """Answers True only after S was pressed at both questions."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
