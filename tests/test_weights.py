@@ -61,6 +61,13 @@ def refusal_of(path: Path, network: Detector | None = None) -> str:
     return sentence
 
 
+def test_a_folder_names_the_best_weights_in_it(tmp_path: Path) -> None:
+    assert refusal_of(tmp_path).endswith("this is a folder, and weights are a file.")
+    for name in ("best_epoch_weights.pth", "last_epoch_weights.pth", "recipe.toml"):
+        (tmp_path / name).touch()
+    assert refusal_of(tmp_path).endswith(f"; did you mean {tmp_path / 'best_epoch_weights.pth'}?")
+
+
 # The tutorials' state dicts
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.network.coco_names import COCO_NAMES
 from engine.network.known_files import KNOWN, KnownFile, find, known_file
+from engine.network.opening import WEIGHTS_SUFFIXES
 from engine.plan import DataSource, open_source
 from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS
 from engine.workspace import logs_folder
@@ -16,7 +17,6 @@ from tui.data_look import DataLook
 if TYPE_CHECKING:
     from engine.network.transfer import LoadReport
 
-SUFFIXES = frozenset({".weights", ".pth", ".pt"})
 SHOWN_RUNS = 20
 
 
@@ -55,7 +55,7 @@ class Tried:
 
 def holds_weights(path: Path) -> bool:
     """Whether a file's name says that it holds weights."""
-    return path.suffix.lower() in SUFFIXES
+    return path.suffix.lower() in WEIGHTS_SUFFIXES
 
 
 def model_folder(workspace: Path) -> Path:

@@ -11,6 +11,7 @@ from engine.dataset.index import Dataset, require_training_images
 from engine.hardware import Hardware
 from engine.messages import BadInput, Message, bad_input, nearest, phrase
 from engine.network.download import find
+from engine.network.opening import WEIGHTS_SUFFIXES
 from engine.network.weights import require_weights
 from engine.plan import DataSource, Plan, StageName, StagePlan
 from engine.planning.advice import warnings_of
@@ -209,9 +210,6 @@ def _bound_by(freeze: int, suggested: Batches) -> int:
     return min(max(suggested.unfreeze, least), freeze)
 
 
-_WEIGHTS = (".pth", ".pt", ".weights")
-
-
 def _weights(recipe: Recipe, workspace: Path) -> str | None:
     """The file to start from."""
     if recipe.start == "scratch":
@@ -228,11 +226,13 @@ def _weights(recipe: Recipe, workspace: Path) -> str | None:
         return str(path.absolute())
     given = Path(recipe.model_path).expanduser()
     for path in (given, workspace / given, workspace / "model_data" / given):
-        if path.is_file():
+        if path.exists():
             require_weights(path)
             return str(path.absolute())
     folders = [folder for folder in (given.parent, workspace, workspace / "model_data") if folder.is_dir()]
-    there = {path.name: path for folder in reversed(folders) for path in folder.iterdir() if path.suffix in _WEIGHTS}
+    there = {
+        path.name: path for folder in reversed(folders) for path in folder.iterdir() if path.suffix in WEIGHTS_SUFFIXES
+    }
     close = nearest(given.name, there)
     raise bad_input(
         "plan.model_path",
