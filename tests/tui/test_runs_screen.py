@@ -182,7 +182,8 @@ def test_the_weights_look_at_pictures_of_the_users(workspace: Path, taught: Path
         await pilot.press("w")
         await until(pilot, lambda: isinstance(app.screen, PredictionScreen))
         field = app.screen.query_one(PathField)
-        assert field.value == "elsewhere"  # the data set, by suggestion
+        assert field.value == str(workspace / "data")  # the run's own data set, by suggestion, not the wizard's
+        field.value = "elsewhere"
         await pilot.press("enter")
         await until(pilot, lambda: "there is no such picture or folder" in shown(app))
         field.value = str(folder)

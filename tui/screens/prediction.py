@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from textual.widgets import Input
 
 from engine.dataset.pictures import find_pictures, is_picture
 from engine.messages import BadInput
-from engine.runs import BEST_WEIGHTS
+from engine.runs import BEST_WEIGHTS, load_plan
 from tui.inquiry import Inquiry
 from tui.screens.dialog import Dialog
 from tui.screens.folder_picker import FolderPicker
@@ -36,9 +37,17 @@ KEPT = 4
 def predict_with(run: Path, step: Step) -> None:
     """Show over `step` what the best weights of `run` find; where it has none, say so there."""
     if (run / BEST_WEIGHTS).is_file():
-        step.app.push_screen(PredictionScreen(run, step.state.data or ""))
+        step.app.push_screen(PredictionScreen(run, _pictures_of(run) or step.state.data or ""))
     else:
         step.hinder(_("It has no weights yet; the first come after its first epoch."))
+
+
+def _pictures_of(run: Path) -> str | None:
+    """The folder of the data set that the run learned from, where it is still there."""
+    with suppress(BadInput):
+        path = load_plan(run).data.path
+        return path if Path(path).is_dir() else None
+    return None
 
 
 @dataclass(frozen=True, slots=True)
