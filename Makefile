@@ -52,8 +52,10 @@ endif
 
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
 	$(BIN)/python -m pip install -e .
+	@$(BIN)/python -m compileall -q engine tui  # so that the first start is as quick as the second
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.torch
 	$(BIN)/python -m pip install -e '.[dev]'
+	@$(BIN)/python -m compileall -q engine tui
 	@touch $@ $(VENV)/.installed

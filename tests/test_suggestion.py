@@ -184,3 +184,25 @@ def test_the_envelope_keeps_what_is_highest_for_some_batch() -> None:
     assert (90, 1) not in kept
     assert (0, 4) not in kept
     assert PRIME_BATCH == 1009
+
+
+def test_a_suggestion_does_not_wait_for_torchs_compiler(tmp_path: Path) -> None:
+    """Its import takes longer than everything else after torch's own."""
+    code = """
+import sys
+from engine.planning.memory import memory_profile
+from engine.recipe import make_recipe
+for settings in ({"network": "yolov4"}, {"method": "tutorial", "optimizer_type": "adam", "weight_decay": 0.0}):
+    for device, precision in (("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "fp16")):
+        memory_profile(make_recipe(settings), 3, 40, device, precision)
+print(*sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=CHECKOUT,
+        env=os.environ | {"FREEZETUI_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("\n", "")

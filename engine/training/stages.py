@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import unwrap
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
@@ -10,6 +12,8 @@ from torch import nn
 from engine.network.yolov4 import Detector
 from engine.plan import StageName
 from engine.recipe import Recipe
+
+_Kind = TypeVar("_Kind", bound=type[torch.optim.Optimizer])
 
 
 def enter_stage(network: Detector, stage: StageName) -> None:
@@ -33,13 +37,25 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
     match recipe.optimizer_type:
         case "sgd":
-            return torch.optim.SGD(
+            return _uncompiled(torch.optim.SGD)(
                 groups, lr=recipe.init_lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True
             )
         case "adam":
-            return torch.optim.Adam(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), fused=True)
+            return _uncompiled(torch.optim.Adam)(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), fused=True)
         case "adamw":
-            return torch.optim.AdamW(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), fused=True)
+            return _uncompiled(torch.optim.AdamW)(groups, lr=recipe.init_lr, betas=(recipe.momentum, 0.999), fused=True)
+
+
+def _uncompiled(kind: _Kind) -> _Kind:
+    """The optimizer without the wrappers around its methods that import torch's compiler when they are first called.
+
+    Nothing is compiled here, and that import takes a second and brings nine hundred modules.
+    """
+    plain = {name: unwrap(getattr(kind, name)) for name in _WRAPPED_METHODS}
+    return cast("_Kind", type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(unwrap(kind.step))}))
+
+
+_WRAPPED_METHODS = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 
 
 def give_state(optimizer: torch.optim.Optimizer) -> None:
