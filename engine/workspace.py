@@ -8,3 +8,10 @@ from pathlib import Path
 def logs_folder(workspace: Path) -> Path:
     """Where a workspace keeps its runs."""
     return workspace / "logs"
+
+
+def weights_named(name: str, workspace: Path) -> Path | None:
+    """Where the weights that a recipe names lie: as the path says, in the workspace, or in its model_data/."""
+    given = Path(name).expanduser()
+    places = (given, workspace / given, workspace / "model_data" / given)
+    return next((path.absolute() for path in places if path.exists()), None)

@@ -29,6 +29,7 @@ from engine.planning.suggestion import (
 from engine.planning.timing import with_remembered_seconds
 from engine.recipe import COCO, LEAST_BATCH, Recipe
 from engine.training.schedule import fitted_stage
+from engine.workspace import weights_named
 
 
 def make_plan(
@@ -224,11 +225,10 @@ def _weights(recipe: Recipe, workspace: Path) -> str | None:
                 folder=workspace / "model_data",
             )
         return str(path.absolute())
+    if (path := weights_named(recipe.model_path, workspace)) is not None:
+        require_weights(path)
+        return str(path)
     given = Path(recipe.model_path).expanduser()
-    for path in (given, workspace / given, workspace / "model_data" / given):
-        if path.exists():
-            require_weights(path)
-            return str(path.absolute())
     folders = [folder for folder in (given.parent, workspace, workspace / "model_data") if folder.is_dir()]
     there = {
         path.name: path for folder in reversed(folders) for path in folder.iterdir() if path.suffix in WEIGHTS_SUFFIXES

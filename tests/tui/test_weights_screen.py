@@ -276,7 +276,8 @@ def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None
     assert drive(tmp_path, script, place="weights").start == "scratch"
 
 
-def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, server: Server) -> None:
+@pytest.mark.parametrize("named", ["whole path", "name in model_data"])
+def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, server: Server, named: str) -> None:
     prepare(tmp_path, 12)
     chosen = str(tmp_path / "model_data" / "start.pth")
 
@@ -285,7 +286,8 @@ def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, s
         assert app.screen.query_one("#body").max_scroll_y == 0
         assert app.state.model_path == chosen
 
-    drive(tmp_path, script, place="weights", start="whole", model_path=chosen, data=str(tmp_path / "data"))
+    path = chosen if named == "whole path" else "start.pth"
+    drive(tmp_path, script, place="weights", start="whole", model_path=path, data=str(tmp_path / "data"))
 
 
 def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(tmp_path: Path, server: Server) -> None:

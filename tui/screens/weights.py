@@ -13,6 +13,7 @@ from textual.widgets import Input, OptionList
 from engine.messages import BadInput
 from engine.network.known_files import KNOWN
 from engine.recipe import Recipe
+from engine.workspace import weights_named
 from tui.fetching import Fetching
 from tui.inquiry import Inquiry
 from tui.screens.folder_picker import FolderPicker
@@ -75,6 +76,8 @@ class WeightsStep(Step):
         yield Choices(explanation=start_help(), below=True, id="start")
         yield Choices(explanation=files_help(), below=False, id="files")
         typed = self.state.model_path or ""
+        if typed and (there := weights_named(typed, self.wizard.workspace)) is not None:
+            typed = self.state.model_path = str(there)  # a preset may name a file in model_data/
         yield PathRow(
             _("Another file"), PathField(typed, holds_weights, explanation=files_help(), id="file"), id="other"
         )
