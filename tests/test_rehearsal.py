@@ -108,7 +108,11 @@ def test_only_the_kernels_own_kill_means_memory(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX knows them")
 def test_a_child_that_dies_of_a_signal_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "dying.py").write_text("import os, sys; os.kill(os.getpid(), int(sys.stdin.read()))")
+    (tmp_path / "dying.py").write_text(
+        "import os, signal, sys; number = int(sys.stdin.read())\n"
+        "if number != 9: signal.signal(number, signal.SIG_DFL)  # a shell's background jobs ignore Ctrl+C\n"
+        "os.kill(os.getpid(), number)\n"
+    )
     (tmp_path / "speaking.py").write_text(
         "import sys; sys.stderr.buffer.write('\u5f20\u4e09'.encode('gbk')); print('{\"heard\": 1}')"
     )

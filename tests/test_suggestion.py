@@ -192,9 +192,8 @@ def test_a_suggestion_does_not_wait_for_torchs_compiler(tmp_path: Path) -> None:
 import sys
 from engine.planning.memory import memory_profile
 from engine.recipe import make_recipe
-for settings in ({"network": "yolov4"}, {"method": "tutorial", "optimizer_type": "adam", "weight_decay": 0.0}):
-    for device, precision in (("cpu", "fp32"), ("cpu", "bf16"), ("cuda", "fp16")):
-        memory_profile(make_recipe(settings), 3, 40, device, precision)
+memory_profile(make_recipe({"network": "yolov4"}), 3, 40, "cpu", "bf16")
+memory_profile(make_recipe({"method": "tutorial", "optimizer_type": "adam", "weight_decay": 0.0}), 3, 40, "cuda", "fp16")
 print(*sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
 """
     done = subprocess.run(
