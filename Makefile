@@ -50,12 +50,15 @@ ifdef TORCH_INDEX
 endif
 	@touch $@
 
+# So that the first start is as quick as the second.
+COMPILE = $(BIN)/python -m compileall -q engine tui
+
 $(VENV)/.installed: pyproject.toml $(VENV)/.torch
 	$(BIN)/python -m pip install -e .
-	@$(BIN)/python -m compileall -q engine tui  # so that the first start is as quick as the second
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.torch
 	$(BIN)/python -m pip install -e '.[dev]'
-	@$(BIN)/python -m compileall -q engine tui
+	@$(COMPILE)
 	@touch $@ $(VENV)/.installed

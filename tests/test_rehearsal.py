@@ -113,12 +113,16 @@ def test_a_child_that_dies_of_a_signal_says_which(tmp_path: Path, monkeypatch: p
         "if number != 9: signal.signal(number, signal.SIG_DFL)  # a shell's background jobs ignore Ctrl+C\n"
         "os.kill(os.getpid(), number)\n"
     )
-    (tmp_path / "speaking.py").write_text(
-        "import sys; sys.stderr.buffer.write('\u5f20\u4e09'.encode('gbk')); print('{\"heard\": 1}')"
-    )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert ask_child("dying", 9, 20) == {"failed": KILLED, "signal": 9}  # type: ignore[arg-type]
     assert ask_child("dying", 2, 20) == {"failed": "ended by signal 2", "signal": 2}  # type: ignore[arg-type]
+
+
+def test_what_a_child_says_in_another_encoding_is_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "speaking.py").write_text(
+        "import sys; sys.stderr.buffer.write('\\u5f20\\u4e09'.encode('gbk')); print('{\"heard\": 1}')"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert ask_child("speaking", {}, 20) == {"heard": 1}
 
 

@@ -67,12 +67,13 @@ def look(
     """
     network, info = network_of_weights(weights)
     taken: set[Path] = set()
+    if save is not None:
+        _make_folder(save)
     for found in predict(network, info, pictures, threshold=threshold, device=device_named(device), precision="fp32"):
         if isinstance(found, UnreadableImage):
             yield Look({}, "", str(found.message))
             continue
         if save is not None:
-            _make_folder(save)
             encode_image(_free_name(save, found.path, taken), drawn(found.pixels, found.found, found.classes))
         yield Look(found.to_json(), _text(found))
 

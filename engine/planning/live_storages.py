@@ -131,7 +131,7 @@ def _traits(func: Any) -> tuple[bool, bool]:
     schema = func._schema
     writes = [argument for argument in schema.arguments if argument.alias_info and argument.alias_info.is_write]
     if writes and (torch.Tag.inplace_view in func.tags or any(argument.is_out for argument in writes)):
-        raise NotImplementedError(f"{func} changes the form of a tensor, which is not followed.")
+        raise TypeError(f"{func} changes the form of a tensor in place; what that frees or takes cannot be told.")
     return bool(writes) and len(schema.returns) <= 1, any(argument.name == "device" for argument in schema.arguments)
 
 

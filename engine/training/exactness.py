@@ -20,17 +20,18 @@ def exact(plan: Plan) -> Iterator[None]:
     not promised, since its deterministic kernels are slow.
     """
     threads = torch.get_num_threads()
-    was_exact = torch.are_deterministic_algorithms_enabled()
+    before = torch.get_deterministic_debug_mode()
     memory: Any = deterministic  # its one setting lives in the module's class, where mypy does not see it
     filling = memory.fill_uninitialized_memory
     torch.set_num_threads(plan.threads)
     if plan.device == "cpu":
-        torch.use_deterministic_algorithms(mode=True, warn_only=True)
+        # "warn" is use_deterministic_algorithms(True, warn_only=True) without what that imports: torch's compiler.
+        torch.set_deterministic_debug_mode("warn")
         # Filling fresh memory with NaN would only find defects of torch, and costs a pass over every tensor.
         memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(mode=was_exact)
+        torch.set_deterministic_debug_mode(before)
         memory.fill_uninitialized_memory = filling

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-LATE_MODULES = ("torch._dynamo", "torchvision.ops")
-"""What an optimizer's first step and the first validation import, unless it is there: seconds, and most of torch's objects."""
-
 
 def import_late_modules() -> None:
-    """Import them before they are waited for."""
-    for name in LATE_MODULES:
-        import_module(name)
+    """Import before it is waited for what the first validation does: torchvision's operators, and with them torch's compiler.
+
+    That is seconds, and most of torch's objects.
+    """
+    import_module("torchvision.ops")
 
 
 @contextmanager

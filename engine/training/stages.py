@@ -13,6 +13,7 @@ from engine.network.yolov4 import Detector
 from engine.plan import StageName
 from engine.recipe import Recipe
 
+_WRAPPED_METHODS = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 _Kind = TypeVar("_Kind", bound=type[torch.optim.Optimizer])
 
 
@@ -53,9 +54,6 @@ def _uncompiled(kind: _Kind) -> _Kind:
     """
     plain = {name: unwrap(getattr(kind, name)) for name in _WRAPPED_METHODS}
     return cast("_Kind", type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(unwrap(kind.step))}))
-
-
-_WRAPPED_METHODS = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 
 
 def give_state(optimizer: torch.optim.Optimizer) -> None:

@@ -85,7 +85,7 @@ class TuneStep(Step):
         """The form, what the focused field means, the stages."""
         with Form(id="form", can_focus=False):
             for field in recipe_fields():
-                yield FieldRow(field)
+                yield FieldRow(field, self._change)
         yield Words(id="about")
         yield StageTable()
 
@@ -252,13 +252,8 @@ class TuneStep(Step):
 
     # What the user does
 
-    def on_field_row_changed(self, event: FieldRow.Changed) -> None:
-        """Take what was entered, right or wrong."""
-        event.stop()
-        event.row.heard()
-        self._change(event.name, event.value)
-
     def _change(self, name: str, value: Any) -> None:
+        """Take what was entered, right or wrong."""
         try:
             change(self.state, self.wizard.workspace, name, value)
         except BadInput as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input
 
 from tui.recipe_fields import RecipeField
@@ -39,21 +39,13 @@ class FieldRow(Horizontal):
     FieldRow.-error > Input { color: $error; }
     """
 
-    class Changed(Message):
-        """The user entered something in `row`; what it means, `value`, may be wrong. Who hears it calls `row.heard`."""
-
-        def __init__(self, row: FieldRow, value: Any) -> None:
-            super().__init__()
-            self.row = row
-            self.name = row.field.name
-            self.value = value
-
-    def __init__(self, field: RecipeField) -> None:
+    def __init__(self, field: RecipeField, changed: Callable[[str, Any], None]) -> None:
+        """`changed` hears at once of what the user enters for the field's name; what it means may be wrong."""
         super().__init__(id=f"field-{field.name}")
         self.field = field
+        self._changed = changed
         self._told = ""
         """The editor's text when it was last told of."""
-        self._unheard = 0
 
     def compose(self) -> ComposeResult:
         """Name, editor, note."""
@@ -72,7 +64,7 @@ class FieldRow(Horizontal):
             self.query_one(Choice).show(value)
         else:
             editor = self.query_one(Input)
-            if self._unheard or (editor.has_focus and editor.value != self._told):
+            if editor.has_focus and editor.value != self._told:
                 return  # what is typed now is further on than this value
             if self.field.parse(editor.value) != value or not editor.value:
                 with self.prevent(Input.Changed):
@@ -101,21 +93,13 @@ class FieldRow(Horizontal):
             lines += ["", note]
         return "\n".join(lines)
 
-    def heard(self) -> None:
-        """Somebody heard of a change."""
-        self._unheard -= 1
-
     def on_input_changed(self, event: Input.Changed) -> None:
         """Tell what was typed."""
         event.stop()
         self._told = event.value
-        self._tell(self.field.parse(event.value))
+        self._changed(self.field.name, self.field.parse(event.value))
 
     def on_choice_changed(self, event: Choice.Changed) -> None:
         """Tell what was chosen."""
         event.stop()
-        self._tell(event.value)
-
-    def _tell(self, value: Any) -> None:
-        self._unheard += 1
-        self.post_message(self.Changed(self, value))
+        self._changed(self.field.name, event.value)
