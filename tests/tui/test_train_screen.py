@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -223,34 +225,51 @@ def test_a_loss_that_broke_offers_a_new_training_from_the_best_weights(
     watch(workspace, begun(workspace, freeze_batch_size=3)[1], script)
 
 
-def test_a_card_lost_while_it_trains_is_said_and_enter_quits(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "loss_of", card_failing_at(5))
+@pytest.mark.parametrize(
+    ("module", "name", "stand_in", "sentences", "resumable"),
+    [
+        (
+            learning,
+            "loss_of",
+            lambda: card_failing_at(5),
+            (
+                "The card stopped working. The last checkpoint is good",
+                "unspecified launch failure",
+                "Runs goes on then.",
+            ),
+            True,
+        ),
+        (
+            trainer,
+            "Learner",
+            lambda: card_busy,
+            ("The card does not work; nothing was trained", "busy or unavailable", "Review begins the training then."),
+            False,
+        ),
+    ],
+    ids=["while it trains", "from the first"],
+)
+def test_a_card_that_fails_is_said_and_enter_quits(
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    stand_in: Callable[[], object],
+    sentences: tuple[str, ...],
+    resumable: bool,
+) -> None:
+    monkeypatch.setattr(module, name, stand_in())
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await over(app, pilot)
         text = " ".join(shown(app).split())
-        assert "The card stopped working. The last checkpoint is good" in text
-        assert "unspecified launch failure" in text
-        assert "Enter quits." in text
+        assert all(sentence in text for sentence in (*sentences, "Enter quits."))
         await pilot.press("enter")
         await pilot.pause(0.2)
         assert app.return_value == 0
 
     watch(workspace, begun(workspace, freeze_batch_size=3)[1], script)
-    assert list_runs(workspace)[0].resumable
-
-
-def test_a_card_that_never_worked_is_said_and_sends_to_review(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "Learner", card_busy)
-
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await over(app, pilot)
-        text = " ".join(shown(app).split())
-        assert "The card does not work; nothing was trained" in text
-        assert "Review begins the training then." in text
-        assert "busy or unavailable" in text
-
-    watch(workspace, begun(workspace)[1], script)
+    assert list_runs(workspace)[0].resumable == resumable
 
 
 def test_out_of_memory_is_explained_and_enter_goes_on_with_a_smaller_batch(
