@@ -150,6 +150,13 @@ def test_what_is_no_weights_file_is_refused_before_anything_runs(workspace: Path
     assert "this is no weights file" in refusal(workspace, model_path="notes.pth")
 
 
+def test_a_folder_of_that_name_does_not_hide_the_file_in_model_data(workspace: Path) -> None:
+    (workspace / "start.pth").mkdir()
+    assert plan(workspace).weights == str(workspace / "model_data" / "start.pth")
+    (workspace / "model_data" / "start.pth").unlink()
+    assert "this is a folder, and weights are a file" in refusal(workspace)
+
+
 def test_boxes_that_a_classes_file_leaves_out_are_told_in_the_plan(workspace: Path) -> None:
     left_out = Message("class.unknown", "{file}: {count} boxes are left out.", {"file": "c.txt", "count": 361})
     data = replace(dataset_of(20), findings=(Finding("warning", "c.txt", left_out),))
