@@ -309,12 +309,12 @@ def _chosen(workspace: Path, stage: str):  # type: ignore[no-untyped-def]
     from engine.plan import DataSource, open_source
     from engine.planning.resolve import make_plan
     from engine.recipe import make_recipe
-    from tui.chosen import Chosen
+    from tui.wizard.approved_plan import ApprovedPlan
 
     source = DataSource(str(workspace / "data"))
     dataset = open_source(source)
     recipe = make_recipe({**SETTINGS, **STAGES[stage], "model_path": str(_start_weights(workspace))})
-    return Chosen(make_plan(recipe, dataset, source, probe(workspace), workspace), dataset)
+    return ApprovedPlan(make_plan(recipe, dataset, source, probe(workspace), workspace), dataset)
 
 
 def _start_weights(workspace: Path) -> Path:
@@ -322,8 +322,8 @@ def _start_weights(workspace: Path) -> Path:
     path = workspace / "model_data" / "start.pth"
     if not path.is_file():
         from engine.dataset.sample import SAMPLE_CLASSES
-        from engine.network.own_weights import info_of, save_weights
         from engine.network.yolov4 import build_network
+        from engine.weights.native import info_of, save_weights
 
         path.parent.mkdir(exist_ok=True)
         network = build_network("yolov4-tiny", len(SAMPLE_CLASSES))
@@ -332,7 +332,7 @@ def _start_weights(workspace: Path) -> Path:
 
 
 def _train_headless(workspace: Path, stage: str) -> None:
-    from engine.launch import start
+    from engine.runner.start import start
     from engine.training.control import Control
 
     chosen = _chosen(workspace, stage)
@@ -342,9 +342,9 @@ def _train_headless(workspace: Path, stage: str) -> None:
 
 def _train_live(workspace: Path, stage: str) -> None:
     from tui.app import Freezetui
-    from tui.state import WizardState
-    from tui.terminal import own_terminal
-    from tui.wizard import SHORT_LOOKS
+    from tui.launcher import SHORT_LOOKS
+    from tui.terminal.stdio import own_terminal
+    from tui.wizard.state import WizardState
 
     gc.set_threshold(*SHORT_LOOKS)  # as the wizard begins
     app = Freezetui(WizardState(language="en", place="train", furthest="train"), workspace)

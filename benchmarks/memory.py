@@ -93,14 +93,14 @@ def measured(configuration: dict[str, Any]) -> dict[str, Any]:
     from engine.dataset.sample import SAMPLE_CLASSES, draw_sample
     from engine.events import Finished
     from engine.hardware import probe
-    from engine.launch import start
-    from engine.network.own_weights import info_of, save_weights
     from engine.network.yolov4 import build_network
     from engine.plan import DataSource, StageName
     from engine.planning.resolve import make_plan
     from engine.recipe import make_recipe
+    from engine.runner.start import start
     from engine.training.control import Control
     from engine.training.learner import Learner
+    from engine.weights.native import info_of, save_weights
 
     settings = dict(configuration)
     side, batch = settings.pop("side"), settings.pop("batch")

@@ -23,11 +23,11 @@ TORCH = "import torch"
 SUGGESTION = """
 import gc
 gc.set_threshold(50_000, 10, 10)  # as the command does
-from engine.planning.budget import Budget
-from engine.planning.suggestion import Situation, suggest_batches
+from engine.planning.memory.budget import Budget
+from engine.planning.memory.batch_size import Situation, suggest_batch_sizes
 from engine.recipe import make_recipe
 recipe = make_recipe({{"network": "{network}"}})
-print(suggest_batches(Situation(recipe, 3, 40, 5_000, 500, "fp32", Budget(8 * 2**30, "cuda"), None)))
+print(suggest_batch_sizes(Situation(recipe, 3, 40, 5_000, 500, "fp32", Budget(8 * 2**30, "cuda"), None)))
 gc.freeze()
 """
 

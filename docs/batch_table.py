@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from engine.planning.budget import Budget
-from engine.planning.suggestion import Situation, suggest_batches
+from engine.planning.memory.budget import Budget
+from engine.planning.memory.batch_size import BatchSizeProblem, suggest_batch_sizes
 from engine.recipe import make_recipe
 
 SIZES = (2, 4, 6, 8, 12, 24, 80)
@@ -27,8 +27,8 @@ def table(*, half: bool) -> list[str]:
 
 def _cell(network: str, side: int, precision: str, free: int) -> str:
     recipe = make_recipe({"network": network, "input_shape": [side, side], "unfreeze_epoch": EPOCHS})
-    found = suggest_batches(
-        Situation(recipe, CLASSES, BOXES, IMAGES, IMAGES // 9, precision, Budget(free, "cuda"), None)
+    found = suggest_batch_sizes(
+        BatchSizeProblem(recipe, CLASSES, BOXES, IMAGES, IMAGES // 9, precision, Budget(free, "cuda"), None)
     )
     return "-" if found is None else str(found.largest)
 

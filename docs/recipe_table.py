@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from engine.presets import list_presets
+from engine.recipe.presets import list_presets
 from engine.recipe import Recipe, is_read_by, make_recipe
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tui.app import Freezetui
-from tui.state import WizardState
+from tui.wizard.state import WizardState
 
 SIZE = (100, 30)
 FOLDER = Path(__file__).parent / "screens"

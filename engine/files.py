@@ -17,7 +17,7 @@ _PATIENCE = 5.0
 """Seconds."""
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file beside `path`, flush it to the disk, then rename it over `path`.
 
     After a crash, a power cut or a full disk `path` holds either its old content or its new one.
@@ -31,17 +31,17 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        put_in_place(beside, path)
+        replace_file(beside, path)
         _sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
-        if (refusal := write_refusal(path, error)) is not None:
+        if (refusal := write_error(path, error)) is not None:
             raise refusal from error
         raise
 
 
-def put_in_place(file: Path, path: Path) -> None:
+def replace_file(file: Path, path: Path) -> None:
     """Rename `file` over `path`. Windows refuses for as long as anybody has `path` open: a virus scanner, a viewer."""
     end = time.monotonic() + _PATIENCE
     while True:
@@ -56,11 +56,11 @@ def put_in_place(file: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_whole` for UTF-8 text with plain line ends."""
-    write_whole(path, lambda file: file.write(text.encode()))
+    """`atomic_write` for UTF-8 text with plain line ends."""
+    atomic_write(path, lambda file: file.write(text.encode()))
 
 
-def write_refusal(path: Path, error: BaseException) -> BadInput | None:
+def write_error(path: Path, error: BaseException) -> BadInput | None:
     """The sentence for an error met while writing `path`; None where `error` says nothing about the disk.
 
     torch's zip writer hides the reason behind a RuntimeError, so the errors it chains are looked at too.

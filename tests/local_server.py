@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from engine.network.known_files import Address
+from engine.weights.download.registry import Address
 
 
 class LocalServer(ThreadingHTTPServer):

@@ -17,7 +17,7 @@ import numpy
 import psutil
 
 from engine.events import Event, StageStarted, Step
-from engine.launch import exit_code, start
+from engine.runner.start import exit_code, start
 from engine.training.control import Control
 from tests.small_training import plan_and_dataset
 

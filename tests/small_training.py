@@ -16,11 +16,11 @@ from engine.dataset.formats import open_dataset
 from engine.dataset.index import Dataset
 from engine.dataset.sample import SAMPLE_CLASSES, draw_sample
 from engine.hardware import probe
-from engine.network.own_weights import info_of, save_weights
 from engine.network.yolov4 import build_network
 from engine.plan import DataSource, Plan
 from engine.planning.resolve import make_plan
 from engine.recipe import make_recipe
+from engine.weights.native import info_of, save_weights
 
 PROJECT = Path(__file__).parent.parent
 SETTINGS: dict[str, Any] = {

@@ -19,7 +19,7 @@ def imported_by(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["tui.app", "engine.recipe", "engine.plan", "engine.events", "engine.runs", "engine.hardware"]
+    "module", ["tui.app", "engine.recipe", "engine.plan", "engine.events", "engine.runs.folder", "engine.hardware"]
 )
 def test_nothing_that_a_first_screen_needs_imports_torch(module: str) -> None:
     assert imported_by(f"import {module}").isdisjoint({"torch", "torchvision", "cv2"})
@@ -27,11 +27,11 @@ def test_nothing_that_a_first_screen_needs_imports_torch(module: str) -> None:
 
 def test_the_first_screen_is_painted_before_anything_heavy_is_imported() -> None:
     heavy = {"torch", "torchvision", "cv2", "numpy", "pydantic", "typer", "yaml", "psutil", "pynvml", "multiprocessing"}
-    assert imported_by("import tui.__main__, tui.wizard, tui.app, tui.screens.hardware").isdisjoint(heavy)
+    assert imported_by("import tui.__main__, tui.launcher, tui.app, tui.screens.hardware").isdisjoint(heavy)
 
 
 def test_the_engine_knows_no_screen() -> None:
-    assert imported_by("import engine.launch").isdisjoint({"tui", "textual", "typer"})
+    assert imported_by("import engine.runner.start").isdisjoint({"tui", "textual", "typer"})
 
 
 def test_the_wheel_holds_engine_tui_and_the_presets_and_no_other_top_level_name(tmp_path: Path) -> None:

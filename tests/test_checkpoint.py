@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from engine.messages import BadInput
-from engine.runs import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT
+from engine.runs.folder import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT
 from engine.training.checkpoint import Checkpoint, Progress, check_disk, load_checkpoint, load_newest, save_checkpoint
 
 if TYPE_CHECKING:

@@ -194,10 +194,10 @@ def test_a_folder_with_the_users_own_engine_and_train(tmp_path: Path) -> None:
 
 
 def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
-    from engine.runs import only_trainer
+    from engine.runs.folder import run_lock
 
     run = only_run(workspace)
-    with only_trainer(run):
+    with run_lock(run):
         done = freezetui("resume", str(run), "--set", "unfreeze_epoch=3")
     assert done.returncode == 2
     assert f"process {os.getpid()} is training into this run" in done.stderr
@@ -219,7 +219,7 @@ def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
 def test_what_cannot_work_is_said_before_torch_is_imported(tmp_path: Path, words: str, said: str) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "a.jpg").write_bytes(b"looked at only by its name")
-    code = "import sys; from tui.command_line import main\ntry: main()\nfinally: print('torch' in sys.modules)"
+    code = "import sys; from tui.main import main\ntry: main()\nfinally: print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code, *words.split()],
         cwd=tmp_path,

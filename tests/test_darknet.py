@@ -18,10 +18,10 @@ from torchvision.ops import batched_nms
 
 from engine.files import sha256_of
 from engine.messages import BadInput
-from engine.network.darknet import layout_of
 from engine.network.decode import decode
-from engine.network.weights import load_into, network_of_weights
 from engine.network.yolov4 import NETWORKS, Detector, build_network
+from engine.weights.darknet import layout_of
+from engine.weights.load import load_into, network_of_weights
 from tests.package_index import skip_without_index
 
 TOLERANCE = 1e-4

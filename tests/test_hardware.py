@@ -32,7 +32,7 @@ from engine.hardware import (
 from engine.hardware import machine as machine_module
 from engine.hardware.cuda_order import CardIdentity, cuda_order
 from engine.hardware.limits import read_limits
-from engine.hardware.machine import free_disk, look_at_memory, look_at_processor, nvidia_card_built_in
+from engine.hardware.machine import free_disk, nvidia_card_built_in, read_memory, read_processor
 from engine.hardware.torch_build import problem_with
 
 OTHER = "GPU-99999999-2222-3333-4444-555555555555"
@@ -449,8 +449,8 @@ def test_limits_of_control_groups(
 def test_a_containers_memory_counts_and_a_limit_beyond_the_machine_does_not(tmp_path: Path) -> None:
     total = psutil.virtual_memory().total
     top = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.current": "0\n"}
-    narrow = look_at_memory(write(tmp_path / "a", top | {"sys/fs/cgroup/memory.max": f"{GIB // 4}\n"}))
-    wide = look_at_memory(write(tmp_path / "b", top | {"sys/fs/cgroup/memory.max": f"{total + GIB}\n"}))
+    narrow = read_memory(write(tmp_path / "a", top | {"sys/fs/cgroup/memory.max": f"{GIB // 4}\n"}))
+    wide = read_memory(write(tmp_path / "b", top | {"sys/fs/cgroup/memory.max": f"{total + GIB}\n"}))
     assert narrow == Memory(GIB // 4, GIB // 4, limited=True)
     assert (wide.total, wide.limited) == (total, False)
     assert 0 < wide.available <= total
@@ -472,9 +472,9 @@ def siblings(*groups: str) -> dict[str, str]:
 @pytest.mark.usefixtures("linux")
 def test_hyperthreads_are_no_cores_and_a_share_of_processor_time_limits_them(tmp_path: Path) -> None:
     apart, pairs = siblings("0", "1", "4", "5"), siblings("0,4", "1,5", "0,4", "1,5")
-    assert look_at_processor(write(tmp_path / "a", apart)).cores == 4
-    assert look_at_processor(write(tmp_path / "b", pairs)).cores == 2
-    assert look_at_processor(write(tmp_path / "c", apart | GROUPS_1)).cores == 1
+    assert read_processor(write(tmp_path / "a", apart)).cores == 4
+    assert read_processor(write(tmp_path / "b", pairs)).cores == 2
+    assert read_processor(write(tmp_path / "c", apart | GROUPS_1)).cores == 1
 
 
 @pytest.mark.usefixtures("linux")
@@ -488,7 +488,7 @@ def test_hyperthreads_are_no_cores_and_a_share_of_processor_time_limits_them(tmp
     ],
 )
 def test_the_flags_that_make_bf16_fast(tmp_path: Path, text: str, expected: tuple[bool | None, bool | None]) -> None:
-    processor = look_at_processor(write(tmp_path, {"proc/cpuinfo": text}))
+    processor = read_processor(write(tmp_path, {"proc/cpuinfo": text}))
     assert (processor.amx_bf16, processor.avx512_bf16) == expected
     assert processor.name == ("Fast One" if "Fast" in text else "Old One" if "Old" in text else processor.name) != ""
 

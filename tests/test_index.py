@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from engine.dataset.formats import open_dataset
-from engine.dataset.index import Packer, draw_splits, splits_to_json, with_splits
+from engine.dataset.index import DatasetBuilder, draw_splits, splits_to_json, with_splits
 from engine.dataset.sample import draw_sample
 from engine.messages import BadInput
 
 
 def test_an_index_of_100000_images_takes_less_than_200_mb() -> None:
     tracemalloc.start()
-    packer = Packer()
+    packer = DatasetBuilder()
     boxes = np.arange(20, dtype=np.float32).reshape(5, 4)
     for number in range(100_000):
         packer.add(f"JPEGImages/a folder of pictures/{number:09d}.jpg", (640, 480), boxes.copy(), [0, 1, 2, 0, 1])

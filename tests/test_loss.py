@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.network.yolov4 import Detector, build_network
-from engine.training.loss import ModernLoss, TutorialLoss
+from engine.training.loss.losses import ModernLoss, TutorialLoss
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "training.json").read_text())
 HEIGHT, WIDTH = 128, 160

@@ -11,13 +11,13 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from engine.hardware import probe
-from engine.hardware.kills import Traces, cause_of_death, traces_now
+from engine.hardware.process_info import ProcessInfo, current_process_info, kill_reason
 from engine.network.yolov4 import build_network
-from engine.planning import self_test
-from engine.planning.device import working_sixteen_bit
-from engine.planning.memory import memory_profile
-from engine.planning.remembered import recall, remember
-from engine.planning.self_test import compare, passes
+from engine.planning import amp_check as amp_check
+from engine.planning.amp_check import compare, passes
+from engine.planning.cache import load_cached, store_cached
+from engine.planning.device import usable_amp_dtype
+from engine.planning.memory.profile import memory_profile
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import make_recipe
 from engine.training.learner import Learner
@@ -104,14 +104,14 @@ def test_what_is_remembered_is_there_and_a_broken_file_is_as_good_as_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FREEZETUI_CACHE", str(tmp_path / "cache"))
-    assert recall("kind", {"a": 1}) is None
-    remember("kind", {"a": 1}, [1, 2])
-    assert recall("kind", {"a": 1}) == [1, 2]
-    assert recall("kind", {"a": 2}) is None
+    assert load_cached("kind", {"a": 1}) is None
+    store_cached("kind", {"a": 1}, [1, 2])
+    assert load_cached("kind", {"a": 1}) == [1, 2]
+    assert load_cached("kind", {"a": 2}) is None
     (tmp_path / "cache" / "kind.json").write_text("{torn")
-    assert recall("kind", {"a": 1}) is None
-    remember("kind", {"a": 1}, 3)
-    assert recall("kind", {"a": 1}) == 3
+    assert load_cached("kind", {"a": 1}) is None
+    store_cached("kind", {"a": 1}, 3)
+    assert load_cached("kind", {"a": 1}) == 3
 
 
 # 16-bit
@@ -146,17 +146,17 @@ def test_a_self_test_that_was_disturbed_is_forgotten_with_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FREEZETUI_CACHE", str(tmp_path))
-    monkeypatch.setattr(self_test, "_UNSETTLED", {})
+    monkeypatch.setattr(amp_check, "_UNSETTLED", {})
     hardware = probe(tmp_path)
     for answer, kept in (
         ({"failed": "no answer within 120 s"}, False),
         ({"failed": "ended by signal 4", "signal": 4}, True),
     ):
-        monkeypatch.setattr(self_test, "ask_child", lambda *_, answer=answer: answer)
-        assert not self_test.run_self_test("cpu", hardware, "yolov4-tiny", "bf16")
-        assert self_test.self_test_failed("cpu", hardware, "yolov4-tiny", "bf16")
-        self_test._UNSETTLED.clear()
-        assert self_test.self_test_failed("cpu", hardware, "yolov4-tiny", "bf16") == kept
+        monkeypatch.setattr(amp_check, "call_subprocess", lambda *_, answer=answer: answer)
+        assert not amp_check.run_amp_check("cpu", hardware, "yolov4-tiny", "bf16")
+        assert amp_check.amp_check_failed("cpu", hardware, "yolov4-tiny", "bf16")
+        amp_check._UNSETTLED.clear()
+        assert amp_check.amp_check_failed("cpu", hardware, "yolov4-tiny", "bf16") == kept
 
 
 def test_16_bit_that_failed_here_is_not_proposed_as_a_way_to_fit_either(
@@ -165,33 +165,33 @@ def test_16_bit_that_failed_here_is_not_proposed_as_a_way_to_fit_either(
     monkeypatch.setenv("FREEZETUI_CACHE", str(tmp_path))
     hardware = probe(tmp_path)
     hardware = replace(hardware, processor=replace(hardware.processor, amx_bf16=True))
-    assert working_sixteen_bit("cpu", hardware, "yolov4-tiny") == "bf16"
-    monkeypatch.setattr(self_test, "ask_child", lambda *_: {"failed": "ended by signal 4", "signal": 4})
-    self_test.run_self_test("cpu", hardware, "yolov4-tiny", "bf16")
-    assert working_sixteen_bit("cpu", hardware, "yolov4-tiny") is None
-    assert working_sixteen_bit("cpu", hardware, "yolov4") == "bf16"
+    assert usable_amp_dtype("cpu", hardware, "yolov4-tiny") == "bf16"
+    monkeypatch.setattr(amp_check, "call_subprocess", lambda *_: {"failed": "ended by signal 4", "signal": 4})
+    amp_check.run_amp_check("cpu", hardware, "yolov4-tiny", "bf16")
+    assert usable_amp_dtype("cpu", hardware, "yolov4-tiny") is None
+    assert usable_amp_dtype("cpu", hardware, "yolov4") == "bf16"
 
 
 # What killed a run
 
 
 def test_what_ended_a_process_that_said_nothing() -> None:
-    before = Traces("boot one", 3)
-    assert cause_of_death(before, Traces("boot two", 3)) == "restarted"
-    assert cause_of_death(before, Traces("boot one", 4)) == "out_of_memory"
-    assert cause_of_death(before, before) == "unknown"
-    assert cause_of_death(Traces("boot one", None), before) == "unknown"
+    before = ProcessInfo("boot one", 3)
+    assert kill_reason(before, ProcessInfo("boot two", 3)) == "restarted"
+    assert kill_reason(before, ProcessInfo("boot one", 4)) == "out_of_memory"
+    assert kill_reason(before, before) == "unknown"
+    assert kill_reason(ProcessInfo("boot one", None), before) == "unknown"
 
 
 def test_a_clock_that_was_set_is_no_new_start() -> None:
-    before = Traces("1795610903", None)
-    assert cause_of_death(before, Traces("1795610905", None)) == "unknown"
-    assert cause_of_death(before, Traces("1795614903", None)) == "restarted"
+    before = ProcessInfo("1795610903", None)
+    assert kill_reason(before, ProcessInfo("1795610905", None)) == "unknown"
+    assert kill_reason(before, ProcessInfo("1795614903", None)) == "restarted"
 
 
 def test_the_traces_of_this_machine(tmp_path: Path) -> None:
-    assert traces_now() == traces_now()
+    assert current_process_info() == current_process_info()
     (tmp_path / "proc/sys/kernel/random").mkdir(parents=True)
     (tmp_path / "proc/sys/kernel/random/boot_id").write_text("abc\n")
     (tmp_path / "proc/vmstat").write_text("nr_free_pages 5\noom_kill 7\n")
-    assert traces_now(tmp_path) == Traces("abc", 7)
+    assert current_process_info(tmp_path) == ProcessInfo("abc", 7)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.evaluation.detect import Detections
-from engine.evaluation.metrics import Scorer, Scores
+from engine.evaluation.metrics import DetectionMetrics, Scores
 
 SIZE = (200, 200)
 A, B, C = (10, 10, 50, 50), (100, 100, 180, 160), (20, 120, 60, 190)
@@ -21,7 +21,7 @@ Found = list[tuple[Box, int, float]]
 
 def scores(*pictures: tuple[Truth, Found], classes: tuple[str, ...] = ("cat", "dog")) -> Scores:
     """Pictures as (true boxes with classes, found boxes with classes and confidences)."""
-    scorer = Scorer(classes)
+    scorer = DetectionMetrics(classes)
     for truth, found in pictures:
         scorer.add(SIZE, corners([box for box, _ in truth]), numbers([label for _, label in truth]), detected(found))
     return scorer.result()

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from engine.messages import BadInput
-from engine.network.blocks import CrossStage, SpatialPyramidPooling, TinyCrossStage
+from engine.network.blocks import CSPStage, SpatialPyramidPooling, TinyCSPStage
 from engine.network.decode import decode, split_level
 from engine.network.yolov4 import NETWORKS, Detector, Level, build_network
 
@@ -109,7 +109,7 @@ def test_pooling_in_steps_is_pooling_at_once() -> None:
 class _TinyStageAlone(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.stage = TinyCrossStage(16)
+        self.stage = TinyCSPStage(16)
 
     def forward(self, x: Tensor) -> Tensor:
         wide, merged = self.stage(x)
@@ -117,7 +117,7 @@ class _TinyStageAlone(torch.nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("block", "channels"), [(lambda: CrossStage(8, 16, 2), 8), (_TinyStageAlone, 16)], ids=["mish", "leaky"]
+    ("block", "channels"), [(lambda: CSPStage(8, 16, 2), 8), (_TinyStageAlone, 16)], ids=["mish", "leaky"]
 )
 def test_overwriting_activations_does_not_disturb_gradients(block: type[torch.nn.Module], channels: int) -> None:
     """The slope along a random direction, once by backward and once by differences, in double precision."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.events import OutOfMemory
-from engine.network.weights import read_weights
-from engine.runs import list_runs, read_events
+from engine.runs.folder import list_runs, read_events
+from engine.weights.load import read_weights
 from tests.small_training import PROJECT, child_environment, freezetui, only_run, prepare
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of the address space are Linux's")

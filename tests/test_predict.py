@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from engine.dataset.formats import open_dataset
+from engine.dataset.image_files import find_images
 from engine.dataset.images import UnreadableImage, encode_image, read_image
-from engine.dataset.pictures import find_pictures
 from engine.dataset.sample import SAMPLE_CLASSES, draw_sample
 from engine.evaluation.detect import Detections
 from engine.evaluation.draw import colour_of, drawn
 from engine.evaluation.evaluate import evaluate
+from engine.evaluation.inference import look
 from engine.evaluation.predict import DEFAULT_THRESHOLD, Prediction, predict
-from engine.evaluation.session import look
 from engine.messages import BadInput
-from engine.network.own_weights import WeightsInfo, info_of, save_weights
 from engine.network.yolov4 import Detector, build_network
+from engine.weights.native import WeightsInfo, info_of, save_weights
 from tests.dataset_on_disk import cut_off, with_orientation
 
 CPU = torch.device("cpu")
@@ -123,7 +123,7 @@ def test_sources_are_files_and_folders_with_all_below_them(tmp_path: Path) -> No
     b.parent.mkdir(parents=True)
     b.write_bytes(cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes())
     (tmp_path / "folder" / "notes.txt").touch()
-    assert find_pictures([a, tmp_path / "folder"]) == [a, b]
+    assert find_images([a, tmp_path / "folder"]) == [a, b]
     (tmp_path / "empty").mkdir()
     for source, words in (
         (tmp_path / "gone.jpg", "there is no such picture"),
@@ -131,7 +131,7 @@ def test_sources_are_files_and_folders_with_all_below_them(tmp_path: Path) -> No
         (tmp_path / "folder" / "notes.txt", "this is no picture"),
     ):
         with pytest.raises(BadInput, match=words):
-            find_pictures([source])
+            find_images([source])
 
 
 def test_pictures_of_one_name_are_saved_beside_each_other_and_none_is_overwritten(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_pictures_of_one_name_are_saved_beside_each_other_and_none_is_overwritte
         picture(tmp_path / name / f"{'own' if name == 'out' else 'a'}.jpg", 40, 30)
     before = (tmp_path / "out" / "own.jpg").read_bytes()
     sources = [tmp_path / name for name in ("one", "two", "out")]
-    looks = list(look(tmp_path / "w.pth", find_pictures(sources), threshold=0.9, device="cpu", save=tmp_path / "out"))
+    looks = list(look(tmp_path / "w.pth", find_images(sources), threshold=0.9, device="cpu", save=tmp_path / "out"))
     assert len(looks) == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "a_2.jpg", "own.jpg", "own_2.jpg"]
     assert (tmp_path / "out" / "own.jpg").read_bytes() == before, (

@@ -26,10 +26,10 @@ from engine.events import (
     Stopped,
     WeightsLoaded,
 )
-from engine.runs import list_runs
+from engine.runs.folder import list_runs
 from tests.small_training import arguments, only_run, prepare, start_freezetui
-from tui.mailbox import MOST_STEPS, Mailbox
-from tui.printers import BarPrinter, JsonPrinter, LinePrinter, sentence
+from tui.cli.event_queue import MOST_STEPS, EventQueue
+from tui.cli.printers import BarPrinter, JsonPrinter, LinePrinter, sentence
 
 
 def step(number: int) -> Step:
@@ -49,39 +49,39 @@ STARTED = RunStarted(run="logs/loss_x", plan={"stages": [], "total_steps": 100},
 # The mailbox
 
 
-def taken(mailbox: Mailbox) -> list[Event]:
-    mailbox.close()
+def taken(event_queue: EventQueue) -> list[Event]:
+    event_queue.close()
     events = []
-    while (event := mailbox.take()) is not None:
+    while (event := event_queue.take()) is not None:
         events.append(event)
     return events
 
 
 def test_everything_comes_out_in_its_order() -> None:
-    mailbox = Mailbox()
+    event_queue = EventQueue()
     events: list[Event] = [STARTED, step(0), step(1), epoch(0), step(2)]
     for event in events:
-        mailbox.put(event)
-    assert taken(mailbox) == events
+        event_queue.put(event)
+    assert taken(event_queue) == events
 
 
 def test_a_reader_that_does_not_read_misses_the_oldest_steps_and_nothing_else() -> None:
-    mailbox = Mailbox()
+    event_queue = EventQueue()
     for number in range(5000):
-        mailbox.put(step(number))
+        event_queue.put(step(number))
         if number % 100 == 0:
-            mailbox.put(epoch(number // 100))
-    events = taken(mailbox)
+            event_queue.put(epoch(number // 100))
+    events = taken(event_queue)
     assert [event.epoch for event in events if isinstance(event, EpochFinished)] == list(range(50))
     assert [event.step for event in events if isinstance(event, Step)] == list(range(5000 - MOST_STEPS, 5000))
 
 
 def test_putting_does_not_wait_for_a_slow_reader() -> None:
-    mailbox = Mailbox()
+    event_queue = EventQueue()
     read: list[Event] = []
 
     def slowly() -> None:
-        while (event := mailbox.take()) is not None:
+        while (event := event_queue.take()) is not None:
             read.append(event)
             time.sleep(0.001)
 
@@ -89,10 +89,10 @@ def test_putting_does_not_wait_for_a_slow_reader() -> None:
     reader.start()
     began = time.monotonic()
     for number in range(5000):
-        mailbox.put(step(number))
+        event_queue.put(step(number))
     took = time.monotonic() - began
-    mailbox.put(epoch(0))
-    mailbox.close()
+    event_queue.put(epoch(0))
+    event_queue.close()
     reader.join()
     assert took < 2.5, "five thousand reads would take five seconds"
     assert isinstance(read[-1], EpochFinished)
@@ -100,13 +100,13 @@ def test_putting_does_not_wait_for_a_slow_reader() -> None:
 
 
 def test_taking_waits_for_what_is_not_there_yet() -> None:
-    mailbox = Mailbox()
-    threading.Timer(0.05, mailbox.put, (step(7),)).start()
-    event = mailbox.take()
+    event_queue = EventQueue()
+    threading.Timer(0.05, event_queue.put, (step(7),)).start()
+    event = event_queue.take()
     assert isinstance(event, Step)
     assert event.step == 7
-    mailbox.close()
-    assert mailbox.take() is None
+    event_queue.close()
+    assert event_queue.take() is None
 
 
 # What is printed

@@ -12,8 +12,8 @@ import pytest
 import tomlkit
 
 from engine.messages import BadInput
-from engine.presets import find_preset, list_presets
 from engine.recipe import Recipe, make_recipe, parse_assignments, recipe_to_toml
+from engine.recipe.presets import find_preset, list_presets
 
 PROJECT = Path(__file__).parent.parent
 

@@ -13,8 +13,8 @@ from engine.dataset.index import Dataset, Finding
 from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
 from engine.messages import BadInput, Message
 from engine.plan import DataSource, Plan
+from engine.planning.memory.batch_size import most_boxes
 from engine.planning.resolve import make_plan
-from engine.planning.suggestion import most_boxes
 from engine.recipe import make_recipe
 
 PLAIN = Hardware(Processor("some processor", 4), Memory(16 * 10**9, 8 * 10**9), 10**11, TorchBuild("2.14.1"))

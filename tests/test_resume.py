@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.events import Step
-from engine.runs import list_runs, read_events
+from engine.runs.folder import list_runs, read_events
 from tests.small_training import (
     arguments,
     copy_start,
@@ -97,9 +97,9 @@ def test_a_finished_run_says_how_to_extend_it_and_extending_goes_on(whole: Path)
     refused = freezetui("resume", str(run))
     assert refused.returncode == 2
     assert "finished its 3 epochs" in refused.stderr
-    extended = freezetui("resume", str(run), "--set", "unfreeze_epoch=4")
-    assert extended.returncode == 0, extended.stderr
-    assert "Extended from 3 to 4 epochs" in extended.stdout
+    with_overrides = freezetui("resume", str(run), "--set", "unfreeze_epoch=4")
+    assert with_overrides.returncode == 0, with_overrides.stderr
+    assert "Extended from 3 to 4 epochs" in with_overrides.stdout
     assert len((run / "epoch_loss.txt").read_text().split()) == 4
     again = freezetui("resume", str(run))
     assert again.returncode == 2

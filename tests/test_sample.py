@@ -12,12 +12,12 @@ from numpy.random import PCG64, Generator, SeedSequence
 
 from engine.dataset.formats import open_dataset
 from engine.dataset.images import read_image
-from engine.dataset.sample import EDGE, HEIGHT, HIDDEN, SAMPLE_CLASSES, WIDTH, Picture, draw_image, draw_sample
+from engine.dataset.sample import EDGE, HEIGHT, HIDDEN, SAMPLE_CLASSES, WIDTH, DrawnImage, draw_image, draw_sample
 from engine.messages import BadInput
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[Picture]:
+def pictures() -> list[DrawnImage]:
     return [draw_image(Generator(PCG64(SeedSequence([0, number])))) for number in range(80)]
 
 
@@ -65,14 +65,14 @@ def test_the_labels_on_disk_are_the_boxes_that_were_drawn(tmp_path: Path) -> Non
         assert np.abs(shown - picture.pixels).mean() < 6, "the picture is that of the same number"
 
 
-def test_boxes_touch_their_objects_on_all_four_sides(pictures: list[Picture]) -> None:
+def test_boxes_touch_their_objects_on_all_four_sides(pictures: list[DrawnImage]) -> None:
     for picture in pictures:
         for box, mask in zip(picture.boxes, picture.masks, strict=True):
             y, x = np.nonzero(mask > EDGE)
             np.testing.assert_array_equal(box, (x.min(), y.min(), x.max() + 1, y.max() + 1))
 
 
-def test_objects_stand_out_from_what_is_beside_them(pictures: list[Picture]) -> None:
+def test_objects_stand_out_from_what_is_beside_them(pictures: list[DrawnImage]) -> None:
     """Just inside its outline an object differs from just outside: boxes belong to something that is seen."""
     differences = []
     for picture in pictures:
@@ -90,7 +90,7 @@ def test_objects_stand_out_from_what_is_beside_them(pictures: list[Picture]) -> 
     assert np.median(differences) > 50
 
 
-def test_there_are_three_objects_or_more_and_no_more_of_any_is_hidden_than_promised(pictures: list[Picture]) -> None:
+def test_there_are_three_objects_or_more_and_no_more_of_any_is_hidden_than_promised(pictures: list[DrawnImage]) -> None:
     overlaps = 0
     for picture in pictures:
         assert 3 <= len(picture.boxes) <= 7
@@ -104,7 +104,7 @@ def test_there_are_three_objects_or_more_and_no_more_of_any_is_hidden_than_promi
     assert overlaps > 30
 
 
-def test_sizes_reach_from_5_to_50_percent_of_the_width(pictures: list[Picture]) -> None:
+def test_sizes_reach_from_5_to_50_percent_of_the_width(pictures: list[DrawnImage]) -> None:
     boxes = np.concatenate([picture.boxes for picture in pictures])
     shares = (boxes[:, 2] - boxes[:, 0]) / WIDTH
     assert 0.05 <= shares.min() < 0.07
@@ -113,7 +113,7 @@ def test_sizes_reach_from_5_to_50_percent_of_the_width(pictures: list[Picture]) 
     assert (boxes <= (WIDTH, HEIGHT, WIDTH, HEIGHT)).all()
 
 
-def test_colour_and_size_do_not_tell_the_class(pictures: list[Picture]) -> None:
+def test_colour_and_size_do_not_tell_the_class(pictures: list[DrawnImage]) -> None:
     features, labels = [], []
     for picture in pictures:
         for box, label, mask in zip(picture.boxes, picture.labels, picture.masks, strict=True):
@@ -126,7 +126,7 @@ def test_colour_and_size_do_not_tell_the_class(pictures: list[Picture]) -> None:
     assert (guessed == classes[half:]).mean() < 0.5
 
 
-def test_the_ground_is_textured(pictures: list[Picture]) -> None:
+def test_the_ground_is_textured(pictures: list[DrawnImage]) -> None:
     for picture in pictures[:20]:
         ground = np.all([mask == 0 for mask in picture.masks], axis=0)
         values = picture.pixels[ground].astype(float)

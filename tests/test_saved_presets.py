@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.messages import BadInput
-from engine.presets import find_preset, least_settings, save_preset
 from engine.recipe import make_recipe
+from engine.recipe.presets import find_preset, least_settings, save_preset
 
 
 def test_only_what_changes_something_is_kept() -> None:

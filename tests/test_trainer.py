@@ -12,18 +12,18 @@ import pytest
 import torch
 
 from engine.events import Event, Failed, LossNotFinite, StageStarted, Step
-from engine.launch import exit_code, resume, start
 from engine.messages import BadInput
-from engine.network.weights import read_weights
 from engine.network.yolov4 import build_network
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import load_recipe, make_recipe
-from engine.runs import list_runs, load_plan, save_plan
+from engine.runner.start import exit_code, resume, start
+from engine.runs.folder import list_runs, load_plan, save_plan
 from engine.training import learner as learning
 from engine.training import trainer as training
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
-from engine.training.memory import is_out_of_memory
+from engine.training.oom import is_out_of_memory
+from engine.weights.load import read_weights
 from tests.failing_step import card_busy, card_failing_at
 from tests.small_training import plan_and_dataset, prepare
 
@@ -96,7 +96,7 @@ def test_a_card_that_stops_working_is_no_defect_and_the_run_can_go_on(
     assert (failed.code, exit_code(failed)) == ("train.card_stopped", 2)
     assert "unspecified launch failure)" in failed.message
     assert "freezetui resume loss_" in failed.message
-    monkeypatch.undo()
+    monkeypatch.rollback()
     (run,) = list_runs(workspace)
     assert run.state == "failed"
     assert exit_code(list(resume(Path(run.path), Control(), workspace=workspace))[-1]) == 0
@@ -184,7 +184,7 @@ def test_an_error_between_two_steps_takes_nothing_back() -> None:
     batch = synthetic_batch(2, (64, 64), 2, 3)
     learner.step([batch], 1e-3, 0, stop_at_broken=False)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    assert learner.undo()
+    assert learner.rollback()
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
@@ -203,7 +203,7 @@ def test_an_error_in_mid_step_takes_back_what_batch_norm_saw(monkeypatch: pytest
     with pytest.raises(MemoryError):
         learner.step([batch], 1e-3, 1, stop_at_broken=False)
     assert not all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
-    assert learner.undo()
+    assert learner.rollback()
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 

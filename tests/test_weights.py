@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.messages import BadInput
-from engine.network.pickled import read_pickled
-from engine.network.tutorial_pth import renamed, tutorial_names
-from engine.network.weights import info_of, load_into, network_of_weights, read_weights, save_weights
 from engine.network.yolov4 import NETWORKS, Detector, build_network
+from engine.weights.load import info_of, load_into, network_of_weights, read_weights, save_weights
+from engine.weights.torch_file import read_torch_file
+from engine.weights.tutorial_pth import renamed, tutorial_names
 
 
 @pytest.fixture(scope="module")
@@ -367,7 +367,7 @@ def test_no_damage_ends_in_anything_but_a_sentence(new_format: bool, tmp_path: P
         damaged[rng.integers(0, len(content), 3)] = rng.integers(0, 256, 3)
         path.write_bytes(damaged.tobytes())
         try:
-            read_pickled(path)
+            read_torch_file(path)
         except BadInput:
             refused += 1
     assert refused > 20

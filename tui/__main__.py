@@ -25,11 +25,11 @@ def _main() -> None:
         # Not by way of the commands: what they need would keep the first screen waiting.
         from pathlib import Path
 
-        from tui.exits import guarded
-        from tui.wizard import open_wizard
+        from tui.cli.errors import run_guarded
+        from tui.launcher import open_wizard
 
-        sys.exit(guarded(lambda: open_wizard(Path())))
-    from tui.command_line import main as run_command
+        sys.exit(run_guarded(lambda: open_wizard(Path())))
+    from tui.main import main as run_command
 
     run_command()
 

@@ -21,26 +21,26 @@ from textual.message_pump import MessagePump
 from textual.reactive import reactive
 
 from engine.messages import BadInput
-from tui.exits import STOPPED
-from tui.live_hardware import LiveHardware
-from tui.menu import Menu
-from tui.path import PLACES
-from tui.places import STEPS
-from tui.screens.explanation import ExplanationScreen
-from tui.screens.going_on import GoingOnScreen
-from tui.screens.question import QuestionScreen
-from tui.state import WizardState, save_state
-from tui.terminal import prepare_children
-from tui.text import N_, _, language_of_locale, set_language, worded
+from tui.cli.errors import STOPPED
+from tui.command_palette import Menu
+from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.help import HelpDialog
+from tui.dialogs.resume_session import ResumeSessionDialog
+from tui.screens.registry import SCREENS
+from tui.terminal.stdio import prepare_children
+from tui.text import N_, _, language_of_locale, set_language, translate
+from tui.wizard.state import WizardState, save_state
+from tui.wizard.steps import PLACES
+from tui.workers.hardware_monitor import HardwareMonitor
 
 if TYPE_CHECKING:
     from engine.hardware import Hardware, TorchBuild
-    from tui.chosen import Chosen
-    from tui.data_look import DataLook
-    from tui.graphics import Graphics
-    from tui.session import TrainingSession
+    from tui.terminal.graphics import Graphics
+    from tui.wizard.approved_plan import ApprovedPlan
+    from tui.wizard.dataset_inspection import DatasetInspection
+    from tui.workers.training_session import TrainingSession
 
-__all__ = ["STEPS", "Freezetui"]
+__all__ = ["SCREENS", "Freezetui"]
 
 
 class Freezetui(App[int]):
@@ -84,13 +84,13 @@ class Freezetui(App[int]):
         self.workspace = workspace
         self.graphics = graphics
         self._offer = offer
-        self.opened: DataLook | None = None
+        self.opened: DatasetInspection | None = None
         """The data set that was opened last; whoever uses it compares its source with that of the state."""
-        self.chosen: Chosen | None = None
+        self.chosen: ApprovedPlan | None = None
         """What was agreed to in Review; Train begins with it."""
-        self.warming = threading.Thread(target=self._warm, name="warming", daemon=True)
+        self.preload = threading.Thread(target=self._warm, name="warming", daemon=True)
         """Imports the engine; nobody waits for its end."""
-        self._live = LiveHardware(workspace, self._looked, lambda: self.trains, torch_build)
+        self._live = HardwareMonitor(workspace, self._looked, lambda: self.trains, torch_build)
         self._leaving: int | None = None
         """The exit code, where only a training that is being stopped keeps the wizard from ending."""
         self._left_path_at: str | None = None
@@ -99,7 +99,9 @@ class Freezetui(App[int]):
     @cached_property
     def training(self) -> TrainingSession:
         """What trains in this process. Whoever ends the wizard asks it to stop first."""
-        from tui.session import TrainingSession  # the events' types; the first screen needs none of them
+        from tui.workers.training_session import (
+            TrainingSession,  # the events' types; the first screen needs none of them
+        )
 
         return TrainingSession(self, self.workspace)
 
@@ -112,15 +114,15 @@ class Freezetui(App[int]):
         """Show the first place, then look at the hardware and warm the engine."""
         if self.state.theme in self.available_themes:
             self.theme = str(self.state.theme)
-        self.push_screen(STEPS[self.state.place]())
+        self.push_screen(SCREENS[self.state.place]())
         if self._offer:
-            self.push_screen(GoingOnScreen(self.state), self._offered)
+            self.push_screen(ResumeSessionDialog(self.state), self._offered)
         self.call_after_refresh(self._begin_work)
         self._listen_to_signals()
 
     def _offered(self, go_on: bool | None) -> None:
         if go_on is False:
-            self.begin_anew()
+            self.reset()
 
     def on_unmount(self) -> None:
         """Look no more. A training goes on in no wizard that is gone: it saves its checkpoint and stops."""
@@ -131,18 +133,18 @@ class Freezetui(App[int]):
     def _begin_work(self) -> None:
         prepare_children()
         self._live.start()
-        self.warming.start()
+        self.preload.start()
 
     def _warm(self) -> None:
         """The thread: torch takes seconds to import; whoever needs it first should find it there."""
         try:
-            importlib.import_module("engine.launch")
-            importlib.import_module("engine.training.garbage").import_late_modules()
+            importlib.import_module("engine.runner.start")
+            importlib.import_module("engine.training.gc_freeze").import_late_modules()
         except (ImportError, OSError, RuntimeError) as error:  # missing, a library that does not load, versions at odds
             pump: MessagePump = self
             pump.call_later(self._not_warmed, error)
-        for place in STEPS:
-            STEPS[place]
+        for place in SCREENS:
+            SCREENS[place]
 
     def _not_warmed(self, error: Exception) -> None:
         sentence = _(
@@ -161,25 +163,25 @@ class Freezetui(App[int]):
             self._left_path_at = self.state.place
         self.state.reach(place)
         self.keep_state()
-        self.switch_screen(STEPS[place]())
+        self.switch_screen(SCREENS[place]())
 
     def back_to_path(self) -> None:
         """From a place beside the path to where it was left."""
         self.go_to(self._left_path_at or self.state.furthest)
 
-    def speak(self, code: str) -> None:
+    def set_language(self, code: str) -> None:
         """Change the language; the place is made anew in it."""
         self.state.language = code
         set_language(code)
         self.go_to(self.state.place)
 
-    def wear(self, theme: str) -> None:
+    def set_theme(self, theme: str) -> None:
         """Change the theme."""
         self.state.theme = theme
         self.theme = theme
         self.keep_state()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forget what was entered."""
         self.state.forget()
         self.go_to(self.state.place)
@@ -189,7 +191,9 @@ class Freezetui(App[int]):
         try:
             save_state(self.state, self.workspace)
         except (BadInput, OSError) as error:
-            sentences = [worded(message) for message in error.messages] if isinstance(error, BadInput) else [str(error)]
+            sentences = (
+                [translate(message) for message in error.messages] if isinstance(error, BadInput) else [str(error)]
+            )
             self.notify("\n".join(sentences), severity="warning", markup=False)
 
     def action_explain(self) -> None:
@@ -198,7 +202,7 @@ class Freezetui(App[int]):
         for one in (*(self.focused or self.screen).ancestors_with_self, *below):
             explain = getattr(one, "explain", None)
             if callable(explain) and (text := explain()):
-                self.push_screen(ExplanationScreen(str(text)))
+                self.push_screen(HelpDialog(str(text)))
                 return
 
     def action_command_palette(self) -> None:
@@ -214,8 +218,8 @@ class Freezetui(App[int]):
         """Keep the state and end; while something trains, ask first."""
         if not self.trains or self._leaving is not None:
             self.leave(0)
-        elif not isinstance(self.screen, QuestionScreen):
-            question = QuestionScreen(
+        elif not isinstance(self.screen, ConfirmDialog):
+            question = ConfirmDialog(
                 _("It still trains."),
                 _("Stopping saves a checkpoint after the step that runs; Runs goes on from there."),
                 deed=_("Stop and save"),
@@ -236,7 +240,7 @@ class Freezetui(App[int]):
 
     def on_training_session_happened(self, message: TrainingSession.Happened) -> None:
         """Tell the screen; whoever waited for the training's end to leave leaves now."""
-        shown = [screen for screen in self.screen_stack if isinstance(screen, STEPS["train"])]
+        shown = [screen for screen in self.screen_stack if isinstance(screen, SCREENS["train"])]
         for screen in shown:
             screen.happened(message.event)  # type: ignore[attr-defined]
         if message.event is None and self._leaving is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.dataset.index import Dataset
 from engine.dataset.jpeg import jpeg_size
-from engine.files import write_whole
+from engine.files import atomic_write
 from engine.messages import Message, bad_input
 
 Pixels = NDArray[np.uint8]
@@ -92,7 +92,7 @@ def encode_image(path: Path, pixels: Pixels) -> None:
         done = False
     if not done:
         raise bad_input("image.suffix", "{path}: pictures of this kind cannot be written; use .jpg or .png.", path=path)
-    write_whole(path, lambda file: file.write(buffer.tobytes()))
+    atomic_write(path, lambda file: file.write(buffer.tobytes()))
 
 
 def load(

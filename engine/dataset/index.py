@@ -146,7 +146,7 @@ def draw_splits(count: int, seed: int) -> dict[str, NDArray[np.int32]]:
     return {name: np.sort(part) for name, part in zip(SPLITS, parts, strict=True)}
 
 
-class Packer:
+class DatasetBuilder:
     """Collects images and boxes one by one and packs them into arrays."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from engine.dataset.augment import LARGEST_SCALE, Augmentation, Boxes, Loaded, S
 from engine.dataset.images import Pixels, UnreadableImage, load
 from engine.dataset.index import Dataset
 from engine.dataset.letterbox import Letterbox, Preprocessing, fitted
-from engine.hardware.machine import look_at_memory
+from engine.hardware.machine import read_memory
 from engine.messages import bad_input
 from engine.recipe import Recipe
 
@@ -66,7 +66,7 @@ class CachedImages:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self._room = min(CACHE_BYTES, look_at_memory().available // 8)
+        self._room = min(CACHE_BYTES, read_memory().available // 8)
         self._kept: dict[tuple[int, int | None], Loaded] = {}
         self._lock = threading.Lock()
 

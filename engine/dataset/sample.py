@@ -39,7 +39,7 @@ Mask = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DrawnImage:
     """A drawn picture and what is known of it."""
 
     pixels: Pixels
@@ -98,7 +98,7 @@ def _make_room(root: Path, images: int, seed: int) -> None:
     write_text(marked, f"{images} pictures drawn by freezetui, seed {seed}; drawing again replaces them.\n")
 
 
-def draw_image(rng: Generator) -> Picture:
+def draw_image(rng: Generator) -> DrawnImage:
     """One picture; all chance comes from `rng`."""
     pixels = _ground(rng)
     whole: list[Mask] = []
@@ -131,7 +131,7 @@ def draw_image(rng: Generator) -> Picture:
         visible = [*left_of_others, mask > EDGE]
         boxes.append((left, top, left + width, top + height))
         labels.append(label)
-    return Picture(pixels, np.array(boxes, np.int32), np.array(labels, np.int32), tuple(whole))
+    return DrawnImage(pixels, np.array(boxes, np.int32), np.array(labels, np.int32), tuple(whole))
 
 
 def _ground(rng: Generator) -> Pixels:
@@ -224,7 +224,7 @@ def _drawn(width: float, height: float, draw: Callable[[Mask, int, int], object]
 _SHAPES: tuple[Callable[[Generator, float], Mask], ...] = (_ball, _crate, _star)
 
 
-def _annotation(name: str, picture: Picture) -> str:
+def _annotation(name: str, picture: DrawnImage) -> str:
     """A VOC annotation, its corners as the usual labelling programs write them: counted from 0, the last one outside."""
     objects = "".join(
         f"\t<object>\n\t\t<name>{SAMPLE_CLASSES[label]}</name>\n\t\t<difficult>0</difficult>\n\t\t<bndbox>"

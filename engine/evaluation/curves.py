@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from engine.files import write_whole
+from engine.files import atomic_write
 
 LOSS, VAL_LOSS, MAP = "epoch_loss.txt", "epoch_val_loss.txt", "epoch_map.txt"
 
@@ -61,7 +61,7 @@ def _draw(path: Path, title: str, curves: dict[str, tuple[list[int], list[float]
         axes.spines[side].set_visible(False)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
-    write_whole(path, lambda file: file.write(picture.getbuffer()))
+    atomic_write(path, lambda file: file.write(picture.getbuffer()))
 
 
 def _read(path: Path) -> list[list[float]]:

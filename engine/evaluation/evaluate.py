@@ -14,12 +14,12 @@ from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
 from engine.dataset.loader import Batch, CachedImages, validation_batches
 from engine.evaluation.detect import EVALUATION_CONFIDENCE, detections
-from engine.evaluation.metrics import Scorer, Scores
+from engine.evaluation.metrics import DetectionMetrics, Scores
 from engine.messages import bad_input, listed
 from engine.network.decode import decode
-from engine.network.own_weights import WeightsInfo
 from engine.network.precision import autocast, network_input
 from engine.network.yolov4 import Detector
+from engine.weights.native import WeightsInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def evaluate(
         raise bad_input("evaluate.empty_split", "--split {split}: the data set has no images in it.", split=split)
     numbers = _class_numbers(dataset, info.classes)
     network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    scorer = Scorer(info.classes)
+    scorer = DetectionMetrics(info.classes)
     skipped: list[UnreadableImage] = []
     done = 0
     images = CachedImages(dataset)
@@ -82,7 +82,9 @@ def evaluate(
     return Evaluation(scorer.result(), tuple(skipped))
 
 
-def score_batch(scorer: Scorer, batch: Batch, decoded: Tensor, class_numbers: Sequence[int] | None = None) -> None:
+def score_batch(
+    scorer: DetectionMetrics, batch: Batch, decoded: Tensor, class_numbers: Sequence[int] | None = None
+) -> None:
     """Hand the truth and the detections of a validation batch to `scorer`.
 
     Args:

@@ -54,7 +54,7 @@ class Scores:
         }
 
 
-class Scorer:
+class DetectionMetrics:
     """Collects truth and detections picture by picture, in pixels of the original pictures."""
 
     def __init__(self, classes: Sequence[str]) -> None:

@@ -15,8 +15,8 @@ from engine.dataset.letterbox import fitted
 from engine.evaluation.detect import NMS_IOU, Detections, detections
 from engine.network.decode import decode
 from engine.network.precision import autocast, network_input
-from engine.network.weights import WeightsInfo
 from engine.network.yolov4 import Detector
+from engine.weights.load import WeightsInfo
 
 DEFAULT_THRESHOLD = 0.5
 """Where the weights do not know the confidence of their best F1."""

@@ -19,7 +19,7 @@ ROOT = Path("/")
 _TILE_LEAF = 0x1D
 
 
-def look_at_processor(root: Path = ROOT) -> Processor:
+def read_processor(root: Path = ROOT) -> Processor:
     """Name, usable cores and the 16-bit instructions that make bf16 fast."""
     flags = _flags(root)
     return Processor(
@@ -40,7 +40,7 @@ def avoid_broken_amx(root: Path = ROOT) -> None:
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
 
 
-def look_at_memory(root: Path = ROOT) -> Memory:
+def read_memory(root: Path = ROOT) -> Memory:
     """What there is and what is free, the machine's or the container's, whichever is less."""
     machine = psutil.virtual_memory()
     total, available = int(machine.total), int(machine.available)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.hardware.cuda_order import CudaOrder, cuda_order
-from engine.hardware.machine import ROOT, free_disk, look_at_memory, look_at_processor, nvidia_card_built_in
+from engine.hardware.machine import ROOT, free_disk, nvidia_card_built_in, read_memory, read_processor
 from engine.hardware.nvml import Nvml
 from engine.hardware.snapshot import Card, Driver, Hardware, TorchBuild
 from engine.hardware.torch_build import problem_with, read_torch_build
@@ -33,7 +33,7 @@ class HardwareWatch:
         self._workspace = workspace
         self._root = root
         self._environment = os.environ if environment is None else environment
-        self._processor = look_at_processor(root)
+        self._processor = read_processor(root)
         self._torch = read_torch_build() if torch_build is None else torch_build
         self._nvml = Nvml()
 
@@ -43,7 +43,7 @@ class HardwareWatch:
         order = cuda_order(self._nvml.identities(), self._environment)
         return Hardware(
             processor=self._processor,
-            memory=look_at_memory(self._root),
+            memory=read_memory(self._root),
             disk_free=free_disk(self._workspace),
             torch=self._torch,
             driver=self._explained(driver),

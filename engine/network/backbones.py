@@ -8,24 +8,24 @@ from __future__ import annotations
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from engine.network.blocks import Convolution, CrossStage, TinyCrossStage
+from engine.network.blocks import ConvBNAct, CSPStage, TinyCSPStage
 
 
-class CspDarknet53(nn.Module):
+class CSPDarknet53(nn.Module):
     """Bochkovskiy et al. 2020, "YOLOv4", section 3.4: 26.6 M parameters, Mish."""
 
     channels = (256, 512, 1024)
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = Convolution(3, 32, 3, activation="mish")
+        self.stem = ConvBNAct(3, 32, 3, activation="mish")
         self.stages = nn.ModuleList(
             [
-                CrossStage(32, 64, 1, halve=False),
-                CrossStage(64, 128, 2),
-                CrossStage(128, 256, 8),
-                CrossStage(256, 512, 8),
-                CrossStage(512, 1024, 4),
+                CSPStage(32, 64, 1, halve=False),
+                CSPStage(64, 128, 2),
+                CSPStage(128, 256, 8),
+                CSPStage(256, 512, 8),
+                CSPStage(512, 1024, 4),
             ]
         )
 
@@ -39,16 +39,16 @@ class CspDarknet53(nn.Module):
         return tuple(features[2:])
 
 
-class CspDarknet53Tiny(nn.Module):
+class CSPDarknet53Tiny(nn.Module):
     """Wang et al. 2021, "Scaled-YOLOv4", section 4.3: 3.6 M parameters, LeakyReLU."""
 
     channels = (256, 512)
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(Convolution(3, 32, 3, 2), Convolution(32, 64, 3, 2))
-        self.stages = nn.ModuleList([TinyCrossStage(64), TinyCrossStage(128), TinyCrossStage(256)])
-        self.last = Convolution(512, 512, 3)
+        self.stem = nn.Sequential(ConvBNAct(3, 32, 3, 2), ConvBNAct(32, 64, 3, 2))
+        self.stages = nn.ModuleList([TinyCSPStage(64), TinyCSPStage(128), TinyCSPStage(256)])
+        self.last = ConvBNAct(512, 512, 3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(b, 3, h, w) -> features at strides 16 and 32: (b, 256, h/16, w/16), (b, 512, h/32, w/32)."""

@@ -18,7 +18,7 @@ LEAK = 0.1
 EPSILON = 1e-6
 
 
-class Kernel(nn.Conv2d):
+class Conv2d(nn.Conv2d):
     """A convolution's weights, drawn as He et al. (2015, section 2.2) advise: normal, variance 2 / fan-in."""
 
     def reset_parameters(self) -> None:
@@ -30,12 +30,12 @@ class Kernel(nn.Conv2d):
             nn.init.zeros_(self.bias)
 
 
-class Convolution(nn.Module):
+class ConvBNAct(nn.Module):
     """Convolution without bias, batch norm, activation: what Darknet calls a convolutional layer."""
 
     def __init__(self, inside: int, outside: int, size: int, stride: int = 1, activation: Activation = "leaky") -> None:
         super().__init__()
-        self.conv = Kernel(inside, outside, size, stride, padding=size // 2, bias=False)
+        self.conv = Conv2d(inside, outside, size, stride, padding=size // 2, bias=False)
         self.norm = nn.BatchNorm2d(outside, eps=EPSILON)
         self.activation = activation
 
@@ -52,8 +52,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.reduce = Convolution(channels, hidden, 1, activation="mish")
-        self.expand = Convolution(hidden, channels, 3, activation="mish")
+        self.reduce = ConvBNAct(channels, hidden, 1, activation="mish")
+        self.expand = ConvBNAct(hidden, channels, 3, activation="mish")
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape out as in."""
@@ -61,7 +61,7 @@ class Residual(nn.Module):
         return added
 
 
-class CrossStage(nn.Module):
+class CSPStage(nn.Module):
     """One stage of CSPDarknet53: half the resolution, then residuals beside a path that passes them by.
 
     Wang et al. 2020, "CSPNet", section 3; the first stage keeps all channels in both paths, as YOLOv4 does.
@@ -71,12 +71,12 @@ class CrossStage(nn.Module):
         super().__init__()
         path = outside // 2 if halve else outside
         hidden = path if halve else path // 2
-        self.downsample = Convolution(inside, outside, 3, 2, "mish")
-        self.bypass = Convolution(outside, path, 1, activation="mish")
-        self.enter = Convolution(outside, path, 1, activation="mish")
+        self.downsample = ConvBNAct(inside, outside, 3, 2, "mish")
+        self.bypass = ConvBNAct(outside, path, 1, activation="mish")
+        self.enter = ConvBNAct(outside, path, 1, activation="mish")
         self.residuals = nn.Sequential(*(Residual(path, hidden) for _ in range(residuals)))
-        self.leave = Convolution(path, path, 1, activation="mish")
-        self.merge = Convolution(2 * path, outside, 1, activation="mish")
+        self.leave = ConvBNAct(path, path, 1, activation="mish")
+        self.merge = ConvBNAct(2 * path, outside, 1, activation="mish")
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, inside, h, w) -> (b, outside, h/2, w/2)."""
@@ -86,7 +86,7 @@ class CrossStage(nn.Module):
         return merged
 
 
-class TinyCrossStage(nn.Module):
+class TinyCSPStage(nn.Module):
     """One stage of CSPDarknet53-tiny: only the second half of the channels passes the inner convolutions.
 
     Wang et al. 2021, "Scaled-YOLOv4", section 4.3. The caller pools; `forward` also gives the features before the
@@ -96,10 +96,10 @@ class TinyCrossStage(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         half = channels // 2
-        self.enter = Convolution(channels, channels, 3)
-        self.first = Convolution(half, half, 3)
-        self.second = Convolution(half, half, 3)
-        self.merge = Convolution(channels, channels, 1)
+        self.enter = ConvBNAct(channels, channels, 3)
+        self.first = ConvBNAct(half, half, 3)
+        self.second = ConvBNAct(half, half, 3)
+        self.merge = ConvBNAct(channels, channels, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(b, channels, h, w) -> (b, 2 * channels, h, w) and the merged features (b, channels, h, w)."""
@@ -124,16 +124,16 @@ class SpatialPyramidPooling(nn.Module):
         return torch.cat((thirteen, nine, five, x), dim=1)
 
 
-def alternating(inside: int, channels: int, count: int) -> nn.Sequential:
+def conv_stack(inside: int, channels: int, count: int) -> nn.Sequential:
     """`count` convolutions, 1x1 to `channels` and 3x3 to twice that by turns, as YOLO's necks have them."""
     layers = []
     for place in range(count):
         outside, size = (channels, 1) if place % 2 == 0 else (2 * channels, 3)
-        layers.append(Convolution(inside, outside, size))
+        layers.append(ConvBNAct(inside, outside, size))
         inside = outside
     return nn.Sequential(*layers)
 
 
-def doubled(x: Tensor) -> Tensor:
+def upsample(x: Tensor) -> Tensor:
     """Twice the height and width, each value repeated."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")

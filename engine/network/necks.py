@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from engine.network.blocks import Convolution, Kernel, SpatialPyramidPooling, alternating, doubled
+from engine.network.blocks import Conv2d, ConvBNAct, SpatialPyramidPooling, conv_stack, upsample
 
 
 class PathAggregation(nn.Module):
@@ -17,9 +17,9 @@ class PathAggregation(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.before_pool = alternating(1024, 512, 3)
+        self.before_pool = conv_stack(1024, 512, 3)
         self.pool = SpatialPyramidPooling()
-        self.after_pool = alternating(2048, 512, 3)
+        self.after_pool = conv_stack(2048, 512, 3)
         self.middle = _TopDown(512, 256)
         self.fine = _TopDown(256, 128)
         self.to_middle = _BottomUp(128, 256)
@@ -40,13 +40,13 @@ class _TopDown(nn.Module):
 
     def __init__(self, inside: int, channels: int) -> None:
         super().__init__()
-        self.reduce = Convolution(inside, channels, 1)
-        self.lateral = Convolution(inside, channels, 1)
-        self.mix = alternating(2 * channels, channels, 5)
+        self.reduce = ConvBNAct(inside, channels, 1)
+        self.lateral = ConvBNAct(inside, channels, 1)
+        self.mix = conv_stack(2 * channels, channels, 5)
 
     def forward(self, own: Tensor, coarser: Tensor) -> Tensor:
         """(b, inside, h, w) and (b, inside, h/2, w/2) -> (b, channels, h, w)."""
-        enlarged = doubled(self.reduce(coarser))
+        enlarged = upsample(self.reduce(coarser))
         mixed: Tensor = self.mix(torch.cat((self.lateral(own), enlarged), dim=1))
         return mixed
 
@@ -56,8 +56,8 @@ class _BottomUp(nn.Module):
 
     def __init__(self, inside: int, channels: int) -> None:
         super().__init__()
-        self.downsample = Convolution(inside, channels, 3, 2)
-        self.mix = alternating(2 * channels, channels, 5)
+        self.downsample = ConvBNAct(inside, channels, 3, 2)
+        self.mix = conv_stack(2 * channels, channels, 5)
 
     def forward(self, finer: Tensor, own: Tensor) -> Tensor:
         """(b, inside, 2h, 2w) and (b, channels, h, w) -> (b, channels, h, w)."""
@@ -72,14 +72,14 @@ class TinyNeck(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.coarse = Convolution(512, 256, 1)
-        self.reduce = Convolution(256, 128, 1)
+        self.coarse = ConvBNAct(512, 256, 1)
+        self.reduce = ConvBNAct(256, 128, 1)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Features at strides 16, 32 -> (b, 384, h/16, w/16), (b, 256, h/32, w/32)."""
         fine, coarse = features
         coarse = self.coarse(coarse)
-        return torch.cat((doubled(self.reduce(coarse)), fine), dim=1), coarse
+        return torch.cat((upsample(self.reduce(coarse)), fine), dim=1), coarse
 
 
 class Head(nn.Module):
@@ -87,8 +87,8 @@ class Head(nn.Module):
 
     def __init__(self, inside: int, hidden: int, outside: int) -> None:
         super().__init__()
-        self.spread = Convolution(inside, hidden, 3)
-        self.predict = Kernel(hidden, outside, 1)
+        self.spread = ConvBNAct(inside, hidden, 3)
+        self.predict = Conv2d(hidden, outside, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, inside, h, w) -> (b, outside, h, w), no activation."""

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.messages import bad_input, nearest
-from engine.network.backbones import CspDarknet53, CspDarknet53Tiny
-from engine.network.blocks import Convolution, Kernel
+from engine.network.backbones import CSPDarknet53, CSPDarknet53Tiny
+from engine.network.blocks import Conv2d, ConvBNAct
 from engine.network.necks import Head, PathAggregation, TinyNeck
 
 Anchors = tuple[tuple[float, float], ...]
@@ -71,7 +71,7 @@ class _Architecture:
 
 _ARCHITECTURES: Mapping[str, _Architecture] = {
     "yolov4": _Architecture(
-        backbone=CspDarknet53,
+        backbone=CSPDarknet53,
         neck=PathAggregation,
         heads=((128, 256), (256, 512), (512, 1024)),
         strides=(8, 16, 32),
@@ -85,7 +85,7 @@ _ARCHITECTURES: Mapping[str, _Architecture] = {
         layers_before_heads=92,
     ),
     "yolov4-tiny": _Architecture(
-        backbone=CspDarknet53Tiny,
+        backbone=CSPDarknet53Tiny,
         neck=TinyNeck,
         heads=((384, 256), (256, 512)),
         strides=(16, 32),
@@ -143,7 +143,7 @@ class Detector(nn.Module):
         scales = scale_x_y if scale_x_y is not None else [level.scale_x_y for level in self.levels]
         self.levels = levels_of(self.name, self.all_anchors, scales)
 
-    def twin(self) -> Detector:
+    def clone(self) -> Detector:
         """Another network with copies of these weights, in the same memory format; draws no random numbers."""
         return copy.deepcopy(self)
 
@@ -158,9 +158,9 @@ def _layers(name: str, module: nn.Module) -> list[Layer]:
     part: Part = "backbone" if name == "backbone" else "heads" if name.startswith("heads") else "neck"
     found = []
     for inner, child in module.named_modules(prefix=name):
-        if isinstance(child, Convolution):
+        if isinstance(child, ConvBNAct):
             found.append(Layer(part, f"{inner}.conv", f"{inner}.norm"))
-        elif isinstance(child, Kernel) and child.bias is not None:
+        elif isinstance(child, Conv2d) and child.bias is not None:
             found.append(Layer(part, inner, None))
     return found
 

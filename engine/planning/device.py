@@ -7,7 +7,7 @@ from typing import Literal
 
 from engine.hardware import Card, Hardware
 from engine.messages import Message, bad_input, phrase
-from engine.planning.self_test import run_self_test, self_test_failed
+from engine.planning.amp_check import amp_check_failed, run_amp_check
 from engine.recipe import Network, Recipe
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -70,22 +70,22 @@ def choose_precision(recipe: Recipe, device: str, hardware: Hardware) -> Precisi
                 "precision: fp16 is for graphics cards; on the processor set precision=bf16 or fp32.",
             )
         return recipe.precision
-    return working_sixteen_bit(device, hardware, recipe.network) or "fp32"
+    return usable_amp_dtype(device, hardware, recipe.network) or "fp32"
 
 
-def try_sixteen_bit(recipe: Recipe, hardware: Hardware) -> None:
+def check_amp(recipe: Recipe, hardware: Hardware) -> None:
     """Find out, once for each device and network, whether 16-bit works there, where "auto" would take it (some seconds).
 
     Raises:
         BadInput: the recipe's device is not there.
     """
     device = choose_device(recipe, hardware)
-    wanted = good_sixteen_bit(device, hardware)
+    wanted = preferred_amp_dtype(device, hardware)
     if recipe.precision == "auto" and wanted is not None:
-        run_self_test(device, hardware, recipe.network, wanted)
+        run_amp_check(device, hardware, recipe.network, wanted)
 
 
-def good_sixteen_bit(device: str, hardware: Hardware) -> Literal["bf16", "fp16"] | None:
+def preferred_amp_dtype(device: str, hardware: Hardware) -> Literal["bf16", "fp16"] | None:
     """bf16 from Ampere on and on processors with AMX, fp16 on Volta and Turing, None elsewhere."""
     if device.startswith("cuda"):
         card = hardware.cuda_card(int(device.partition(":")[2]))
@@ -97,10 +97,10 @@ def good_sixteen_bit(device: str, hardware: Hardware) -> Literal["bf16", "fp16"]
     return "bf16" if device == "cpu" and hardware.processor.amx_bf16 else None
 
 
-def working_sixteen_bit(device: str, hardware: Hardware, network: Network) -> Literal["bf16", "fp16"] | None:
+def usable_amp_dtype(device: str, hardware: Hardware, network: Network) -> Literal["bf16", "fp16"] | None:
     """What the device does well, unless its self-test with this network failed there once."""
-    wanted = good_sixteen_bit(device, hardware)
-    return None if wanted is None or self_test_failed(device, hardware, network, wanted) else wanted
+    wanted = preferred_amp_dtype(device, hardware)
+    return None if wanted is None or amp_check_failed(device, hardware, network, wanted) else wanted
 
 
 def choose_threads(hardware: Hardware) -> int:

@@ -10,25 +10,25 @@ from pathlib import Path
 from engine.dataset.index import Dataset, require_training_images
 from engine.hardware import Hardware
 from engine.messages import BadInput, Message, bad_input, nearest, phrase
-from engine.network.download import find
-from engine.network.opening import WEIGHTS_SUFFIXES
-from engine.network.weights import require_weights
 from engine.plan import DataSource, Plan, StageName, StagePlan
-from engine.planning.advice import warnings_of
 from engine.planning.device import choose_device, choose_precision, choose_threads
-from engine.planning.suggestion import (
-    Batches,
-    Situation,
-    does_not_fit,
-    fitting_freeze_batch,
+from engine.planning.dry_run.timing import with_cached_seconds
+from engine.planning.memory.batch_size import (
+    BatchSizeProblem,
+    BatchSizes,
+    batch_size_problem,
+    does_not_fit_message,
+    fit_freeze_batch_size,
     gigabytes,
-    largest_that_fits,
-    situation_of,
-    suggest_batches,
+    largest_fitting,
+    suggest_batch_sizes,
 )
-from engine.planning.timing import with_remembered_seconds
+from engine.planning.warnings import plan_warnings
 from engine.recipe import COCO, LEAST_BATCH, Recipe
 from engine.training.schedule import fitted_stage
+from engine.weights.download.fetch import find
+from engine.weights.load import require_weights
+from engine.weights.signature import WEIGHTS_SUFFIXES
 from engine.workspace import weights_named
 
 
@@ -61,8 +61,8 @@ def make_plan(
         )
     device = choose_device(recipe, hardware) if begun is None else begun.device
     precision = choose_precision(recipe, device, hardware) if begun is None else begun.precision
-    situation = situation_of(recipe, dataset, device, precision, hardware)
-    chosen = _choose_batches(situation, device)
+    problem = batch_size_problem(recipe, dataset, device, precision, hardware)
+    chosen = _choose_batches(problem, device)
     plan = Plan(
         recipe=recipe,
         data=source,
@@ -73,10 +73,10 @@ def make_plan(
         threads=choose_threads(hardware),
         weights=_weights(recipe, workspace) if begun is None else begun.weights,
         workspace=str(workspace.absolute()),
-        stages=_with_memory(_stages(recipe, train, chosen), situation),
+        stages=_with_memory(_stages(recipe, train, chosen), problem),
     )
-    plan = with_remembered_seconds(plan, hardware)
-    notes = (*chosen.notes, *_memory_warnings(plan, situation), *warnings_of(plan, dataset))
+    plan = with_cached_seconds(plan, hardware)
+    notes = (*chosen.notes, *_memory_warnings(plan, problem), *plan_warnings(plan, dataset))
     return replace(plan, warnings=notes)
 
 
@@ -89,39 +89,39 @@ class _Chosen:
     notes: tuple[Message, ...]
 
 
-def _choose_batches(situation: Situation, device: str) -> _Chosen:
+def _choose_batches(problem: BatchSizeProblem, device: str) -> _Chosen:
     """Numbers for "auto", and nothing larger than the training split; a step of `accumulate` batches must fit into an epoch."""
-    recipe = situation.recipe
+    recipe = problem.recipe
     freeze, unfreeze = recipe.freeze_batch_size, recipe.unfreeze_batch_size
     notes: list[Message] = []
     if freeze == "auto" or unfreeze == "auto":
-        suggested = suggest_batches(situation)
+        suggested = suggest_batch_sizes(problem)
         if suggested is None:
-            raise BadInput(does_not_fit(situation, device))
-        notes.append(_suggested(situation, suggested.largest, device))
+            raise BadInput(does_not_fit_message(problem, device))
+        notes.append(_suggested(problem, suggested.largest, device))
         if unfreeze == "auto" and freeze == "auto":
             freeze, unfreeze = suggested.freeze, suggested.unfreeze
         elif unfreeze == "auto" and not recipe.freeze_train:
             unfreeze = suggested.unfreeze
         elif unfreeze == "auto":
-            unfreeze = _bound_by(min(int(freeze), situation.most), suggested)
+            unfreeze = _bound_by(min(int(freeze), problem.most), suggested)
         else:
-            freeze = fitting_freeze_batch(situation, int(unfreeze))
-    most = situation.most
+            freeze = fit_freeze_batch_size(problem, int(unfreeze))
+    most = problem.most
     for key, size in (("freeze_batch_size", int(freeze)), ("unfreeze_batch_size", int(unfreeze))):
         if size > most and (recipe.freeze_train or key == "unfreeze_batch_size"):
             notes.append(
                 Message(
                     "plan.batch_clipped",
                     "{key}: {size} is more than the {train} training images give; {most} is taken.",
-                    {"key": key, "size": size, "train": situation.train_images, "most": most},
+                    {"key": key, "size": size, "train": problem.train_images, "most": most},
                 )
             )
     return _Chosen(min(int(freeze), most), min(int(unfreeze), most), tuple(notes))
 
 
-def _suggested(situation: Situation, largest: int, device: str) -> Message:
-    limit = situation.budget.limit
+def _suggested(problem: BatchSizeProblem, largest: int, device: str) -> Message:
+    limit = problem.budget.limit
     return Message(
         "plan.batch_suggested",
         "Batch sizes were chosen for the {limit} that are free on {device}: memory and data would allow {largest}. {margin}",
@@ -129,7 +129,7 @@ def _suggested(situation: Situation, largest: int, device: str) -> Message:
             "limit": phrase("memory") if limit is None else gigabytes(limit),
             "device": device,
             "largest": largest,
-            "margin": situation.budget.reason,
+            "margin": problem.budget.reason,
         },
     )
 
@@ -148,10 +148,10 @@ def _stages(recipe: Recipe, train: int, chosen: _Chosen) -> tuple[StagePlan, ...
     )
 
 
-def _with_memory(stages: tuple[StagePlan, ...], situation: Situation) -> tuple[StagePlan, ...]:
-    budget = situation.budget
+def _with_memory(stages: tuple[StagePlan, ...], problem: BatchSizeProblem) -> tuple[StagePlan, ...]:
+    budget = problem.budget
     smallest = min(stage.batch_size for stage in stages)
-    peaks = [situation.peak(stage.name, stage.batch_size, smallest) for stage in stages]
+    peaks = [problem.peak(stage.name, stage.batch_size, smallest) for stage in stages]
     return tuple(
         replace(
             stage,
@@ -163,19 +163,19 @@ def _with_memory(stages: tuple[StagePlan, ...], situation: Situation) -> tuple[S
     )
 
 
-def _memory_warnings(plan: Plan, situation: Situation) -> Iterator[Message]:
+def _memory_warnings(plan: Plan, problem: BatchSizeProblem) -> Iterator[Message]:
     """A stage that was given a batch size in numbers and will probably not fit, with the number that would."""
     for stage in plan.stages:
-        need, limit, name = stage.memory_estimate_bytes, situation.budget.limit, stage.name
+        need, limit, name = stage.memory_estimate_bytes, problem.budget.limit, stage.name
         if need is None or limit is None or need <= limit:
             continue
 
         def fits(batch: int, name: StageName = name) -> bool:
-            return situation.fits(name, batch)
+            return problem.fits(name, batch)
 
-        fitting = largest_that_fits(fits, stage.batch_size)
+        fitting = largest_fitting(fits, stage.batch_size)
         if fitting is None:
-            yield does_not_fit(situation, plan.device)
+            yield does_not_fit_message(problem, plan.device)
             return
         yield Message(
             "plan.memory_tight",
@@ -191,7 +191,7 @@ def _memory_warnings(plan: Plan, situation: Situation) -> Iterator[Message]:
         )
 
 
-def _bound_by(freeze: int, suggested: Batches) -> int:
+def _bound_by(freeze: int, suggested: BatchSizes) -> int:
     """The unfreeze batch beside a freeze batch that was named, which is 1 to 2 times that.
 
     Raises:

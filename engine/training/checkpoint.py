@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.files import put_in_place, write_whole
+from engine.files import atomic_write, replace_file
 from engine.hardware import free_disk
 from engine.messages import BadInput, bad_input
-from engine.network.pickled import read_pickled
-from engine.runs import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT
+from engine.runs.folder import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT
+from engine.weights.torch_file import read_torch_file
 
 _FORMAT = "freezetui checkpoint"
 _VERSION = 1
@@ -88,10 +88,10 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
     }
     last, previous = run / LAST_CHECKPOINT, run / PREVIOUS_CHECKPOINT
     fresh = run / f".{LAST_CHECKPOINT}.new"
-    write_whole(fresh, lambda file: torch.save(content, file))
+    atomic_write(fresh, lambda file: torch.save(content, file))
     if last.exists():
-        put_in_place(last, previous)
-    put_in_place(fresh, last)
+        replace_file(last, previous)
+    replace_file(fresh, last)
     return last
 
 
@@ -128,7 +128,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         BadInput: the file is missing, torn, hostile or something else.
     """
     try:
-        content = read_pickled(path)
+        content = read_torch_file(path)
     except BadInput as error:
         raise bad_input("checkpoint.unreadable", "{path}: this is no whole checkpoint.", path=path) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:

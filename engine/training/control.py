@@ -34,7 +34,7 @@ class Control:
             self._wanted_batch = max(2, size)
 
     @property
-    def stop_asked(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether the training should end."""
         return self._stop.is_set()
 
@@ -44,7 +44,7 @@ class Control:
         return self._stop
 
     @property
-    def pause_asked(self) -> bool:
+    def pause_requested(self) -> bool:
         """Whether the training should wait."""
         return not self._may_go.is_set()
 
@@ -52,7 +52,7 @@ class Control:
         """Return when a pause ends or a stop is asked for."""
         self._may_go.wait()
 
-    def take_wanted_batch(self) -> int | None:
+    def pop_requested_batch_size(self) -> int | None:
         """The batch size asked for since the last call, or None."""
         with self._lock:
             wanted, self._wanted_batch = self._wanted_batch, None

@@ -17,7 +17,7 @@ class Ema:
     def __init__(self, network: Detector, decay: float) -> None:
         """Of `network`, which trains. `decay` is reached by way of (1 + t) / (10 + t), so that the first weights are soon forgotten."""
         self.decay = decay
-        self.network = network.twin()
+        self.network = network.clone()
         self.network.eval().requires_grad_(requires_grad=False)
         # Both networks keep their tensors for as long as they train: weights are loaded into them, never put in their place.
         self._floating, self._counting = _tensors(self.network)

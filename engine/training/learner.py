@@ -16,8 +16,8 @@ from engine.network.yolov4 import Detector
 from engine.plan import StageName
 from engine.recipe import Recipe
 from engine.training.ema import Ema, ema_decay
-from engine.training.loss import LossParts, loss_of
-from engine.training.stages import enter_stage, give_state, make_optimizer, make_scaler, set_learning_rate
+from engine.training.loss.losses import LossParts, loss_of
+from engine.training.stages import enter_stage, init_optimizer_state, make_optimizer, make_scaler, set_learning_rate
 
 GRADIENT_NORM = 10.0
 """The modern method clips the norm of the gradient of all images' losses together here."""
@@ -70,7 +70,7 @@ class Learner:
         Memory that does not suffice for that state thus runs out before the first weight of the stage is changed.
         """
         enter_stage(self.network, stage)
-        give_state(self.optimizer)
+        init_optimizer_state(self.optimizer)
 
     def step(self, group: Sequence[Example], lr: float, updates: int, *, stop_at_broken: bool) -> Tensor:
         """One gradient update from the batches of `group`.
@@ -116,7 +116,7 @@ class Learner:
         with autocast(self.device, self.precision):
             return self.evaluated(network_input(images, self.device))  # type: ignore[no-any-return]
 
-    def undo(self) -> bool:
+    def rollback(self) -> bool:
         """Let go of a step that failed half way. Whether everything is again as it was before that step."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.optimizing:

@@ -56,7 +56,7 @@ def _uncompiled(kind: _Kind) -> _Kind:
     return cast("_Kind", type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(unwrap(kind.step))}))
 
 
-def give_state(optimizer: torch.optim.Optimizer) -> None:
+def init_optimizer_state(optimizer: torch.optim.Optimizer) -> None:
     """Give each parameter that learns and has none yet the state that its first step would make, all zeros."""
     for group in optimizer.param_groups:
         momentum_only = "momentum" in group

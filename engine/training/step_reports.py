@@ -17,7 +17,7 @@ from engine.plan import StagePlan
 from engine.training.checkpoint import Progress
 
 
-class LossBroke(Exception):
+class NonFiniteLoss(Exception):
     """The loss of `batches`, or what a step made of the weights, is infinite or not a number."""
 
     def __init__(self, batches: list[Batch]) -> None:
@@ -77,13 +77,13 @@ class StepReports:
         """The events of all but the newest `keep` steps, with their losses.
 
         Raises:
-            LossBroke: one of them is not a number.
+            NonFiniteLoss: one of them is not a number.
         """
         while len(self._pending) > keep:
             done = self._pending.popleft()
             values = done.parts.tolist()
             if not all(map(math.isfinite, values)):
-                raise LossBroke(done.batches)
+                raise NonFiniteLoss(done.batches)
             loss, box, objectness, classes = values
             yield replace(done.event, loss=loss, box=box, objectness=objectness, classes=classes)
 

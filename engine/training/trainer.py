@@ -34,14 +34,14 @@ from engine.events import (
 )
 from engine.network.yolov4 import Detector
 from engine.plan import Plan, StagePlan
-from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS
+from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from engine.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from engine.training.control import Control
-from engine.training.keeping import keep_weights, note_best
 from engine.training.learner import Learner, NotFinite
+from engine.training.save_weights import save_epoch_weights, update_best
 from engine.training.schedule import fitted_stage, schedule_of
-from engine.training.step_reports import LossBroke, StepReports
-from engine.training.validation import StopAsked, validate
+from engine.training.step_reports import NonFiniteLoss, StepReports
+from engine.training.validation import StopRequested, validate
 
 CHECKPOINT_SECONDS = 180.0
 """Inside a long epoch a checkpoint is saved this often."""
@@ -49,7 +49,7 @@ CHECKPOINT_SECONDS = 180.0
 Phase = Literal["training", "validation"]
 
 
-class HalfDone(Exception):
+class PartialStep(Exception):
     """A step failed after it had begun to change weights."""
 
 
@@ -89,7 +89,7 @@ class Trainer:
         """Everything from here to the end; `log_lengths` tells how long the run's logs are now.
 
         Raises:
-            LossBroke: see the class; the checkpoint in the run folder is good.
+            NonFiniteLoss: see the class; the checkpoint in the run folder is good.
             BadInput: the disk is full.
         """
         self._log_lengths = log_lengths
@@ -97,7 +97,7 @@ class Trainer:
             for stage in self.plan.stages:
                 if self.progress.epoch <= stage.last_epoch:
                     yield from self._stage(stage)
-        except StopAsked:
+        except StopRequested:
             yield from self._stopped()
             return
         yield self._finished()
@@ -161,12 +161,14 @@ class Trainer:
             val_loss=validation.loss,
             seconds=progress.epoch_seconds,
         )
-        best = note_best(progress, validation)
+        best = update_best(progress, validation)
         if validation.scores is not None:
             scores = validation.scores
             yield Evaluated(epoch=epoch, map50=scores.map50, map50_95=scores.map50_95, best=best)
         due = is_last or (epoch + 1) % self.recipe.save_period == 0
-        keep_weights(self.run, self.learner.evaluated, self.plan, epoch, train_loss, validation, best=best, due=due)
+        save_epoch_weights(
+            self.run, self.learner.evaluated, self.plan, epoch, train_loss, validation, best=best, due=due
+        )
         progress.seconds += progress.epoch_seconds
         progress.next_epoch()
         yield self.save()
@@ -205,10 +207,10 @@ class Trainer:
                 yield from self._report(keep=self.reports.kept)
                 for skipped in (image for batch in group for image in batch.skipped):
                     yield ImageSkipped(image=str(skipped.path), reason=str(skipped.message))
-                if self.control.pause_asked or self.control.stop_asked:
+                if self.control.pause_requested or self.control.stop_requested:
                     yield from self._wait_or_stop()
                 yield from self._save_if_due()
-                if (size := self.control.take_wanted_batch()) is not None and size != self.stage.batch_size:
+                if (size := self.control.pop_requested_batch_size()) is not None and size != self.stage.batch_size:
                     yield from self._report(keep=0)
                     yield self.lower_batch(size)
                     return
@@ -220,7 +222,7 @@ class Trainer:
             # On a GPU looking would wait for it; there the loss is looked at one step later.
             parts = self.learner.step(group, lr, self.progress.total_steps, stop_at_broken=self.device.type == "cpu")
         except NotFinite as error:
-            raise LossBroke(group) from error
+            raise NonFiniteLoss(group) from error
         return parts, lr
 
     def _advance(self, group: list[Batch]) -> None:
@@ -238,14 +240,14 @@ class Trainer:
     # Wishes, and memory that ran out
 
     def _wait_or_stop(self) -> Iterator[Event]:
-        if self.control.pause_asked and not self.control.stop_asked:
+        if self.control.pause_requested and not self.control.stop_requested:
             yield from self._report(keep=0)
             yield self.save()
             yield Paused(epoch=self.progress.epoch, step=self.progress.step)
             self.control.wait_while_paused()
             yield Resumed(epoch=self.progress.epoch, step=self.progress.step)
-        if self.control.stop_asked:
-            raise StopAsked
+        if self.control.stop_requested:
+            raise StopRequested
 
     def lower_batch(self, size: int, accumulate: int | None = None) -> BatchChanged:
         """From the next step on this stage and those after it train with at most `size` images.
@@ -276,17 +278,17 @@ class Trainer:
         """From the next validation on look at `size` images at a time; the validation loss does not hang on it."""
         self.progress.validation_batch = size
 
-    def let_go(self) -> Iterator[Event]:
+    def rollback(self) -> Iterator[Event]:
         """After an error in mid-step: report what was done before it, and make that the state again.
 
         Raises:
-            LossBroke: a step before it was broken already.
-            HalfDone: the step had begun to change weights; only a checkpoint holds a good state.
+            NonFiniteLoss: a step before it was broken already.
+            PartialStep: the step had begun to change weights; only a checkpoint holds a good state.
         """
-        undone = self.learner.undo()
+        undone = self.learner.rollback()
         yield from self._report(keep=0)
         if not undone:
-            raise HalfDone
+            raise PartialStep
 
     # What is kept
 
@@ -294,12 +296,12 @@ class Trainer:
         """Write a checkpoint of this moment.
 
         Raises:
-            LossBroke: the weights are no longer numbers; the checkpoint that was there stays.
+            NonFiniteLoss: the weights are no longer numbers; the checkpoint that was there stays.
             BadInput: the disk is full.
         """
         began = time.monotonic()
         if not self.learner.is_finite():
-            raise LossBroke([])
+            raise NonFiniteLoss([])
         network = self.learner.network
         checkpoint = Checkpoint(
             progress=copy.deepcopy(self.progress),

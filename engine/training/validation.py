@@ -11,15 +11,15 @@ import torch
 from engine.dataset.images import UnreadableImage
 from engine.dataset.loader import CachedImages, validation_batches
 from engine.evaluation.evaluate import score_batch
-from engine.evaluation.metrics import Scorer, Scores
+from engine.evaluation.metrics import DetectionMetrics, Scores
 from engine.network.decode import decode
 from engine.recipe import Recipe
 from engine.training.control import Control
 from engine.training.learner import Learner
-from engine.training.loss import Terms
+from engine.training.loss.losses import Terms
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """The control asked for a stop while something long was under way."""
 
 
@@ -48,17 +48,17 @@ def validate(
     Leaves the evaluated network in evaluation mode.
 
     Raises:
-        StopAsked: `control` asked for a stop between two batches.
+        StopRequested: `control` asked for a stop between two batches.
     """
     learner.evaluated.eval()
-    scorer = Scorer(images.dataset.classes) if with_map else None
+    scorer = DetectionMetrics(images.dataset.classes) if with_map else None
     terms: Terms | None = None
     skipped: list[UnreadableImage] = []
     batches = validation_batches(images, "val", recipe.input_shape, batch_size, recipe.num_workers)
     with closing(batches):
         for batch in itertools.islice(batches, most_batches):
-            if control.stop_asked:
-                raise StopAsked
+            if control.stop_requested:
+                raise StopRequested
             skipped.extend(batch.skipped)
             if not batch.indices:
                 continue

@@ -10,7 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tui.app import Freezetui
-from tui.state import WizardState
+from tui.wizard.state import WizardState
 
 Script = Callable[[Freezetui, Pilot[int]], Awaitable[None]]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from engine.hardware import TorchBuild
 from tests.tui.driving import shown
 from tui.app import Freezetui
-from tui.state import WizardState
+from tui.wizard.state import WizardState
 asked = json.loads(sys.argv[1])
 build = {key: tuple(map(tuple, value)) if isinstance(value, list) else value for key, value in asked["build"].items()}
 described, screens = Path(asked["described"]), []

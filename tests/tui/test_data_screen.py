@@ -13,14 +13,14 @@ from engine.evaluation.colours import colour_of
 from tests.dataset_on_disk import annotation, cut_off, write_voc
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
-from tui.screens.class_names import ClassNamesScreen, NameField
-from tui.screens.data import DataStep
-from tui.screens.folder_picker import FolderPicker, FolderTree
-from tui.typed_path import completions_of, look_at_typed
+from tui.dialogs.class_names import ClassNamesDialog, NameField
+from tui.dialogs.folder_picker import FolderPicker, FolderTree
+from tui.screens.data import DataScreen
 from tui.widgets.findings import FindingsPanel
-from tui.widgets.path_field import PathField
-from tui.widgets.picture import UPPER, Picture
-from tui.widgets.words import Words
+from tui.widgets.label import Label
+from tui.widgets.path_input import PathInput
+from tui.widgets.terminal_image import UPPER, TerminalImage
+from tui.wizard.path_completion import completions_of, inspect_path
 
 SLOW = 120
 """Seconds that a busy machine may need."""
@@ -28,22 +28,22 @@ SLOW = 120
 
 def write(app: Freezetui, text: str) -> None:
     """Put a path into the field, as pasting does."""
-    field = app.screen.query_one("#path", PathField)
+    field = app.screen.query_one("#path", PathInput)
     field.value = text
     field.cursor_position = len(text)
 
 
 def said(app: Freezetui, where: str) -> str:
-    return str(app.screen.query_one(where, Words).content)
+    return str(app.screen.query_one(where, Label).content)
 
 
 def findings(app: Freezetui) -> str:
-    return str(app.screen.query_one(FindingsPanel).query_one(Words).content)
+    return str(app.screen.query_one(FindingsPanel).query_one(Label).content)
 
 
 def picture_colours(app: Freezetui) -> set[tuple[int, int, int]]:
     """Every colour in the picture on the screen."""
-    picture = app.screen.query_one(Picture)
+    picture = app.screen.query_one(TerminalImage)
     colours = set()
     for y in range(picture.size.height):
         for segment in picture.render_line(y):
@@ -113,7 +113,7 @@ def test_a_wrong_path_is_said_while_typing_and_tab_completes_a_right_one(tmp_pat
         write(app, str(tmp_path / "dr"))
         await until(pilot, lambda: said(app, "#said") == "Tab: drawn [1]/")
         await pilot.press("tab")
-        await until(pilot, lambda: app.screen.query_one("#path", PathField).value.rstrip("/\\").endswith("drawn [1]"))
+        await until(pilot, lambda: app.screen.query_one("#path", PathInput).value.rstrip("/\\").endswith("drawn [1]"))
         await opened(app, pilot)  # no Enter: it looks like a data set, and nobody types on
         assert "Enter goes on with these 12 pictures." in shown(app)
 
@@ -143,7 +143,7 @@ def test_the_boxes_are_drawn_in_their_colours_and_pictures_turn_over(tmp_path: P
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await opened(app, pilot)
-        picture = app.screen.query_one(Picture)
+        picture = app.screen.query_one(TerminalImage)
         first = str(picture.border_subtitle)
         boxes = {colour_of(number) for number in range(3)}
         assert picture_colours(app) & boxes
@@ -188,11 +188,11 @@ def test_names_that_disagree_are_an_error_until_they_are_mapped(tmp_path: Path) 
         await pilot.pause()
         assert app.state.place == "data"
         await pilot.press("f6")
-        await until(pilot, lambda: isinstance(app.screen, ClassNamesScreen), SLOW)
+        await until(pilot, lambda: isinstance(app.screen, ClassNamesDialog), SLOW)
         await pilot.pause()
         assert app.screen.query_one(NameField).value == "blood_cell"  # the nearest of those wanted
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, DataStep))
+        await until(pilot, lambda: isinstance(app.screen, DataScreen))
         await opened(app, pilot)
         assert app.opened is not None
         assert app.opened.dataset.box_counts() == {"blood_cell": 10, "other": 0}
@@ -213,7 +213,7 @@ def test_a_classes_file_beside_the_labels_that_says_otherwise_is_pointed_out(tmp
         await opened(app, pilot)
         assert "classes.txt names other classes (Cat) than the labels (cat)" in findings(app)
         await pilot.press("f6")
-        await until(pilot, lambda: isinstance(app.screen, ClassNamesScreen), SLOW)
+        await until(pilot, lambda: isinstance(app.screen, ClassNamesDialog), SLOW)
         await pilot.pause()
         assert app.screen.query_one(NameField).value == "Cat"
         await pilot.press("escape")
@@ -240,7 +240,7 @@ def test_names_with_brackets_and_control_characters_are_shown_as_they_are(tmp_pa
         assert "[bold]x\N{REPLACEMENT CHARACTER}[2J" in text
         assert "\x1b" not in text
         await pilot.press("f6")
-        await until(pilot, lambda: isinstance(app.screen, ClassNamesScreen), SLOW)
+        await until(pilot, lambda: isinstance(app.screen, ClassNamesDialog), SLOW)
         await until(pilot, lambda: "[bold]x" in shown(app))
         assert "\x1b" not in shown(app)
 
@@ -291,7 +291,7 @@ def test_a_folder_is_chosen_from_the_tree(tmp_path: Path) -> None:
         await pilot.press("down")
         await until(pilot, lambda: "looks like a data set" in shown(app))
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, DataStep))
+        await until(pilot, lambda: isinstance(app.screen, DataScreen))
         await opened(app, pilot)
 
     assert drive(tmp_path, script, place="data").data == str(tmp_path / "a [bracket]")
@@ -333,8 +333,8 @@ def test_completions_are_folders_then_files_that_suit(tmp_path: Path) -> None:
     begun = f"{tmp_path}/da"
     found = completions_of(begun, lambda path: path.suffix == ".yaml")
     assert [Path(text).name for text in found] == ["data a", "data b", "data.yaml"]
-    assert look_at_typed(begun, lambda path: False).problem == ""
-    assert "There is no nowhere" in look_at_typed(f"{tmp_path}/nowhere/deep", lambda path: False).problem
+    assert inspect_path(begun, lambda path: False).problem == ""
+    assert "There is no nowhere" in inspect_path(f"{tmp_path}/nowhere/deep", lambda path: False).problem
 
 
 def test_it_can_be_read_as_another_format(tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def test_it_can_be_read_as_another_format(tmp_path: Path) -> None:
 
 def test_leaving_while_pictures_are_checked_does_not_wait_for_the_last(tmp_path: Path) -> None:
     """Four hundred large pictures take longer than that."""
-    import engine.launch  # noqa: F401  importing it, as the wizard does at its start, would be waited for
+    import engine.runner.start  # noqa: F401  importing it, as the wizard does at its start, would be waited for
 
     folder = write_voc(tmp_path / "voc", train=4, size=(1600, 1200))
     for number in range(4, 400):

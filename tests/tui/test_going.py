@@ -8,10 +8,10 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.driving import drive, shown, until
-from tui.app import STEPS, Freezetui
-from tui.path import PLACES
-from tui.state import WizardState, load_state
-from tui.widgets.path_header import PathStop
+from tui.app import SCREENS, Freezetui
+from tui.widgets.step_header import StepMarker
+from tui.wizard.state import WizardState, load_state
+from tui.wizard.steps import PLACES
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -20,9 +20,9 @@ def test_runs_open_with_a_key_and_escape_leads_back(tmp_path: Path, place: str) 
         await pilot.pause()
         app.screen.set_focus(None)
         await pilot.press("r")
-        await until(pilot, lambda: isinstance(app.screen, STEPS["runs"]))
+        await until(pilot, lambda: isinstance(app.screen, SCREENS["runs"]))
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, STEPS[place]))
+        await until(pilot, lambda: isinstance(app.screen, SCREENS[place]))
 
     assert drive(tmp_path, script, place=place, furthest=PLACES[-1]).place == place
 
@@ -30,7 +30,7 @@ def test_runs_open_with_a_key_and_escape_leads_back(tmp_path: Path, place: str) 
 def test_a_click_on_the_path_goes_where_one_has_been_and_nowhere_else(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
-        stops = list(app.screen.query(PathStop))
+        stops = list(app.screen.query(StepMarker))
         await pilot.click(stops[5])
         await pilot.pause()
         assert app.state.place == "recipe"
@@ -44,7 +44,7 @@ def test_the_menu_opens_runs_and_changes_language_and_theme(tmp_path: Path) -> N
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
         await choose_first(app, pilot, "Runs")
-        await until(pilot, lambda: isinstance(app.screen, STEPS["runs"]))
+        await until(pilot, lambda: isinstance(app.screen, SCREENS["runs"]))
         await choose_first(app, pilot, "nord")
         await until(pilot, lambda: app.theme == "nord")
         await choose_first(app, pilot, "简体")

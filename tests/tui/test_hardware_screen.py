@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from engine.hardware import Card, probe
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
-from tui.screens.hardware import HardwareStep
+from tui.screens.hardware import HardwareScreen
 
 
 def test_this_machine_is_shown_with_a_recommendation(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_looks_may_follow_each_other_faster_than_panels_are_made(tmp_path: Path)
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "Recommended" in shown(app))
         screen = app.screen
-        assert isinstance(screen, HardwareStep)
+        assert isinstance(screen, HardwareScreen)
         app._live.stop()
         for count in (2, 3, 1, 3, 2):
             screen.show_hardware(replace(hardware, cards=cards[:count]))

@@ -9,13 +9,13 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
-from engine.presets import find_preset, list_presets
+from engine.recipe.presets import find_preset, list_presets
 from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
-from tui.recommendation import recommend
 from tui.text import set_language
 from tui.widgets.preset_list import PresetList
+from tui.wizard.recommendation import recommend
 
 PROCESSOR_ONLY = Hardware(Processor("a processor", 4), Memory(16 * 2**30, 8 * 2**30), None, TorchBuild("2.14.0"))
 CARD = Card(0, "RTX 3060", cuda_index=0, memory_total=12 * 2**30, memory_free=7 * 2**30, capability=(8, 6))

@@ -10,12 +10,12 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, TabbedContent
 
 from engine.dataset.sample import SAMPLE_CLASSES
-from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS
+from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from tests.tui.driving import drive, shown, until
 from tests.tui.training import PATIENCE, trained_run, workspace_with_data
 from tui.app import Freezetui
-from tui.screens.results import ResultsStep
-from tui.widgets.picture import UPPER
+from tui.screens.results import ResultsScreen
+from tui.widgets.terminal_image import UPPER
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained_run(workspace_with_data(tmp_path_factory.mktemp("results")), freeze_epoch=1, unfreeze_epoch=2)
 
 
-async def judged(app: Freezetui, pilot: Pilot[int]) -> ResultsStep:
+async def judged(app: Freezetui, pilot: Pilot[int]) -> ResultsScreen:
     screen = app.screen
-    assert isinstance(screen, ResultsStep)
+    assert isinstance(screen, ResultsScreen)
     await until(pilot, lambda: screen._outcome is not None, PATIENCE)
     await pilot.pause(0.3)
     return screen

@@ -12,26 +12,26 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine.plan import DataSource
-from engine.presets import find_preset
+from engine.recipe.presets import find_preset
 from tests.small_training import freezetui
 from tests.tui.driving import drive, shown, until
 from tests.tui.on_the_way import somewhere
 from tui.app import Freezetui
-from tui.planner import Proposed, located
-from tui.proposal import Proposal, proposal_of
-from tui.same_run import assignment, words_of
-from tui.screens.review import ReviewStep
-from tui.state import WizardState
+from tui.screens.review import ReviewScreen
+from tui.wizard.cli_equivalent import assignment, cli_words
+from tui.wizard.planner import PlanPreview, located
+from tui.wizard.recipe_draft import RecipeDraft, recipe_draft
+from tui.wizard.state import WizardState
 
 PLAN = 90.0
 
 
-def review(app: Freezetui) -> ReviewStep:
-    assert isinstance(app.screen, ReviewStep)
+def review(app: Freezetui) -> ReviewScreen:
+    assert isinstance(app.screen, ReviewScreen)
     return app.screen
 
 
-async def planned(app: Freezetui, pilot: Pilot[int]) -> Proposed:
+async def planned(app: Freezetui, pilot: Pilot[int]) -> PlanPreview:
     step = review(app)
     await until(pilot, lambda: step._proposed is not None, PLAN)
     await pilot.pause()
@@ -121,8 +121,8 @@ class TestCommandLine:
     def test_a_preset_of_the_other_method_is_spelled_out(self, tmp_path: Path) -> None:
         (tmp_path / "presets").mkdir()
         (tmp_path / "presets" / "mine.toml").write_text('method = "tutorial"\niou_type = "siou"\n', encoding="utf-8")
-        proposal = Proposal(find_preset("mine", tmp_path), changes={"method": "modern"})
-        words = words_of(proposal, DataSource("data"), tmp_path)
+        proposal = RecipeDraft(find_preset("mine", tmp_path), changes={"method": "modern"})
+        words = cli_words(proposal, DataSource("data"), tmp_path)
         assert words[words.index("--preset") + 1] == "modern-whole"
         assert "iou_type=siou" not in words
         assert proposal.recipe().method == "modern"
@@ -130,7 +130,7 @@ class TestCommandLine:
     def test_format_classes_and_mapping_go_along(self, tmp_path: Path) -> None:
         (tmp_path / "names.txt").write_text("a\n", encoding="utf-8")
         source = located(DataSource("data", "yolo", str(tmp_path / "names.txt"), {"x=y": "z"}), tmp_path)
-        words = words_of(Proposal(find_preset("quick-cpu")), source, tmp_path)
+        words = cli_words(RecipeDraft(find_preset("quick-cpu")), source, tmp_path)
         assert words[words.index("--format") + 1] == "yolo"
         assert words[words.index("--classes") + 1] == str(tmp_path / "names.txt")
         assert words[words.index("--map") + 1] == "x=y=z"
@@ -168,7 +168,7 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
         await pilot.press("enter")
         await until(pilot, lambda: "seed = 99" not in saved.read_text(encoding="utf-8"))
 
-    before = proposal_of(WizardState(**entered), tmp_path).recipe()
+    before = recipe_draft(WizardState(**entered), tmp_path).recipe()
     drive(tmp_path, script, size=(120, 40), **entered)
     preset = find_preset("mine", tmp_path)
     assert preset.recipe() == before

@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from engine.network.own_weights import info_of, save_weights
 from engine.network.yolov4 import build_network
-from engine.runs import BEST_WEIGHTS, is_running, list_runs, only_trainer
+from engine.runs.folder import BEST_WEIGHTS, is_running, list_runs, run_lock
+from engine.weights.native import info_of, save_weights
 from tests.small_training import child_environment
 from tests.tui.driving import drive, shown, until
 from tests.tui.training import PATIENCE, over, steps, trained_run, workspace_with_data
 from tests.tui.untranslated import untranslated
 from tui.app import Freezetui
-from tui.screens.comparison import ComparisonScreen
-from tui.screens.explanation import ExplanationScreen
-from tui.screens.prediction import PredictionScreen
-from tui.screens.question import QuestionScreen
-from tui.screens.runs import RunsStep
-from tui.widgets.path_field import PathField
-from tui.widgets.picture import UPPER
+from tui.dialogs.compare_runs import CompareRunsDialog
+from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.help import HelpDialog
+from tui.dialogs.prediction import PredictionDialog
+from tui.screens.runs import RunsScreen
+from tui.widgets.path_input import PathInput
+from tui.widgets.terminal_image import UPPER
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def only(workspace: Path) -> Path:
 
 async def listed(app: Freezetui, pilot: Pilot[int]) -> None:
     (run,) = list_runs(app.workspace)
-    await until(pilot, lambda: isinstance(app.screen, RunsStep) and run.name in shown(app))
+    await until(pilot, lambda: isinstance(app.screen, RunsScreen) and run.name in shown(app))
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
@@ -96,7 +96,7 @@ def test_deleting_asks_and_then_removes_the_folder(workspace: Path) -> None:
         await listed(app, pilot)
         await pilot.press("d")
         await pilot.pause()
-        assert isinstance(app.screen, QuestionScreen)
+        assert isinstance(app.screen, ConfirmDialog)
         await pilot.press("enter")  # by habit: keeps it
         await pilot.pause()
         assert run.is_dir()
@@ -133,7 +133,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(workspace: Path, two: tup
         await pilot.press("m")  # the same run: it is marked no more
         await until(pilot, lambda: "●" not in shown(app))
         await pilot.press("m", "down", "m")
-        await until(pilot, lambda: isinstance(app.screen, ComparisonScreen) and "seed" in shown(app))
+        await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog) and "seed" in shown(app))
         (row,) = (line for line in shown(app).splitlines() if "seed" in line)
         assert row.split()[1:4] == ["seed", "77", "11"]
         assert "freeze_batch_size" not in shown(app)
@@ -141,7 +141,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(workspace: Path, two: tup
             names = (workspace, *(run.name for run in two), "seed")
             assert untranslated(app.screen, data=names) == {}
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, RunsStep))
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
 
     drive(workspace, script, size=(120, 40), place="runs", furthest="review", language=language)
 
@@ -150,13 +150,13 @@ def test_at_eighty_columns_both_names_are_whole_and_f1_explains(workspace: Path,
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: all(run.name in shown(app) for run in two))
         await pilot.press("m", "down", "m")
-        await until(pilot, lambda: isinstance(app.screen, ComparisonScreen) and "seed" in shown(app))
+        await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog) and "seed" in shown(app))
         (row,) = (line for line in shown(app).splitlines() if two[0].name in line)
         assert two[1].name in row
         await pilot.press("f1")
-        await until(pilot, lambda: isinstance(app.screen, ExplanationScreen))
+        await until(pilot, lambda: isinstance(app.screen, HelpDialog))
         await pilot.press("f1")
-        await until(pilot, lambda: isinstance(app.screen, ComparisonScreen))
+        await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog))
 
     drive(workspace, script, size=(80, 24), place="runs", furthest="review")
 
@@ -180,8 +180,8 @@ def test_the_weights_look_at_pictures_of_the_users(workspace: Path, taught: Path
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await listed(app, pilot)
         await pilot.press("w")
-        await until(pilot, lambda: isinstance(app.screen, PredictionScreen))
-        field = app.screen.query_one(PathField)
+        await until(pilot, lambda: isinstance(app.screen, PredictionDialog))
+        field = app.screen.query_one(PathInput)
         assert field.value == str(workspace / "data")  # the run's own data set, by suggestion, not the wizard's
         field.value = "elsewhere"
         await pilot.press("enter")
@@ -198,7 +198,7 @@ def test_the_weights_look_at_pictures_of_the_users(workspace: Path, taught: Path
         await pilot.press("f4")
         await until(pilot, lambda: "3/3" in shown(app))
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, RunsStep))
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
 
     drive(workspace, script, size=(120, 40), place="runs", data="elsewhere", run=str(taught))
 
@@ -216,7 +216,7 @@ def test_a_run_without_weights_predicts_nothing(workspace: Path) -> None:
 @pytest.fixture
 def held(workspace: Path) -> Iterator[Path]:
     """A run into which another process trains."""
-    code = "import sys; from pathlib import Path; from engine.runs import only_trainer\nwith only_trainer(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    code = "import sys; from pathlib import Path; from engine.runs.folder import run_lock\nwith run_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(only(workspace))],
         stdin=subprocess.PIPE,
@@ -237,7 +237,7 @@ def test_a_run_that_another_process_trains_is_neither_deleted_nor_gone_on_with(h
         for key in ("d", "e"):
             await pilot.press(key)
             await pilot.pause()
-            assert isinstance(app.screen, RunsStep)
+            assert isinstance(app.screen, RunsScreen)
             assert "It trains now" in shown(app)
         assert held.is_dir()
         assert is_running(held)
@@ -281,9 +281,9 @@ def test_the_path_is_copied(workspace: Path) -> None:
 
 def test_a_run_in_use_is_not_removed_by_the_engine_either(workspace: Path) -> None:
     from engine.messages import BadInput
-    from engine.removal import delete_run
+    from engine.runs.delete import delete_run
 
     run = only(workspace)
-    with only_trainer(run), pytest.raises(BadInput, match="is training into this run"):
+    with run_lock(run), pytest.raises(BadInput, match="is training into this run"):
         delete_run(run)
     assert run.is_dir()

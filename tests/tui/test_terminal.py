@@ -13,8 +13,8 @@ pytest.importorskip("termios", reason="pseudo-terminals are POSIX's")
 from engine.dataset.sample import draw_sample
 from tests.small_training import PROJECT, freezetui
 from tests.tui.terminal_session import session
-from tui.graphics import may_show_graphics
-from tui.state import WizardState, load_state, save_state
+from tui.terminal.graphics import may_show_graphics
+from tui.wizard.state import WizardState, load_state, save_state
 
 FIRST = "What this machine has"
 RESTORED = b"\x1b[?1049l"  # leaves the alternate screen

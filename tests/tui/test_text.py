@@ -12,7 +12,7 @@ from engine.hardware import Card, Driver, TorchBuild
 from engine.hardware.torch_build import problem_with
 from engine.messages import BadInput, Message
 from engine.recipe import make_recipe
-from tui.text import _, counted, language_of_locale, set_language, worded
+from tui.text import _, language_of_locale, ngettext, set_language, translate
 from tui.text.catalogue import catalogues, mo_of, read_po
 from tui.text.sentences import engine_sentences, missing, screen_sentences, unread_sentences
 
@@ -65,7 +65,7 @@ def test_a_sentence_of_the_engine_is_translated_with_the_phrases_inside_it() -> 
     problem = problem_with(old, build, Driver("580.95", (13, 0)))
     assert problem is not None
     set_language("zh_CN")
-    said = worded(problem)
+    said = translate(problem)
     assert said.startswith("GTX 1080 的计算能力为 6.1")
     assert "请运行：pip install" in said
     assert "run:" not in said
@@ -75,23 +75,23 @@ def test_what_a_setting_must_be_is_translated() -> None:
     with pytest.raises(BadInput) as refused:
         make_recipe({"unfreeze_batch_size": 1, "momentum": 2.0, "network": "yolo"})
     set_language("zh_CN")
-    said = [worded(message) for message in refused.value.messages]
+    said = [translate(message) for message in refused.value.messages]
     assert all(text.isascii() is False and "input should" not in text for text in said), said
 
 
 def test_words_follow_the_language() -> None:
     set_language("zh_CN")
     assert _("Hardware") == "硬件"
-    assert counted("{count} core", "{count} cores", 1) == "1 个核心"
-    assert counted("{count} core", "{count} cores", 2) == "2 个核心"
+    assert ngettext("{count} core", "{count} cores", 1) == "1 个核心"
+    assert ngettext("{count} core", "{count} cores", 2) == "2 个核心"
     set_language("en")
-    assert counted("{count} core", "{count} cores", 2) == "2 cores"
+    assert ngettext("{count} core", "{count} cores", 2) == "2 cores"
 
 
 def test_values_lose_control_characters_and_messages_inside_messages_are_worded() -> None:
     set_language("pseudo")
     inner = Message("a", "inner", {})
-    said = worded(Message("b", "{name}: {reason}", {"name": "x\x1b[2J", "reason": inner}))
+    said = translate(Message("b", "{name}: {reason}", {"name": "x\x1b[2J", "reason": inner}))
     assert "\x1b" not in said
     assert "⟦inner" in said
 

@@ -14,7 +14,7 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 
 from engine.events import BatchChanged, Finished, LossNotFinite, OutOfMemory, Stopped
-from engine.runs import list_runs, load_plan
+from engine.runs.folder import list_runs, load_plan
 from engine.training import learner as learning
 from engine.training import trainer
 from tests.failing_step import card_busy, card_failing_at, memory_short_at
@@ -22,10 +22,10 @@ from tests.small_training import plan_and_dataset
 from tests.tui.driving import drive, shown, until
 from tests.tui.training import AT_TRAIN, PATIENCE, over, steps, trained_run, workspace_with_data
 from tui.app import Freezetui
-from tui.chosen import Chosen
-from tui.screens.number import NumberScreen
-from tui.screens.question import QuestionScreen
-from tui.screens.train import TrainStep
+from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.number_prompt import NumberPrompt
+from tui.screens.train import TrainScreen
+from tui.wizard.approved_plan import ApprovedPlan
 
 ENDLESS = 500
 """Epochs of a training that is stopped by the test, not by its end."""
@@ -45,11 +45,11 @@ def workspace(prepared: Path, tmp_path: Path) -> Path:
 
 def begun(workspace: Path, **changes: Any) -> tuple[Path, Any]:
     """Plan and data set, made before the app so that a test waits for the training alone."""
-    return workspace, Chosen(*plan_and_dataset(workspace, **changes))
+    return workspace, ApprovedPlan(*plan_and_dataset(workspace, **changes))
 
 
 def watch(
-    workspace: Path, chosen: Chosen, script: Any, *, size: tuple[int, int] = (80, 24), language: str = "en"
+    workspace: Path, chosen: ApprovedPlan, script: Any, *, size: tuple[int, int] = (80, 24), language: str = "en"
 ) -> Any:
     """Drive a wizard that comes from Review with `chosen`."""
 
@@ -76,9 +76,9 @@ def test_from_the_first_step_to_the_results(workspace: Path, language: str, size
         assert "│" in text
         assert app.screen.query_one("#body", VerticalScroll).max_scroll_y == 0
         await pilot.press("enter")
-        assert isinstance(app.screen, TrainStep)  # it still trains
+        assert isinstance(app.screen, TrainScreen)  # it still trains
         await pilot.pause()
-        assert str(app.screen.query_one("#hindrance").content)  # type: ignore[attr-defined]
+        assert str(app.screen.query_one("#validation-error").content)  # type: ignore[attr-defined]
         await over(app, pilot)
         assert isinstance(app.training.last, Finished)
         assert app.screen.query_one("#body", VerticalScroll).max_scroll_y == 0
@@ -86,7 +86,7 @@ def test_from_the_first_step_to_the_results(workspace: Path, language: str, size
         await pilot.press("enter")
         assert app.state.place == "results"
 
-    chosen = Chosen(*plan_and_dataset(workspace, freeze_epoch=1, unfreeze_epoch=2))
+    chosen = ApprovedPlan(*plan_and_dataset(workspace, freeze_epoch=1, unfreeze_epoch=2))
     watch(workspace, chosen, script, size=size, language=language)
 
 
@@ -132,9 +132,9 @@ def test_a_smaller_batch_and_more_epochs_while_it_trains(workspace: Path) -> Non
         await steps(app, pilot)
         await pilot.press("b")
         await pilot.pause()
-        assert isinstance(app.screen, NumberScreen)
+        assert isinstance(app.screen, NumberPrompt)
         await pilot.press("9", "9", "enter")
-        assert isinstance(app.screen, NumberScreen), "99 is more than the batch"
+        assert isinstance(app.screen, NumberPrompt), "99 is more than the batch"
         assert "from 2 to 4" in shown(app)
         await pilot.press("backspace", "backspace", "2", "enter")
         await until(pilot, lambda: any(isinstance(event, BatchChanged) for event in app.training.log), PATIENCE)
@@ -158,7 +158,7 @@ def test_what_is_paused_stays_so_when_it_is_extended(workspace: Path) -> None:
         await pilot.press("e")
         await pilot.pause()
         await pilot.press(*"7.5", "enter")
-        assert isinstance(app.screen, NumberScreen), "7.5 is no whole number, and not 75 either"
+        assert isinstance(app.screen, NumberPrompt), "7.5 is no whole number, and not 75 either"
         await pilot.press("backspace", "backspace", *"01", "enter")
         await until(pilot, lambda: app.training.course.last_epoch == 700, PATIENCE)
         await until(pilot, lambda: app.training.phase == "paused", PATIENCE)
@@ -177,9 +177,9 @@ def test_quitting_while_it_trains_asks(workspace: Path) -> None:
         await steps(app, pilot)
         await pilot.press("ctrl+q")
         await pilot.pause()
-        assert isinstance(app.screen, QuestionScreen)
+        assert isinstance(app.screen, ConfirmDialog)
         await pilot.press("enter")  # by habit: keeps training
-        assert isinstance(app.screen, TrainStep)
+        assert isinstance(app.screen, TrainScreen)
         assert app.training.alive
         await pilot.press("ctrl+q")
         await pilot.pause()

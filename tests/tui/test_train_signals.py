@@ -12,10 +12,10 @@ import pytest
 pytest.importorskip("termios", reason="signals and terminals as POSIX knows them")
 
 from engine.events import Step
-from engine.runs import list_runs, read_events
+from engine.runs.folder import list_runs, read_events
 from tests.tui.terminal_session import Session, session
 from tests.tui.training import trained_run, workspace_with_data
-from tui.state import WizardState, save_state
+from tui.wizard.state import WizardState, save_state
 
 LEAVES_THE_SCREEN = b"\x1b[?1049l"
 

@@ -15,20 +15,20 @@ from engine.recipe import Recipe, make_recipe
 from tests.tui.driving import drive, shown, until
 from tests.tui.on_the_way import somewhere
 from tui.app import Freezetui
-from tui.memory_watch import MemoryWatch
-from tui.planner import Proposed
-from tui.proposal import plain
-from tui.recipe_fields import recipe_fields
-from tui.screens.tune import TuneStep
-from tui.widgets.choice import Choice
+from tui.screens.tune import TuneScreen
+from tui.widgets.cycle_select import CycleSelect
 from tui.widgets.field_row import FieldRow
+from tui.wizard.free_memory import MemoryWatch
+from tui.wizard.planner import PlanPreview
+from tui.wizard.recipe_draft import plain
+from tui.wizard.recipe_fields import recipe_fields
 
 PLAN = 90.0
 """Seconds in which a busy machine has made a Plan."""
 
 
-def tune(app: Freezetui) -> TuneStep:
-    assert isinstance(app.screen, TuneStep)
+def tune(app: Freezetui) -> TuneScreen:
+    assert isinstance(app.screen, TuneScreen)
     return app.screen
 
 
@@ -49,7 +49,7 @@ async def enter(app: Freezetui, pilot: Pilot[int], name: str, text: str) -> None
     await pilot.pause()
 
 
-async def planned(app: Freezetui, pilot: Pilot[int]) -> Proposed:
+async def planned(app: Freezetui, pilot: Pilot[int]) -> PlanPreview:
     step = tune(app)
     await until(pilot, lambda: step._proposed is not None, PLAN)
     assert step._proposed is not None
@@ -165,11 +165,11 @@ def test_another_method_shows_its_own_fields_and_brings_its_own_values(tmp_path:
         await pilot.pause()
         assert not row(app, "iou_type").display
         assert row(app, "seed").display
-        row(app, "method").query_one(Choice).focus()
+        row(app, "method").query_one(CycleSelect).focus()
         await pilot.press("right")
         await pilot.pause()
         assert row(app, "iou_type").display
-        assert row(app, "optimizer_type").query_one(Choice).value == "sgd"
+        assert row(app, "optimizer_type").query_one(CycleSelect).value == "sgd"
         assert row(app, "init_lr").query_one(Input).value == "0.01"
         await pilot.press("f2")
         await pilot.pause()
@@ -183,7 +183,7 @@ def test_the_way_to_start_is_the_same_as_in_weights(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
         assert row(app, "model_path").query_one(Input).value == "mine [1].pth"
-        row(app, "pretrained").query_one(Choice).focus()
+        row(app, "pretrained").query_one(CycleSelect).focus()
         await pilot.press("space")
         await pilot.pause()
         assert (app.state.start, app.state.model_path) == ("backbone", None)

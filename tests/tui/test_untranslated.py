@@ -11,19 +11,19 @@ from textual.widgets import Input
 
 from tests.tui.driving import drive, shown, until
 from tests.tui.untranslated import untranslated
-from tui.app import STEPS, Freezetui
-from tui.state import WizardState
+from tui.app import SCREENS, Freezetui
 from tui.text import _
+from tui.wizard.state import WizardState
 
 
-@pytest.mark.parametrize("place", STEPS)
+@pytest.mark.parametrize("place", SCREENS)
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_every_word_of_a_step_comes_from_the_catalogue(tmp_path: Path, place: str, size: tuple[int, int]) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: app.hardware is not None)
         await pilot.pause(0.2)
-        assert _(STEPS[place].heading) == f"⟦{STEPS[place].heading}{'~' * (len(STEPS[place].heading) // 3)}⟧"
-        assert f"⟦{STEPS[place].heading}" in shown(app)
+        assert _(SCREENS[place].heading) == f"⟦{SCREENS[place].heading}{'~' * (len(SCREENS[place].heading) // 3)}⟧"
+        assert f"⟦{SCREENS[place].heading}" in shown(app)
         assert untranslated(app.screen, data=(tmp_path,)) == {}
 
     drive(tmp_path, script, size=size, place=place, furthest="results", language="pseudo")

@@ -13,20 +13,20 @@ import pytest
 import torch
 from textual.pilot import Pilot
 
-from engine.network.known_files import KNOWN, Address
-from engine.network.own_weights import info_of, save_weights
 from engine.network.yolov4 import build_network
+from engine.weights.download.registry import KNOWN, Address
+from engine.weights.native import info_of, save_weights
 from tests.local_server import LocalServer, Quiet
 from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
-from tui.screens.folder_picker import FolderPicker
-from tui.screens.scratch import ScratchScreen
-from tui.screens.weights import WeightsStep
-from tui.widgets.choices import Choices
+from tui.dialogs.confirm_scratch import ConfirmScratchDialog
+from tui.dialogs.folder_picker import FolderPicker
+from tui.screens.weights import WeightsScreen
+from tui.widgets.label import Label
 from tui.widgets.meter import Meter
-from tui.widgets.path_field import PathField
-from tui.widgets.words import Words
+from tui.widgets.path_input import PathInput
+from tui.widgets.radio_list import RadioList
 
 SLOW = 90
 OFFICIAL = KNOWN["yolov4-tiny.weights"]
@@ -77,7 +77,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def said(app: Freezetui, where: str) -> str:
-    return str(app.screen.query_one(where, Words).content)
+    return str(app.screen.query_one(where, Label).content)
 
 
 async def suggested(app: Freezetui, pilot: Pilot[int], sentence: str) -> None:
@@ -119,9 +119,9 @@ def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, server
         assert "Esc stops it" in said(app, "#suggestion")
         await pilot.press("enter")
         await pilot.pause()
-        assert "Still fetching" in said(app, "#hindrance")
+        assert "Still fetching" in said(app, "#validation-error")
         await pilot.press("escape")
-        await until(pilot, lambda: "Stopped; what came is kept" in said(app, "#hindrance"))
+        await until(pilot, lambda: "Stopped; what came is kept" in said(app, "#validation-error"))
         assert app.state.place == "weights"
         assert not app.screen.query_one(Meter).display
         await pilot.press("escape")
@@ -158,7 +158,7 @@ def test_where_nothing_can_be_reached_the_file_that_would_do_is_named(
         await reported(app, pilot, "could not be fetched")
         sentence = said(app, "#said")
         assert f"put it, 24,251,276 bytes long, into {tmp_path / 'model_data'}" in sentence
-        assert "another file would do" in said(app, "#hindrance")
+        assert "another file would do" in said(app, "#validation-error")
         assert app.state.place == "weights"
         assert app.screen.query_one("#body").max_scroll_y == 0
 
@@ -202,12 +202,12 @@ def test_weights_of_another_network_are_refused_until_that_network_is_chosen(tmp
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter fetches yolov4.weights")
-        app.screen.query_one("#file", PathField).value = str(path)
+        app.screen.query_one("#file", PathInput).value = str(path)
         await reported(app, pilot, "these are weights of yolov4-tiny, not of yolov4")
         await pilot.press("enter")
         await pilot.pause()
         assert app.state.place == "weights"
-        assert "cannot go on" in said(app, "#hindrance")
+        assert "cannot go on" in said(app, "#validation-error")
         await pilot.press("f2")
         await reported(app, pilot, "19 of 21 convolutions")
         await pilot.press("enter")
@@ -224,13 +224,13 @@ def test_what_is_no_weights_file_is_said(tmp_path: Path, server: Server) -> None
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter fetches")
-        field = app.screen.query_one("#file", PathField)
+        field = app.screen.query_one("#file", PathInput)
         field.value = str(tmp_path / "nots.pth")
         await reported(app, pilot, "There is no nots.pth in")
         assert "did you mean notes.pth?" in said(app, "#said")
         await pilot.press("enter")
         await pilot.pause()
-        assert "There is no file" in said(app, "#hindrance")
+        assert "There is no file" in said(app, "#validation-error")
         field.value = str(tmp_path / "notes.pth")
         await reported(app, pilot, "this is no weights file")
         field.value = ""
@@ -259,13 +259,13 @@ def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
         await pilot.press("down", "down", "enter")
-        await until(pilot, lambda: isinstance(app.screen, ScratchScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScratchDialog))
         assert "random features detect badly" in said(app, "#why")
         await pilot.press("enter")  # no is the answer that needs no thought
-        await until(pilot, lambda: isinstance(app.screen, WeightsStep))
-        await until(pilot, lambda: app.screen.query_one("#start", Choices).highlighted == 0)
+        await until(pilot, lambda: isinstance(app.screen, WeightsScreen))
+        await until(pilot, lambda: app.screen.query_one("#start", RadioList).highlighted == 0)
         await pilot.press("down", "down", "enter")
-        await until(pilot, lambda: isinstance(app.screen, ScratchScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScratchDialog))
         await pilot.press("s")
         await until(pilot, lambda: "Are you sure?" in shown(app))
         assert "more than ten thousand pictures" in said(app, "#why")
@@ -301,7 +301,7 @@ def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(tmp_path: Path
         await pilot.press("down", "enter")
         await until(pilot, lambda: "mine.pth" in shown(app))
         await pilot.press("down", "enter")
-        await until(pilot, lambda: isinstance(app.screen, WeightsStep))
+        await until(pilot, lambda: isinstance(app.screen, WeightsScreen))
         await reported(app, pilot, "19 of 21 convolutions")
 
     state = drive(tmp_path, script, place="weights")

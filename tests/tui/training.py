@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from engine.launch import start
+from engine.runner.start import start
 from engine.training.control import Control
 from tests.small_training import only_run, plan_and_dataset, prepare
 from tests.tui.driving import until

@@ -13,10 +13,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets._footer import FooterKey, KeyGroup
 
-from engine.network.known_files import KNOWN
 from engine.network.yolov4 import NETWORKS
-from engine.presets import list_presets
 from engine.recipe import COCO, Recipe
+from engine.recipe.presets import list_presets
+from engine.weights.download.registry import KNOWN
 
 UNITS = {"GiB", "MiB", "GB", "MB", "ms", "cuda"}
 CHOICES = re.findall(r'"const": "([^"]+)"|"enum": \[([^]]*)\]', json.dumps(Recipe.model_json_schema()))

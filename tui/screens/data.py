@@ -13,20 +13,20 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.dataset.class_names import ClassNames, class_names_of
-from engine.dataset.formats.signs import LABEL_SUFFIXES, data_sets_near
+from engine.dataset.formats.sniff import LABEL_SUFFIXES, datasets_near
 from engine.messages import BadInput, printable
 from engine.plan import DataSource
-from tui.data_look import SAMPLE, DataLook, check_data, open_data, pictures_drawn, source_at
-from tui.data_said import FORMATS, continuations, path_help
-from tui.inquiry import Inquiry
-from tui.screens.class_names import ClassNamesScreen, NamesChosen
-from tui.screens.folder_picker import FolderPicker
-from tui.screens.step import Step
-from tui.text import N_, _, counted
-from tui.typed_path import TypedPath, look_at_typed
-from tui.widgets.data_set_panel import DataSetPanel
-from tui.widgets.path_field import PathField, PathRow
-from tui.widgets.words import Words
+from tui.dialogs.class_names import ClassNamesDialog, NamesChosen
+from tui.dialogs.folder_picker import FolderPicker
+from tui.screens.base import WizardScreen
+from tui.text import N_, _, ngettext
+from tui.widgets.dataset_panel import DataSetPanel
+from tui.widgets.label import Label
+from tui.widgets.path_input import PathInput, PathRow
+from tui.wizard.dataset_inspection import SAMPLE, DatasetInspection, check_data, open_data, pictures_drawn, source_at
+from tui.wizard.dataset_summary import FORMATS, continuations, path_help
+from tui.wizard.path_completion import TypedPath, inspect_path
+from tui.workers.latest_query import LatestQuery
 
 PAUSE = 0.5
 """Seconds without a key after which a path that looks like a data set is opened."""
@@ -37,7 +37,7 @@ def holds_labels(path: Path) -> bool:
     return path.suffix.lower() in LABEL_SUFFIXES
 
 
-class DataStep(Step):
+class DataScreen(WizardScreen):
     """The data set: where it is, how it is understood, what is wrong with it."""
 
     place: ClassVar[str] = "data"
@@ -55,25 +55,27 @@ class DataStep(Step):
     ]
 
     DEFAULT_CSS = """
-    DataStep #said { height: 1; color: $text-muted; }
-    DataStep #said.-wrong { color: $error; }
-    DataStep.-wide #picture { width: 1fr; }
+    DataScreen #said { height: 1; color: $text-muted; }
+    DataScreen #said.-wrong { color: $error; }
+    DataScreen.-wide #picture { width: 1fr; }
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._typing = Inquiry[str, TypedPath](
-            self, lambda text: look_at_typed(text, holds_labels), self._typed_seen, self._refuse
+        self._typing = LatestQuery[str, TypedPath](
+            self, lambda text: inspect_path(text, holds_labels), self._typed_seen, self._refuse
         )
-        self._opening = Inquiry[DataSource, DataLook](
+        self._opening = LatestQuery[DataSource, DatasetInspection](
             self, lambda source: open_data(source, self._workspace), self._opened, self._refuse
         )
-        self._checking = Inquiry[DataLook, DataLook | None](self, self._check, self._checked, self._refuse)
-        self._naming = Inquiry[DataSource, ClassNames](self, _names_in, self._named, self.show_refusal)
+        self._checking = LatestQuery[DatasetInspection, DatasetInspection | None](
+            self, self._check, self._checked, self._refuse
+        )
+        self._naming = LatestQuery[DataSource, ClassNames](self, _names_in, self._named, self.show_refusal)
         self._workspace = Path()
         self._suggested = SAMPLE
         self._wanted: DataSource | None = None
-        self._look: DataLook | None = None
+        self._look: DatasetInspection | None = None
         self._refusal: BadInput | None = None
         self._progress: tuple[int, int] | None = None
         self._pause: Timer | None = None
@@ -81,8 +83,8 @@ class DataStep(Step):
 
     def compose_body(self) -> Iterator[Widget]:
         """The path; below it what is there, or what would be understood."""
-        yield PathRow(_("Folder"), PathField(self.state.data or "", holds_labels, explanation=path_help(), id="path"))
-        yield Words(id="said")
+        yield PathRow(_("Folder"), PathInput(self.state.data or "", holds_labels, explanation=path_help(), id="path"))
+        yield Label(id="said")
         yield DataSetPanel(id="data-set")
 
     @property
@@ -92,8 +94,8 @@ class DataStep(Step):
     def on_mount(self) -> None:
         """Go on with what was entered; else suggest what lies here."""
         self._workspace = self.wizard.workspace
-        self._suggested = next((str(path) for path in data_sets_near(self._workspace.absolute())), SAMPLE)
-        field = self.query_one("#path", PathField)
+        self._suggested = next((str(path) for path in datasets_near(self._workspace.absolute())), SAMPLE)
+        field = self.query_one("#path", PathInput)
         field.placeholder = printable(Path(self._suggested).name)
         field.focus()
         field.cursor_position = len(field.value)
@@ -111,7 +113,7 @@ class DataStep(Step):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Follow what is typed, key by key."""
-        self.hinder("")
+        self.show_error("")
         if self._pause is not None:
             self._pause.stop()
         self._typing.ask(event.value)
@@ -121,7 +123,7 @@ class DataStep(Step):
 
     def _meant(self) -> DataSource | None:
         """What stands in the field; the classes that were chosen for this path belong to it."""
-        text = self.query_one("#path", PathField).value
+        text = self.query_one("#path", PathInput).value
         if not text.strip():
             return None
         source = source_at(text, self._workspace)
@@ -129,7 +131,7 @@ class DataStep(Step):
         return known if known is not None and known.path == source.path else source
 
     def _typed_seen(self, typed: TypedPath) -> None:
-        said = self.query_one("#said", Words)
+        said = self.query_one("#said", Label)
         is_sample = typed.text.strip() == SAMPLE
         self._leads_nowhere = bool(typed.problem) and not is_sample
         said.set_class(self._leads_nowhere and self._wanted is None, "-wrong")
@@ -163,7 +165,7 @@ class DataStep(Step):
         self._wanted = self._look = self._refusal = self._progress = None
         self._panel.forget()
 
-    def _opened(self, look: DataLook) -> None:
+    def _opened(self, look: DatasetInspection) -> None:
         self._look = self.wizard.opened = look
         self._say_format(look.source)
         self._panel.show(look)
@@ -178,7 +180,7 @@ class DataStep(Step):
 
     # What is wrong with it
 
-    def _check(self, look: DataLook) -> DataLook | None:
+    def _check(self, look: DatasetInspection) -> DatasetInspection | None:
         """In a thread; given up as soon as another data set is meant."""
 
         def heard(done: int, of: int) -> None:
@@ -186,7 +188,7 @@ class DataStep(Step):
 
         return check_data(look, heard, lambda: self._wanted == look.source)
 
-    def _checked(self, look: DataLook | None) -> None:
+    def _checked(self, look: DatasetInspection | None) -> None:
         if look is None or look.source != self._wanted:
             return
         self._progress = None
@@ -217,7 +219,7 @@ class DataStep(Step):
 
     def action_browse(self) -> None:
         """Choose from a tree."""
-        start = Path(self.query_one("#path", PathField).value).expanduser()
+        start = Path(self.query_one("#path", PathInput).value).expanduser()
         self.app.push_screen(FolderPicker(start, holds_labels), self._picked)
 
     def _picked(self, path: Path | None) -> None:
@@ -225,7 +227,7 @@ class DataStep(Step):
             self._put(str(path))
 
     def _put(self, text: str) -> None:
-        field = self.query_one("#path", PathField)
+        field = self.query_one("#path", PathInput)
         field.value = text
         field.cursor_position = len(text)
         field.focus()
@@ -244,7 +246,7 @@ class DataStep(Step):
         if source is not None:
             beside = None if self._look is None else self._look.classes_file
             chosen = source.classes_file or (None if beside is None else str(beside))
-            self.app.push_screen(ClassNamesScreen(names, chosen, source.mapping), self._renamed)
+            self.app.push_screen(ClassNamesDialog(names, chosen, source.mapping), self._renamed)
 
     def _renamed(self, chosen: NamesChosen | None) -> None:
         if chosen is not None and self._wanted is not None:
@@ -259,7 +261,7 @@ class DataStep(Step):
 
     def _say_format(self, source: DataSource) -> None:
         """Say beside the field where a format was asked for."""
-        said = self.query_one("#said", Words)
+        said = self.query_one("#said", Label)
         said.remove_class("-wrong")
         named = FORMATS.get(source.format)
         said.say("" if named is None else _("Read as {format}; F7 reads it as another format.", format=_(named)))
@@ -277,7 +279,7 @@ class DataStep(Step):
     def _suggestion(self) -> str:
         if self._look is not None:
             count = sum(self._look.dataset.image_counts().values())
-            return counted(
+            return ngettext(
                 "Enter goes on with this {count} picture.", "Enter goes on with these {count} pictures.", count
             )
         if self._refusal is not None:
@@ -285,7 +287,7 @@ class DataStep(Step):
         if self._wanted is not None:
             if self._drawing:
                 drawn = pictures_drawn(Path(self._wanted.path))
-                return counted(
+                return ngettext(
                     "Drawing the sample set: {count} picture ...", "Drawing the sample set: {count} pictures ...", drawn
                 )
             return _("Looking at {path} ...", path=self._wanted.path)
@@ -304,7 +306,7 @@ class DataStep(Step):
         else:
             super().action_forward()
 
-    def hindrance(self) -> str | None:
+    def validation_error(self) -> str | None:
         """Nothing to go on with as long as no data set is open."""
         if self._look is not None:
             return None

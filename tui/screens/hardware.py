@@ -9,18 +9,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
-from tui.screens.step import Step
-from tui.text import N_, _, counted, worded
+from tui.screens.base import WizardScreen
+from tui.text import N_, _, ngettext, translate
 from tui.text.sizes import gibibytes, gigabytes
 from tui.widgets.card_panel import CardPanel
+from tui.widgets.label import Label
 from tui.widgets.meter import Meter
-from tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from engine.hardware import Hardware
 
 
-class HardwareStep(Step):
+class HardwareScreen(WizardScreen):
     """Cards, processor, memory, disk, torch; looked at about once a second."""
 
     place: ClassVar[str] = "hardware"
@@ -37,17 +37,17 @@ class HardwareStep(Step):
     def compose_body(self) -> Iterator[Widget]:
         """Panels; cards join them as they are found."""
         with Vertical(id="cards"):
-            yield Words(_("Looking ..."), id="looking")
+            yield Label(_("Looking ..."), id="looking")
         with Vertical(id="machine") as machine:
             machine.border_title = _("This machine")
-            yield Words(id="processor")
+            yield Label(id="processor")
             yield Meter(_("memory in use"), id="memory")
-            yield Words(id="disk")
+            yield Label(id="disk")
         with Vertical(id="software") as software:
             software.border_title = "torch"
-            yield Words(id="build")
-            yield Words(id="driver")
-            yield Words(id="sentences")
+            yield Label(id="build")
+            yield Label(id="driver")
+            yield Label(id="sentences")
 
     def show_hardware(self, hardware: Hardware) -> None:
         """Show another look."""
@@ -72,9 +72,9 @@ class HardwareStep(Step):
 
     def _show_machine(self, hardware: Hardware) -> None:
         processor, memory = hardware.processor, hardware.memory
-        cores = counted("{count} core", "{count} cores", processor.cores)
+        cores = ngettext("{count} core", "{count} cores", processor.cores)
         fast = "  ·  " + _("fast in bf16") if processor.amx_bf16 else ""
-        self.query_one("#processor", Words).say(
+        self.query_one("#processor", Label).say(
             _("processor  {name}, {cores}", name=processor.name, cores=cores) + fast
         )
         used = memory.total - memory.available
@@ -83,20 +83,20 @@ class HardwareStep(Step):
             used / memory.total if memory.total else None,
             f"{gibibytes(used)} / {gibibytes(memory.total)}{limited}",
         )
-        self.query_one("#disk", Words).say(_("disk  {size} free", size=gigabytes(hardware.disk_free)))
+        self.query_one("#disk", Label).say(_("disk  {size} free", size=gigabytes(hardware.disk_free)))
 
     def _show_software(self, hardware: Hardware) -> None:
-        self.query_one("#build", Words).say(_build(hardware))
+        self.query_one("#build", Label).say(_build(hardware))
         driver = hardware.driver
         shown = ""
         if driver.problem is None:
             cuda = _("unknown") if driver.cuda is None else "{}.{}".format(*driver.cuda)
             shown = _("driver  NVIDIA {version}, CUDA up to {cuda}", version=driver.version or _("unknown"), cuda=cuda)
-        self.query_one("#driver", Words).say(shown)
+        self.query_one("#driver", Label).say(shown)
         self.query_one("#driver").display = bool(shown)
         found = [driver.problem, *driver.notes, *hardware.notes]
-        sentences = [worded(message) for message in found if message is not None]
-        self.query_one("#sentences", Words).say("\n".join(sentences))
+        sentences = [translate(message) for message in found if message is not None]
+        self.query_one("#sentences", Label).say("\n".join(sentences))
         self.query_one("#sentences").display = bool(sentences)
 
 

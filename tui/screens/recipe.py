@@ -10,17 +10,17 @@ from textual.widgets import OptionList
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
-from engine.presets import DEFAULT_PRESET, Preset, list_presets
-from tui.inquiry import Inquiry
-from tui.planner import located
-from tui.proposal import take_preset
-from tui.recommendation import Recommendation, recommend
-from tui.screens.step import Step
+from engine.recipe.presets import DEFAULT_PRESET, Preset, list_presets
+from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.widgets.preset_list import PresetList
+from tui.wizard.planner import located
+from tui.wizard.recipe_draft import take_preset
+from tui.wizard.recommendation import Recommendation, recommend
+from tui.workers.latest_query import LatestQuery
 
 
-class RecipeStep(Step):
+class RecipeScreen(WizardScreen):
     """Cards of presets; the recommended one stands first, and Enter takes it."""
 
     place: ClassVar[str] = "recipe"
@@ -28,8 +28,8 @@ class RecipeStep(Step):
     reason: ClassVar[str] = N_("A preset is a proven set of values; every one of them can be changed in the next step.")
 
     DEFAULT_CSS = """
-    RecipeStep #body { overflow: hidden; }
-    RecipeStep.-high PresetList > .option-list--option { padding: 0 1 1 1; }
+    RecipeScreen #body { overflow: hidden; }
+    RecipeScreen.-high PresetList > .option-list--option { padding: 0 1 1 1; }
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class RecipeStep(Step):
 
         if source is not None:
             # What is wrong with the data set was said where it was chosen.
-            Inquiry(self, count, self._counted, lambda error: None).ask(11)
+            LatestQuery(self, count, self._counted, lambda error: None).ask(11)
 
     def show_hardware(self, hardware: Hardware) -> None:
         """What is free decides."""
@@ -107,7 +107,7 @@ class RecipeStep(Step):
             sentence += "  " + _("(and starts from: {start})", start=_(STARTS[start]))
         self.suggest(sentence)
 
-    def hindrance(self) -> str | None:
+    def validation_error(self) -> str | None:
         """A preset that was edited into something impossible cannot be taken."""
         preset = self.query_one(PresetList).chosen
         try:

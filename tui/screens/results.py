@@ -17,22 +17,22 @@ from textual.widget import Widget
 from textual.widgets import DataTable, TabbedContent, TabPane
 
 from engine.messages import BadInput, printable
-from engine.runs import BEST_WEIGHTS, LAST_WEIGHTS, RunSummary, find_run, read_events, summarise
-from tui.course import Course
-from tui.inquiry import Inquiry
-from tui.screens.prediction import predict_with
-from tui.screens.step import Step
-from tui.text import N_, _, counted, worded
+from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS, RunSummary, find_run, read_events, summarize_run
+from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
+from tui.screens.base import WizardScreen
+from tui.text import N_, _, ngettext, translate
 from tui.text.run_states import epochs_of, what_happened
 from tui.text.sizes import gibibytes
-from tui.widgets.found_pictures import FoundPictures
+from tui.widgets.detection_images import DetectionImages
+from tui.widgets.label import Label
 from tui.widgets.table import Table
 from tui.widgets.training_panel import Curves
-from tui.widgets.words import Words
+from tui.wizard.run_history import RunHistory
+from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
     from engine.evaluation.metrics import ClassScore
-    from engine.evaluation.outcome import Outcome
+    from engine.evaluation.run_report import RunReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class RunLooked:
 
     run: Path
     summary: RunSummary
-    course: Course
+    course: RunHistory
     data: str
 
 
-class ResultsStep(Step):
+class ResultsScreen(WizardScreen):
     """What came out of the training."""
 
     place: ClassVar[str] = "results"
@@ -53,14 +53,14 @@ class ResultsStep(Step):
     reason: ClassVar[str] = N_("The best weights are chosen by mAP where it was measured.")
 
     DEFAULT_CSS = """
-    ResultsStep #body { padding-top: 0; }
-    ResultsStep TabbedContent { height: 1fr; }
-    ResultsStep TabPane { padding: 0; }
-    ResultsStep Words { height: auto; }
-    ResultsStep .label { color: $text-muted; }
-    ResultsStep FoundPictures { height: 1fr; }
-    ResultsStep Curve { height: 2; }
-    ResultsStep.-high Curve { height: 3; }
+    ResultsScreen #body { padding-top: 0; }
+    ResultsScreen TabbedContent { height: 1fr; }
+    ResultsScreen TabPane { padding: 0; }
+    ResultsScreen Label { height: auto; }
+    ResultsScreen .label { color: $text-muted; }
+    ResultsScreen DetectionImages { height: 1fr; }
+    ResultsScreen Curve { height: 2; }
+    ResultsScreen.-high Curve { height: 3; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,25 +72,25 @@ class ResultsStep(Step):
     def __init__(self) -> None:
         super().__init__()
         self._looked_at: RunLooked | None = None
-        self._outcome: Outcome | None = None
-        self._look = Inquiry(self, _look, self._show_run, self._refused)
-        self._judge = Inquiry(self, _judge, self._show_outcome, self._refused)
+        self._outcome: RunReport | None = None
+        self._look = LatestQuery(self, _look, self._show_run, self._refused)
+        self._judge = LatestQuery(self, _judge, self._show_outcome, self._refused)
 
     def compose_body(self) -> Iterator[Widget]:
         """Five pages."""
         with TabbedContent():
             with TabPane(_("Weights"), id="page-weights"), VerticalScroll(can_focus=False):
-                yield Words(id="about")
-                yield Words(id="checks")
+                yield Label(id="about")
+                yield Label(id="checks")
             with TabPane(_("Pictures"), id="page-pictures"):
-                yield FoundPictures()
+                yield DetectionImages()
             with TabPane(_("Classes"), id="page-classes"), Vertical():
-                yield Words(id="scored")
+                yield Label(id="scored")
                 yield Table(id="scores")
             with TabPane(_("Curves"), id="page-curves"), Vertical():
                 yield Curves()
             with TabPane(_("Next"), id="page-next"), VerticalScroll(can_focus=False):
-                yield Words(id="next")
+                yield Label(id="next")
 
     def on_mount(self) -> None:
         """Look at the run that Train showed last."""
@@ -99,39 +99,39 @@ class ResultsStep(Step):
         )
         self._suggest()
         if self.state.run is None:
-            self.query_one("#about", Words).say(_("Nothing has been trained here yet."))
+            self.query_one("#about", Label).say(_("Nothing has been trained here yet."))
             return
-        self.query_one("#about", Words).say(_("Reading ..."))
+        self.query_one("#about", Label).say(_("Reading ..."))
         self._look.ask((Path(self.state.run), self.wizard.workspace))
 
     def _refused(self, error: BadInput) -> None:
         self.show_refusal(error)
-        self.query_one(FoundPictures).say(_("There is no picture to show."))
+        self.query_one(DetectionImages).say(_("There is no picture to show."))
 
     # The run's folder
 
     def _show_run(self, looked: RunLooked) -> None:
         self._looked_at = looked
-        self.query_one("#about", Words).say(_about(looked))
+        self.query_one("#about", Label).say(_about(looked))
         self.query_one(Curves).show(looked.course, self.wizard.hardware)
-        self.query_one("#next", Words).say(_next_steps(looked))
+        self.query_one("#next", Label).say(_next_steps(looked))
         waits = _("It is measured once more when the training has ended.")
         if self.wizard.training.alive:
-            self.query_one("#scored", Words).say(waits)
-            self.query_one(FoundPictures).say(waits)
+            self.query_one("#scored", Label).say(waits)
+            self.query_one(DetectionImages).say(waits)
             return
         working = _("The best weights look at the validation pictures ...")
-        self.query_one("#scored", Words).say(working)
-        self.query_one(FoundPictures).say(working)
+        self.query_one("#scored", Label).say(working)
+        self.query_one(DetectionImages).say(working)
         self._judge.ask(looked)
 
     # What the weights find
 
-    def _show_outcome(self, outcome: Outcome) -> None:
+    def _show_outcome(self, outcome: RunReport) -> None:
         self._outcome = outcome
         scores = outcome.scores
-        self.query_one("#scored", Words).say(
-            counted(
+        self.query_one("#scored", Label).say(
+            ngettext(
                 "{count} picture ({split}): mAP50 {map50}, mAP50-95 {map}; the rest at threshold {threshold}",
                 "{count} pictures ({split}): mAP50 {map50}, mAP50-95 {map}; the rest at threshold {threshold}",
                 scores.images,
@@ -144,10 +144,10 @@ class ResultsStep(Step):
         self.query_one("#scores", Table).fill(
             (printable(name), str(one.boxes), *_values(one)) for name, one in scores.per_class.items()
         )
-        checks = self.query_one("#checks", Words)
+        checks = self.query_one("#checks", Label)
         checks.say(_checklist(outcome))
         checks.display = bool(outcome.checks)
-        self.query_one(FoundPictures).browse(len(outcome.predictions), outcome.predictions.__getitem__)
+        self.query_one(DetectionImages).browse(len(outcome.predictions), outcome.predictions.__getitem__)
 
     def _next_page(self) -> TabPane | None:
         """The page that Enter shows; None on the last, and where nothing was trained."""
@@ -171,7 +171,7 @@ class ResultsStep(Step):
         event.stop()
         self._suggest()
         if event.pane.id == "page-pictures":
-            self.call_after_refresh(self.query_one(FoundPictures).ask)
+            self.call_after_refresh(self.query_one(DetectionImages).ask)
 
     # Keys
 
@@ -179,7 +179,7 @@ class ResultsStep(Step):
         """The next picture; the page comes forward where it is hidden."""
         tabs = self.query_one(TabbedContent)
         if tabs.active == "page-pictures":
-            self.query_one(FoundPictures).turn(1)
+            self.query_one(DetectionImages).turn(1)
         else:
             tabs.active = "page-pictures"
 
@@ -194,7 +194,11 @@ class ResultsStep(Step):
     def action_predict(self) -> None:
         """The best weights at work on the user's own pictures."""
         if self._looked_at is not None:
-            predict_with(self._looked_at.run, self)
+            dialog = prediction_dialog(self._looked_at.run, self.state.data)
+            if dialog is None:
+                self.show_error(_(NO_WEIGHTS))
+            else:
+                self.app.push_screen(dialog)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter in the table means what it means elsewhere."""
@@ -232,17 +236,17 @@ def _values(score: ClassScore) -> Iterator[str]:
 def _look(asked: tuple[Path, Path]) -> RunLooked:
     named, workspace = asked
     run = find_run(named, workspace)
-    from engine.runs import load_plan
+    from engine.runs.folder import load_plan
 
-    return RunLooked(run, summarise(run), Course().take_all(read_events(run)), load_plan(run).data.path)
+    return RunLooked(run, summarize_run(run), RunHistory().take_all(read_events(run)), load_plan(run).data.path)
 
 
-def _judge(looked: RunLooked) -> Outcome:
-    from engine.evaluation.outcome import Trained, outcome_of
+def _judge(looked: RunLooked) -> RunReport:
+    from engine.evaluation.run_report import Trained, run_report
 
     course = looked.course
     frozen_only = course.stage is None or course.stage.stage == "freeze"
-    return outcome_of(looked.run, Trained(course.steps, course.advised_steps, frozen_only))
+    return run_report(looked.run, Trained(course.steps, course.advised_steps, frozen_only))
 
 
 def _about(looked: RunLooked) -> Content:
@@ -272,13 +276,13 @@ def _sized(path: Path) -> str:
     return gibibytes(path.stat().st_size) if path.stat().st_size > 2**30 else f"{path.stat().st_size / 1e6:.1f} MB"
 
 
-def _checklist(outcome: Outcome) -> Content:
+def _checklist(outcome: RunReport) -> Content:
     if not outcome.checks:
         return Content("")
     lines = [Content.styled(_("It finds nothing yet. What may be the reason:"), "bold")]
     for check in outcome.checks:
         mark, style = ("!", "$warning") if check.suspect else ("✓", "$text-muted")
-        lines.append(Content.styled(f"{mark} {worded(check.message)}", style))
+        lines.append(Content.styled(f"{mark} {translate(check.message)}", style))
     return Content("\n").join(lines)
 
 

@@ -11,24 +11,24 @@ from textual.widget import Widget
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
-from engine.presets import save_preset
-from tui.chosen import Chosen
-from tui.inquiry import Inquiry
-from tui.planner import NO_DATA, Planner, Proposed, Rehearser, Wish
-from tui.proposal import Proposal, proposal_of, start_as_in
-from tui.recipe_fields import said_here
-from tui.same_run import command_line, words_of
-from tui.screens.naming import NamingScreen
-from tui.screens.step import Step
+from engine.recipe.presets import save_preset
+from tui.dialogs.save_preset import SavePresetDialog
+from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.widgets.plan_page import PlanPage
 from tui.widgets.stage_table import STAGE_NAMES
+from tui.wizard.approved_plan import ApprovedPlan
+from tui.wizard.cli_equivalent import cli_words, command_line
+from tui.wizard.planner import NO_DATA, DryRunner, Planner, PlanPreview, PlanRequest
+from tui.wizard.recipe_draft import RecipeDraft, recipe_draft, start_as_in
+from tui.wizard.recipe_fields import said_here
+from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
-    from engine.planning.rehearsal import Rehearsal
+    from engine.planning.dry_run.dry_run import DryRunResult
 
 
-class ReviewStep(Step):
+class ReviewScreen(WizardScreen):
     """Everything that will happen, before it does."""
 
     place: ClassVar[str] = "review"
@@ -36,7 +36,7 @@ class ReviewStep(Step):
     reason: ClassVar[str] = N_("Both stages are checked before the first epoch, so that nothing fails hours in.")
 
     DEFAULT_CSS = """
-    ReviewStep.-low #head #reason { display: none; }
+    ReviewScreen.-low #head #reason { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "forward", N_("start training")),
@@ -52,15 +52,15 @@ class ReviewStep(Step):
 
     def __init__(self) -> None:
         super().__init__()
-        self._proposal: Proposal | None = None
-        self._proposed: Proposed | None = None
+        self._proposal: RecipeDraft | None = None
+        self._proposed: PlanPreview | None = None
         self._refused: str | None = None
         self._short: str | None = None
         """The sentence for a rehearsal that ran out of memory."""
         self._start_when_ready = False
-        self._plans = Inquiry(self, Planner(self_test=True).propose, self._planned, self._refuse)
-        self._rehearser = Rehearser()
-        self._rehearsals = Inquiry(self, self._rehearser.rehearse, self._rehearsed, lambda error: None)
+        self._plans = LatestQuery(self, Planner(amp_check=True).propose, self._planned, self._refuse)
+        self._rehearser = DryRunner()
+        self._rehearsals = LatestQuery(self, self._rehearser.rehearse, self._rehearsed, lambda error: None)
 
     def compose_body(self) -> Iterator[Widget]:
         """The page."""
@@ -83,22 +83,22 @@ class ReviewStep(Step):
         source, hardware, workspace = self.state.source, self.wizard.hardware, self.wizard.workspace
         if source is None:
             self._refused = _(NO_DATA)
-            self.hinder(self._refused)
+            self.show_error(self._refused)
             return
         if hardware is None:
             return
         try:
-            self._proposal = proposal_of(self.state, workspace)
-            self._plans.ask(Wish(self._proposal.settings, source, hardware, workspace))
+            self._proposal = recipe_draft(self.state, workspace)
+            self._plans.ask(PlanRequest(self._proposal.settings, source, hardware, workspace))
         except BadInput as error:
             self._refuse(error)
 
-    def _planned(self, proposed: Proposed) -> None:
+    def _planned(self, proposed: PlanPreview) -> None:
         self._proposed = proposed
         if self._start_when_ready:
             self.action_forward()
             return
-        self.hinder("")
+        self.show_error("")
         # On the processor a training that does not fit may take other programs with it; a card just refuses.
         if not proposed.timed and (proposed.fits or proposed.plan.device.startswith("cuda")):
             self._rehearsals.ask(proposed)
@@ -111,9 +111,9 @@ class ReviewStep(Step):
     def _refuse(self, error: BadInput) -> None:
         self._refused = "\n".join(said_here(message) for message in error.messages)
         self._start_when_ready = False
-        self.hinder(self._refused)
+        self.show_error(self._refused)
 
-    def _rehearsed(self, answer: tuple[Proposed, Rehearsal]) -> None:
+    def _rehearsed(self, answer: tuple[PlanPreview, DryRunResult]) -> None:
         self._proposed, found = answer
         if found.out_of_memory is not None:
             stage = _(STAGE_NAMES.get(found.out_of_memory, found.out_of_memory))
@@ -122,9 +122,9 @@ class ReviewStep(Step):
                 "The number of images plays no part.",
                 stage=stage,
             )
-            self.hinder(self._short)
+            self.show_error(self._short)
         elif found.failed is not None:
-            self.hinder(_("The first steps could not be tried: {reason}", reason=found.failed))
+            self.show_error(_("The first steps could not be tried: {reason}", reason=found.failed))
         self._show()
 
     def _show(self) -> None:
@@ -136,7 +136,7 @@ class ReviewStep(Step):
     def _command(self, command: str = "train") -> str:
         assert self._proposed is not None
         assert self._proposal is not None
-        return command_line(words_of(self._proposal, self._proposed.plan.data, self.wizard.workspace, command))
+        return command_line(cli_words(self._proposal, self._proposed.plan.data, self.wizard.workspace, command))
 
     def explain(self) -> str:
         """The step, and its keys."""
@@ -150,7 +150,7 @@ class ReviewStep(Step):
 
     # What the user does
 
-    def hindrance(self) -> str | None:
+    def validation_error(self) -> str | None:
         """A Plan there must be, and one that fits."""
         return self._refused or self._short
 
@@ -158,9 +158,9 @@ class ReviewStep(Step):
         """Start; as soon as the Plan is made where it is not yet."""
         if self.wizard.trains:
             self.wizard.go_to("train")  # one training at a time: that one is shown
-        elif self.hindrance() is None and self._proposed is None:
+        elif self.validation_error() is None and self._proposed is None:
             self._start_when_ready = True
-            self.hinder(_("Still reckoning; it starts as soon as that is done."))
+            self.show_error(_("Still reckoning; it starts as soon as that is done."))
         else:
             super().action_forward()
 
@@ -168,7 +168,7 @@ class ReviewStep(Step):
         """Hand the Plan to Train."""
         assert self._proposed is not None
         self._rehearser.stop()
-        self.wizard.chosen = Chosen(self._proposed.plan, self._proposed.dataset)
+        self.wizard.chosen = ApprovedPlan(self._proposed.plan, self._proposed.dataset)
         self.state.run = None  # of a training before this one
 
     def action_copy(self) -> None:
@@ -182,7 +182,7 @@ class ReviewStep(Step):
         if self._proposal is None:
             return
         suggested = self._proposal.preset.name if not self._own(self._proposal.preset.name) else "my-preset"
-        self.app.push_screen(NamingScreen(suggested, self._save), self._saved)
+        self.app.push_screen(SavePresetDialog(suggested, self._save), self._saved)
 
     def _own(self, name: str) -> bool:
         """Whether it is a preset that comes with freezetui."""
@@ -198,7 +198,7 @@ class ReviewStep(Step):
             return
         self.state.preset, self.state.settings = name, {}
         self.wizard.keep_state()
-        self._proposal = proposal_of(self.state, self.wizard.workspace)
+        self._proposal = recipe_draft(self.state, self.wizard.workspace)
         start_as_in(self.state, self._proposal.preset)
         self._show()
         self.notify(_("Saved: {path}", path=self.wizard.workspace / "presets" / f"{name}.toml"), markup=False)

@@ -14,19 +14,19 @@ from textual.widget import Widget
 from textual.widgets import DataTable
 
 from engine.messages import printable
-from engine.removal import delete_run
-from engine.runs import RunSummary, list_runs
-from tui.inquiry import Inquiry
-from tui.screens.comparison import ComparisonScreen
-from tui.screens.number import more_epochs
-from tui.screens.prediction import predict_with
-from tui.screens.question import QuestionScreen
-from tui.screens.step import Step
+from engine.runs.delete import delete_run
+from engine.runs.folder import RunSummary, list_runs
+from tui.dialogs.compare_runs import CompareRunsDialog
+from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.number_prompt import more_epochs
+from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
+from tui.screens.base import WizardScreen
 from tui.text import N_, _
-from tui.text.happenings import STAGES
+from tui.text.events import STAGES
 from tui.text.run_states import STATES, epochs_of, what_happened, what_resuming_does
+from tui.widgets.label import Label
 from tui.widgets.table import Table
-from tui.widgets.words import Words
+from tui.workers.latest_query import LatestQuery
 
 PERIOD = 5.0
 """Seconds between two looks at logs/: other processes train there too."""
@@ -34,7 +34,7 @@ KEYS = frozenset({"forward", "extend", "delete", "compare", "predict", "show_res
 MARK = "●"
 
 
-class RunsStep(Step):
+class RunsScreen(WizardScreen):
     """The list of what is in logs/."""
 
     place: ClassVar[str] = "runs"
@@ -42,10 +42,10 @@ class RunsStep(Step):
     reason: ClassVar[str] = N_("Every training is kept in a folder of its own, complete in itself.")
 
     DEFAULT_CSS = """
-    RunsStep #about-run { height: auto; padding-top: 1; }
-    RunsStep #about-run Words { height: auto; }
-    RunsStep #run-path { color: $text-muted; }
-    RunsStep #run-happened { color: $warning; }
+    RunsScreen #about-run { height: auto; padding-top: 1; }
+    RunsScreen #about-run Label { height: auto; }
+    RunsScreen #run-path { color: $text-muted; }
+    RunsScreen #run-happened { color: $warning; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,16 +62,16 @@ class RunsStep(Step):
         self._runs: dict[str, RunSummary] = {}
         self._compared: str | None = None
         """The run that another will be compared with."""
-        self._list = Inquiry(self, list_runs, self._show, self.show_refusal)
-        self._remove = Inquiry(self, self._deleted, self._show, self.show_refusal)
+        self._list = LatestQuery(self, list_runs, self._show, self.show_refusal)
+        self._remove = LatestQuery(self, self._deleted, self._show, self.show_refusal)
 
     def compose_body(self) -> Iterator[Widget]:
         """The list, and below it more about the one run that is marked."""
         yield Table(id="list")
         with Vertical(id="about-run"):
-            yield Words(id="run-happened")
-            yield Words(id="run-next")
-            yield Words(id="run-path")
+            yield Label(id="run-happened")
+            yield Label(id="run-next")
+            yield Label(id="run-path")
 
     def on_mount(self) -> None:
         """Read logs/."""
@@ -80,7 +80,7 @@ class RunsStep(Step):
             "", *(_(name) for name in (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss")))
         )
         table.focus()
-        self.query_one("#run-next", Words).say(_("Reading ..."))
+        self.query_one("#run-next", Label).say(_("Reading ..."))
         self._read()
         self.set_interval(PERIOD, self._read)
 
@@ -128,20 +128,20 @@ class RunsStep(Step):
 
     def _show_marked(self) -> None:
         run = self.marked
-        happened = self.query_one("#run-happened", Words)
+        happened = self.query_one("#run-happened", Label)
         if run is None:
-            self.query_one("#run-next", Words).say(_("Nothing has been trained here yet."))
-            self.query_one("#run-path", Words).say("")
+            self.query_one("#run-next", Label).say(_("Nothing has been trained here yet."))
+            self.query_one("#run-path", Label).say("")
             happened.display = False
             self.suggest("")
             return
         happened.say(what_happened(run))
         happened.display = bool(happened.content)
-        self.query_one("#run-next", Words).say(what_resuming_does(run))
+        self.query_one("#run-next", Label).say(what_resuming_does(run))
         began = "" if run.started is None else time.strftime("%Y-%m-%d %H:%M  ", time.localtime(run.started))
-        self.query_one("#run-path", Words).say(began + printable(run.path))
+        self.query_one("#run-path", Label).say(began + printable(run.path))
         self.suggest(_("Enter goes on with it.") if run.resumable else _("Enter shows the results."))
-        self.hinder("")
+        self.show_error("")
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
@@ -213,7 +213,11 @@ class RunsStep(Step):
     def action_predict(self) -> None:
         """Its best weights at work on the user's own pictures."""
         if (run := self.marked) is not None:
-            predict_with(Path(run.path), self)
+            dialog = prediction_dialog(Path(run.path), self.state.data)
+            if dialog is None:
+                self.show_error(_(NO_WEIGHTS))
+            else:
+                self.app.push_screen(dialog)
 
     def action_compare(self) -> None:
         """The first run is remembered, the second stands beside it."""
@@ -223,9 +227,9 @@ class RunsStep(Step):
         before, self._compared = self._compared, None
         if before is None:
             self._compared = run.name
-            self.hinder(_("Go to another run and press M again to compare it with {run}.", run=run.name))
+            self.show_error(_("Go to another run and press M again to compare it with {run}.", run=run.name))
         elif before != run.name:
-            self.app.push_screen(ComparisonScreen((Path(self._runs[before].path), Path(run.path))))
+            self.app.push_screen(CompareRunsDialog((Path(self._runs[before].path), Path(run.path))))
         self._fill(self._runs)
 
     def action_delete(self) -> None:
@@ -234,10 +238,10 @@ class RunsStep(Step):
         if run is None:
             return
         if run.state == "running":
-            self.hinder(_("It trains now; stop it before anything else is done with it."))
+            self.show_error(_("It trains now; stop it before anything else is done with it."))
             return
         self.app.push_screen(
-            QuestionScreen(
+            ConfirmDialog(
                 _("Delete {run}?", run=run.name),
                 _("Its weights, checkpoints and curves are removed from the disk and cannot be brought back."),
                 deed=_("Delete"),
@@ -262,9 +266,9 @@ class RunsStep(Step):
     def _busy(self, run: RunSummary) -> bool:
         """Whether something trains that stands in the way; says so."""
         if run.state == "running":
-            self.hinder(_("It trains now; stop it before anything else is done with it."))
+            self.show_error(_("It trains now; stop it before anything else is done with it."))
         elif self.wizard.training.alive:
-            self.hinder(_("Another training runs in this wizard; stop it first (Train, S)."))
+            self.show_error(_("Another training runs in this wizard; stop it first (Train, S)."))
         else:
             return False
         return True

@@ -13,19 +13,19 @@ from textual.widget import Widget
 from engine.events import EpochFinished, Evaluated, Event, RunStarted, StageStarted, Stopped
 from engine.messages import BadInput
 from engine.recipe import LEAST_BATCH
-from engine.runs import RunSummary, find_run, summarise
-from tui.inquiry import Inquiry
-from tui.screens.log import LogScreen
-from tui.screens.number import NumberScreen, more_epochs
-from tui.screens.step import Step
+from engine.runs.folder import RunSummary, find_run, summarize_run
+from tui.dialogs.log import LogDialog
+from tui.dialogs.number_prompt import NumberPrompt, more_epochs
+from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.text.run_states import what_happened, what_resuming_does
-from tui.ways_on import WayOn, way_on
+from tui.widgets.label import Label
 from tui.widgets.training_panel import TrainingPanel
-from tui.widgets.words import Words
+from tui.workers.latest_query import LatestQuery
+from tui.workers.run_outcome import RunOutcome, run_outcome
 
 if TYPE_CHECKING:
-    from tui.session import TrainingSession
+    from tui.workers.training_session import TrainingSession
 
 PERIOD = 1.0
 """Seconds between two looks at a training: quick enough for the eye. Every look takes milliseconds from the training."""
@@ -33,7 +33,7 @@ RUNNING_KEYS = frozenset({"pause", "stop_and_save", "lower_batch", "extend", "lo
 ENDED_KEYS = frozenset({"forward", "back", "app.explain", "pause", "extend", "log"})
 
 
-class TrainStep(Step):
+class TrainScreen(WizardScreen):
     """The training, live."""
 
     place: ClassVar[str] = "train"
@@ -41,11 +41,11 @@ class TrainStep(Step):
     reason: ClassVar[str] = N_("Every step can be paused or stopped; what was trained so far is never lost.")
 
     DEFAULT_CSS = """
-    TrainStep #ending { height: auto; text-style: bold; }
-    TrainStep #ending.-bad { color: $error; }
-    TrainStep #ending.-good { color: $success; }
-    TrainStep #more, TrainStep #idle { height: auto; }
-    TrainStep #hints { height: auto; color: $warning; }
+    TrainScreen #ending { height: auto; text-style: bold; }
+    TrainScreen #ending.-bad { color: $error; }
+    TrainScreen #ending.-good { color: $success; }
+    TrainScreen #more, TrainScreen #idle { height: auto; }
+    TrainScreen #hints { height: auto; color: $warning; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,7 +58,7 @@ class TrainStep(Step):
 
     def __init__(self) -> None:
         super().__init__()
-        self._way_on: WayOn | None = None
+        self._way_on: RunOutcome | None = None
         self._left: RunSummary | None = None
         self._mode = ""
         self._keys: tuple[str, bool, bool] | None = None
@@ -66,11 +66,11 @@ class TrainStep(Step):
 
     def compose_body(self) -> Iterator[Widget]:
         """The live panel, and the words of an ending under it."""
-        yield Words(id="idle")
+        yield Label(id="idle")
         yield TrainingPanel()
-        yield Words(id="ending")
-        yield Words(id="more")
-        yield Words(id="hints")
+        yield Label(id="ending")
+        yield Label(id="more")
+        yield Label(id="hints")
 
     @property
     def session(self) -> TrainingSession:
@@ -108,9 +108,9 @@ class TrainStep(Step):
         keys = (mode, session.phase in ("pausing", "paused"), session.course.last_epoch is None)
         if keys != self._keys:  # the footer is made anew then, and what was refused before concerns nobody any more
             self._keys, self._mode = keys, mode
-            self.hinder("")
+            self.show_error("")
             self.refresh_bindings()
-        self._way_on = way_on(session, self.wizard) if self._mode == "ended" else None
+        self._way_on = run_outcome(session, self.wizard) if self._mode == "ended" else None
         self.query_one(TrainingPanel).display = self._mode == "running" or session.course.run is not None
         self.query_one("#idle").display = self._mode == "idle"
         self._show_ending()
@@ -121,7 +121,7 @@ class TrainStep(Step):
         self.suggest(self._way_on.enter if self._way_on is not None else "")
 
     def _show_ending(self) -> None:
-        ending, more = self.query_one("#ending", Words), self.query_one("#more", Words)
+        ending, more = self.query_one("#ending", Label), self.query_one("#more", Label)
         ending.display = more.display = self._way_on is not None
         if self._way_on is not None:
             ending.say(self._way_on.said)
@@ -136,7 +136,7 @@ class TrainStep(Step):
     def _show_verdict(self) -> None:
         course = self.session.course
         self.query_one(TrainingPanel).show_verdict(course)
-        hints = self.query_one("#hints", Words)
+        hints = self.query_one("#hints", Label)
         hints.say(_map_hint(course.maps, course.steps, course.advised_steps, frozen=course.border is None))
         hints.display = bool(hints.content) and self._mode == "running"
 
@@ -152,11 +152,11 @@ class TrainStep(Step):
     # A run that was left on another day
 
     def _ask_for_run_left(self) -> None:
-        words = self.query_one("#idle", Words)
+        words = self.query_one("#idle", Label)
         words.say(_("Nothing trains here now. A training begins in Review; Runs in the menu lists what there was."))
         self.suggest(_("Enter goes to Review."))
         if self.state.run is not None and self._left is None:
-            inquiry = Inquiry(self, _summary, self._run_found, lambda _error: None)
+            inquiry = LatestQuery(self, _summary, self._run_found, lambda _error: None)
             inquiry.ask((Path(self.state.run), self.wizard.workspace))
 
     def _run_found(self, summary: RunSummary) -> None:
@@ -164,7 +164,7 @@ class TrainStep(Step):
             return
         self._left = summary
         said = (_("The last run was {run}.", run=summary.name), what_happened(summary), what_resuming_does(summary))
-        self.query_one("#idle", Words).say("\n".join(filter(None, said)))
+        self.query_one("#idle", Label).say("\n".join(filter(None, said)))
         if summary.state == "finished":
             self.suggest(_("Enter shows the results."))
         elif summary.resumable:
@@ -211,7 +211,7 @@ class TrainStep(Step):
                 return self._mode != "idle"
         return super().check_action(action, parameters)
 
-    def hindrance(self) -> str | None:
+    def validation_error(self) -> str | None:
         """Results come when the training has ended."""
         if self._mode == "running":
             return _("It still trains. S stops and saves it; the results come when it has ended.")
@@ -219,8 +219,8 @@ class TrainStep(Step):
 
     def action_forward(self) -> None:
         """What is offered: the way on, the run that was left, or Review."""
-        if (sentence := self.hindrance()) is not None:
-            self.hinder(sentence)
+        if (sentence := self.validation_error()) is not None:
+            self.show_error(sentence)
         elif self._way_on is not None:
             self._way_on.act()
             self._arrange()
@@ -250,10 +250,10 @@ class TrainStep(Step):
         """Ask for a smaller batch, half by suggestion."""
         batch = self.session.course.batch_size
         if batch is None or batch <= LEAST_BATCH:
-            self.hinder(_("A batch of 2 is the least there is: batch norm cannot learn from one picture."))
+            self.show_error(_("A batch of 2 is the least there is: batch norm cannot learn from one picture."))
             return
         self.app.push_screen(
-            NumberScreen(
+            NumberPrompt(
                 _("How many pictures in a batch from here on?"),
                 _(
                     "Now {batch}. Fewer need less memory, and the learning rate follows; this stage and the next take it.",
@@ -278,7 +278,7 @@ class TrainStep(Step):
 
     def action_log(self) -> None:
         """Everything that happened, in words."""
-        self.app.push_screen(LogScreen(self.session.log))
+        self.app.push_screen(LogDialog(self.session.log))
 
     def explain(self) -> str:
         """What the curves mean."""
@@ -303,7 +303,7 @@ class TrainStep(Step):
 def _summary(asked: tuple[Path, Path]) -> RunSummary:
     run, workspace = asked
     try:
-        return summarise(find_run(run, workspace))
+        return summarize_run(find_run(run, workspace))
     except OSError as error:
         raise BadInput from error
 

@@ -12,19 +12,19 @@ from textual.widget import Widget
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
-from tui.inquiry import Inquiry
-from tui.memory_watch import MemoryWatch
-from tui.planner import NO_DATA, Planner, Proposed, Rehearser, Wish
-from tui.proposal import Proposal, change, plain, proposal_of, reset
-from tui.recipe_fields import beside, field_of, problems_by_field, recipe_fields
-from tui.screens.step import Step
-from tui.text import N_, _, worded
+from tui.screens.base import WizardScreen
+from tui.text import N_, _, translate
 from tui.widgets.field_row import FieldRow
+from tui.widgets.label import Label
 from tui.widgets.stage_table import STAGE_NAMES, StageTable
-from tui.widgets.words import Words
+from tui.wizard.free_memory import MemoryWatch
+from tui.wizard.planner import NO_DATA, DryRunner, Planner, PlanPreview, PlanRequest
+from tui.wizard.recipe_draft import RecipeDraft, change, plain, recipe_draft, reset
+from tui.wizard.recipe_fields import beside, field_of, problems_by_field, recipe_fields
+from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
-    from engine.planning.rehearsal import Rehearsal
+    from engine.planning.dry_run.dry_run import DryRunResult
     from engine.recipe import Recipe
 
 IDLE = 3.0
@@ -40,7 +40,7 @@ class Form(VerticalScroll, inherit_bindings=False):
     ]
 
 
-class TuneStep(Step):
+class TuneScreen(WizardScreen):
     """A line for each setting; below them what follows from all of them."""
 
     place: ClassVar[str] = "tune"
@@ -49,15 +49,15 @@ class TuneStep(Step):
 
     AUTO_FOCUS = ""  # Enter goes on; who wants to change something goes there
     DEFAULT_CSS = """
-    TuneStep #body { overflow: hidden; }
-    TuneStep #form { height: 1fr; scrollbar-size-vertical: 1; }
-    TuneStep #about { height: 2; margin-top: 1; }
-    TuneStep.-low #about { margin-top: 0; }
-    TuneStep.-low #head #reason { display: none; }
-    TuneStep.-wide FieldRow > Input { width: 26; margin: 0 2 0 0; }
-    TuneStep.-wide FieldRow > Choice { width: 26; margin: 0 2 0 0; }
-    TuneStep.-wide FieldRow > .field-name { width: 24; }
-    TuneStep #about.-warning { color: $warning; }
+    TuneScreen #body { overflow: hidden; }
+    TuneScreen #form { height: 1fr; scrollbar-size-vertical: 1; }
+    TuneScreen #about { height: 2; margin-top: 1; }
+    TuneScreen.-low #about { margin-top: 0; }
+    TuneScreen.-low #head #reason { display: none; }
+    TuneScreen.-wide FieldRow > Input { width: 26; margin: 0 2 0 0; }
+    TuneScreen.-wide FieldRow > CycleSelect { width: 26; margin: 0 2 0 0; }
+    TuneScreen.-wide FieldRow > .field-name { width: 24; }
+    TuneScreen #about.-warning { color: $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "more", N_("all settings")),
@@ -70,12 +70,12 @@ class TuneStep(Step):
         super().__init__()
         self._errors: dict[str, str] = {}
         self._refused: dict[str, str] = {}
-        self._proposed: Proposed | None = None
+        self._proposed: PlanPreview | None = None
         self._everything = False
         planner = Planner()
-        self._plans = Inquiry(self, planner.propose, self._planned, self._refuse)
-        self._rehearser = Rehearser()
-        self._rehearsals = Inquiry(self, self._rehearser.rehearse, self._rehearsed, lambda error: None)
+        self._plans = LatestQuery(self, planner.propose, self._planned, self._refuse)
+        self._rehearser = DryRunner()
+        self._rehearsals = LatestQuery(self, self._rehearser.rehearse, self._rehearsed, lambda error: None)
         self._short: dict[str, str] = {}
         """Batch sizes with which the rehearsal ran out of memory, and the sentence."""
         self._tried: Recipe | None = None
@@ -86,7 +86,7 @@ class TuneStep(Step):
         with Form(id="form", can_focus=False):
             for field in recipe_fields():
                 yield FieldRow(field, self._change)
-        yield Words(id="about")
+        yield Label(id="about")
         yield StageTable()
 
     def on_mount(self) -> None:
@@ -108,9 +108,9 @@ class TuneStep(Step):
 
     # What was entered, and what follows from it
 
-    def _proposal(self) -> Proposal | None:
+    def _proposal(self) -> RecipeDraft | None:
         try:
-            return proposal_of(self.state, self.wizard.workspace)
+            return recipe_draft(self.state, self.wizard.workspace)
         except BadInput as error:
             self.show_refusal(error)
             return None
@@ -152,9 +152,9 @@ class TuneStep(Step):
             return
         self._idle.pause()
         self._memory.asked(hardware)
-        self._plans.ask(Wish(proposal.settings, source, hardware, self.wizard.workspace))
+        self._plans.ask(PlanRequest(proposal.settings, source, hardware, self.wizard.workspace))
 
-    def _planned(self, proposed: Proposed) -> None:
+    def _planned(self, proposed: PlanPreview) -> None:
         self._proposed, self._refused = proposed, {}
         self._show_plan()
         if not proposed.timed and proposed.fits and proposed.plan.recipe != self._tried:
@@ -171,7 +171,7 @@ class TuneStep(Step):
             self._rehearsals.ask(self._proposed)
             self._show_plan()
 
-    def _rehearsed(self, answer: tuple[Proposed, Rehearsal]) -> None:
+    def _rehearsed(self, answer: tuple[PlanPreview, DryRunResult]) -> None:
         timed, found = answer
         if self._proposed is None or timed.plan.recipe != self._proposed.plan.recipe:
             return
@@ -201,7 +201,7 @@ class TuneStep(Step):
                 row.say(warnings[name], "warning")
             else:
                 row.say(suggestions.get(name, ""), "suggestion")
-        self.hinder(wrong.get("", ""))
+        self.show_error(wrong.get("", ""))
         if wrong:
             self.suggest("")
         else:
@@ -213,7 +213,7 @@ class TuneStep(Step):
             return {}
         # A batch that was chosen is a suggestion taken; Review tells about it.
         spoken = [message for message in self._proposed.plan.warnings if message.code != "plan.batch_suggested"]
-        named = ((field_of(message) or "", worded(message)) for message in reversed(spoken))
+        named = ((field_of(message) or "", translate(message)) for message in reversed(spoken))
         return {name: beside(name, sentence) for name, sentence in named} | self._short
 
     def _suggestions(self) -> dict[str, str]:
@@ -232,11 +232,11 @@ class TuneStep(Step):
         row = self._focused_row()
         if row is None:
             general = self._warnings().get("", "")
-            self.query_one("#about", Words).say(general)
+            self.query_one("#about", Label).say(general)
             self.query_one("#about").set_class(bool(general), "-warning")
         else:
             allowed = _("Possible: {allowed}", allowed=row.field.allowed)
-            self.query_one("#about", Words).say(f"{row.field.description} {allowed}")
+            self.query_one("#about", Label).say(f"{row.field.description} {allowed}")
             self.query_one("#about").remove_class("-warning")
 
     def _focused_row(self) -> FieldRow | None:
@@ -246,7 +246,7 @@ class TuneStep(Step):
     def explain(self) -> str:
         """Every warning in full."""
         proposed = self._proposed
-        warnings = [] if proposed is None else [worded(message) for message in proposed.plan.warnings]
+        warnings = [] if proposed is None else [translate(message) for message in proposed.plan.warnings]
         size = _("How many images there are plays no part in memory; batch size, input and network do.")
         return "\n\n".join([_(self.reason), size, *warnings])
 
@@ -289,7 +289,7 @@ class TuneStep(Step):
         self._refused = {}
         self._follow()
 
-    def hindrance(self) -> str | None:
+    def validation_error(self) -> str | None:
         """What is wrong stands beside its field."""
         if self.state.source is None:
             return _(NO_DATA)

@@ -11,31 +11,38 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
 from engine.messages import BadInput
-from engine.network.known_files import KNOWN
 from engine.recipe import Recipe
+from engine.weights.download.registry import KNOWN
 from engine.workspace import weights_named
-from tui.fetching import Fetching
-from tui.inquiry import Inquiry
-from tui.screens.folder_picker import FolderPicker
-from tui.screens.scratch import ScratchScreen
-from tui.screens.step import Step
-from tui.state import Start
+from tui.dialogs.confirm_scratch import ConfirmScratchDialog
+from tui.dialogs.folder_picker import FolderPicker
+from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.text.sizes import megabytes
-from tui.typed_path import TypedPath, look_at_typed
-from tui.weights_found import Offer, Trial, holds_weights, model_folder, offers, official_file
-from tui.weights_said import NETWORKS, files_help, offered, start_help
-from tui.weights_said import STARTS as STARTS_SAID
-from tui.widgets.choices import Choices
+from tui.widgets.label import Label
 from tui.widgets.meter import Meter
-from tui.widgets.path_field import PathField, PathRow
-from tui.widgets.trial_panel import TrialPanel
-from tui.widgets.words import Words
+from tui.widgets.path_input import PathInput, PathRow
+from tui.widgets.radio_list import RadioList
+from tui.widgets.weights_check_panel import WeightsCheckPanel
+from tui.wizard.path_completion import TypedPath, inspect_path
+from tui.wizard.state import Start
+from tui.wizard.weights_catalog import (
+    CheckRequest,
+    WeightsOption,
+    holds_weights,
+    model_folder,
+    official_file,
+    weights_options,
+)
+from tui.wizard.weights_summary import NETWORKS, files_help, offered, start_help
+from tui.wizard.weights_summary import STARTS as STARTS_SAID
+from tui.workers.download import Download
+from tui.workers.latest_query import LatestQuery
 
 STARTS: tuple[Start, ...] = ("whole", "backbone", "scratch")
 
 
-class WeightsStep(Step):
+class WeightsScreen(WizardScreen):
     """What the network starts from: a whole network, a backbone, or nothing."""
 
     place: ClassVar[str] = "weights"
@@ -48,41 +55,41 @@ class WeightsStep(Step):
     ]
 
     DEFAULT_CSS = """
-    WeightsStep #network { height: auto; }
-    WeightsStep #start { height: 6; }
-    WeightsStep #files { height: auto; max-height: 4; border-top: solid $primary-muted !important; border-title-color: $foreground; }
-    WeightsStep.-high #files { max-height: 9; }
-    WeightsStep #meter { display: none; }
-    WeightsStep.-fetching #meter { display: block; }
+    WeightsScreen #network { height: auto; }
+    WeightsScreen #start { height: 6; }
+    WeightsScreen #files { height: auto; max-height: 4; border-top: solid $primary-muted !important; border-title-color: $foreground; }
+    WeightsScreen.-high #files { max-height: 9; }
+    WeightsScreen #meter { display: none; }
+    WeightsScreen.-fetching #meter { display: block; }
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._workspace = Path()
-        self._looking = Inquiry[str, tuple[Offer, ...]](
-            self, lambda network: offers(network, self._workspace), self._found, self.show_refusal
+        self._looking = LatestQuery[str, tuple[WeightsOption, ...]](
+            self, lambda network: weights_options(network, self._workspace), self._found, self.show_refusal
         )
-        self._typing = Inquiry[str, TypedPath](
-            self, lambda text: look_at_typed(text, holds_weights), self._typed_seen, self.show_refusal
+        self._typing = LatestQuery[str, TypedPath](
+            self, lambda text: inspect_path(text, holds_weights), self._typed_seen, self.show_refusal
         )
-        self._fetching = Fetching(self, self._fetched)
-        self._offers: tuple[Offer, ...] = ()
+        self._fetching = Download(self, self._fetched)
+        self._offers: tuple[WeightsOption, ...] = ()
         self._start: Start = "whole"
         self._nowhere = ""
 
     def compose_body(self) -> Iterator[Widget]:
         """The network, the three starts, and the files for the first of them."""
-        yield Words(id="network")
-        yield Choices(explanation=start_help(), below=True, id="start")
-        yield Choices(explanation=files_help(), below=False, id="files")
+        yield Label(id="network")
+        yield RadioList(explanation=start_help(), below=True, id="start")
+        yield RadioList(explanation=files_help(), below=False, id="files")
         typed = self.state.model_path or ""
         if typed and (there := weights_named(typed, self.wizard.workspace)) is not None:
             typed = self.state.model_path = str(there)  # a preset may name a file in model_data/
         yield PathRow(
-            _("Another file"), PathField(typed, holds_weights, explanation=files_help(), id="file"), id="other"
+            _("Another file"), PathInput(typed, holds_weights, explanation=files_help(), id="file"), id="other"
         )
         yield Meter(_("fetching"), id="meter")
-        yield TrialPanel(id="report")
+        yield WeightsCheckPanel(id="report")
 
     def on_mount(self) -> None:
         """Preselect what was chosen, else the whole network."""
@@ -90,7 +97,7 @@ class WeightsStep(Step):
         self._start = self.state.start or "whole"
         self.query_one("#files").border_title = _("Start from")
         self.query_one("#report").border_title = _("What will be taken over")
-        choices = self.query_one("#start", Choices)
+        choices = self.query_one("#start", RadioList)
         choices.offer([(_(name), _(meaning)) for name, meaning in STARTS_SAID], STARTS.index(self._start))
         choices.focus()
         self._show_network()
@@ -117,7 +124,7 @@ class WeightsStep(Step):
 
     def _show_network(self) -> None:
         meaning = _(NETWORKS[self._network])
-        self.query_one("#network", Words).say(
+        self.query_one("#network", Label).say(
             _("Network  {network}: {meaning}", network=self._network, meaning=meaning)
         )
         self._offers = ()
@@ -129,8 +136,8 @@ class WeightsStep(Step):
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Moving in a list chooses."""
         event.stop()
-        self.hinder("")
-        cast("Choices", event.option_list).mark()
+        self.show_error("")
+        cast("RadioList", event.option_list).mark()
         if event.option_list.id == "start":
             self._start = STARTS[event.option_index]
             if self._start != "scratch":  # that is entered only after it was asked for twice
@@ -140,26 +147,26 @@ class WeightsStep(Step):
             official = offer.kind == "official"
             self.state.model_path = None if official or offer.path is None else str(offer.path)
             with self.prevent(Input.Changed):
-                self.query_one("#file", PathField).value = ""
+                self.query_one("#file", PathInput).value = ""
         self._show_start()
 
-    def _found(self, found: tuple[Offer, ...]) -> None:
+    def _found(self, found: tuple[WeightsOption, ...]) -> None:
         self._offers = found
         paths = [None if offer.kind == "official" else str(offer.path) for offer in found]
         listed = self.state.model_path in paths
-        field = self.query_one("#file", PathField)
+        field = self.query_one("#file", PathInput)
         if listed:  # a file of the list needs not stand in the field as well
             with self.prevent(Input.Changed):
                 field.value = ""
         chosen = paths.index(self.state.model_path) if listed else 0
-        self.query_one("#files", Choices).offer([offered(offer) for offer in found], chosen)
+        self.query_one("#files", RadioList).offer([offered(offer) for offer in found], chosen)
         if not listed:
             self._typing.ask(field.value)
         self._show_start()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Another file, typed."""
-        self.hinder("")
+        self.show_error("")
         text = event.value.strip().strip("'\"")
         self.state.model_path = str(Path(text).expanduser().absolute()) if text else None
         self._typing.ask(event.value)
@@ -176,7 +183,7 @@ class WeightsStep(Step):
 
     def _picked(self, path: Path | None) -> None:
         if path is not None:
-            field = self.query_one("#file", PathField)
+            field = self.query_one("#file", PathInput)
             field.value = str(path)
             field.cursor_position = len(field.value)
             field.focus()
@@ -207,21 +214,21 @@ class WeightsStep(Step):
     # What would be taken over
 
     def _show_report(self) -> None:
-        path, panel = self._file, self.query_one("#report", TrialPanel)
+        path, panel = self._file, self.query_one("#report", WeightsCheckPanel)
         if path is None or not path.is_file():
             panel.say(self._instead_of_report())
             return
         part: Literal["whole", "backbone"] = "backbone" if self._start == "backbone" else "whole"
-        panel.try_out(Trial(path, self._network, part, self.state.source, self.wizard.opened))
+        panel.try_out(CheckRequest(path, self._network, part, self.state.source, self.wizard.opened))
 
-    def on_trial_panel_refused(self, event: TrialPanel.Refused) -> None:
+    def on_weights_check_panel_refused(self, event: WeightsCheckPanel.Refused) -> None:
         """Nothing is suggested any more."""
         event.stop()
         self._suggest()
 
     @property
     def _refusal(self) -> BadInput | None:
-        return self.query_one("#report", TrialPanel).refusal
+        return self.query_one("#report", WeightsCheckPanel).refusal
 
     def _instead_of_report(self) -> str:
         if self._start == "scratch":
@@ -245,12 +252,12 @@ class WeightsStep(Step):
         self._show_progress()
         if isinstance(result, BadInput):
             self._suggest()
-            self.query_one("#report", TrialPanel).say_refusal(result)
-            self.hinder(_("It could not be fetched; another file would do as well (F3)."))
+            self.query_one("#report", WeightsCheckPanel).say_refusal(result)
+            self.show_error(_("It could not be fetched; another file would do as well (F3)."))
             return
         if result is None:
             self._suggest()
-            self.hinder(_("Stopped; what came is kept, and the next attempt goes on from there."))
+            self.show_error(_("Stopped; what came is kept, and the next attempt goes on from there."))
             return
         self._go_on()
 
@@ -290,14 +297,14 @@ class WeightsStep(Step):
 
     def action_forward(self) -> None:
         """Take the choice: ask where it is from scratch, fetch what is not here, then go on."""
-        self.hinder("")
+        self.show_error("")
         if self._fetching.file is not None:
-            self.hinder(_("Still fetching; it goes on when the file is here."))
+            self.show_error(_("Still fetching; it goes on when the file is here."))
         elif self._start == "scratch" and self.state.start != "scratch":
             opened = self.wizard.opened
             known = opened is not None and opened.source == self.state.source
             pictures = len(opened.dataset.images) if opened is not None and known else None
-            self.app.push_screen(ScratchScreen(pictures), self._asked)
+            self.app.push_screen(ConfirmScratchDialog(pictures), self._asked)
         elif self._missing:
             self._fetching.begin(official_file(self._network), model_folder(self._workspace))
             self._show_progress()
@@ -313,13 +320,13 @@ class WeightsStep(Step):
             self.state.start = "scratch"
             self._go_on()
             return
-        self.query_one("#start", Choices).highlighted = STARTS.index("whole")
+        self.query_one("#start", RadioList).highlighted = STARTS.index("whole")
 
     def accept(self) -> None:
         """What is chosen."""
         self.state.start = self._start
 
-    def hindrance(self) -> str | None:
+    def validation_error(self) -> str | None:
         """A file that does not fit cannot be started from."""
         if self._start == "scratch":
             return None

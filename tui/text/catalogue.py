@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.files import read_text, write_whole
+from engine.files import atomic_write, read_text
 from engine.messages import bad_input
 from tui.text.language import LOCALE
 
@@ -92,7 +92,7 @@ def main() -> None:
     """Make every .mo anew."""
     for path in catalogues():
         content = mo_of(read_po(path))
-        write_whole(path.with_suffix(".mo"), lambda file, content=content: file.write(content))  # type: ignore[misc]
+        atomic_write(path.with_suffix(".mo"), lambda file, content=content: file.write(content))  # type: ignore[misc]
 
 
 if __name__ == "__main__":

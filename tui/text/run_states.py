@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from tui.text.happenings import STAGES
-from tui.text.words import N_, _
+from tui.text.events import STAGES
+from tui.text.translate import N_, _
 
 if TYPE_CHECKING:
-    from engine.runs import RunSummary
+    from engine.runs.folder import RunSummary
 
 STATES: Final[Mapping[str, str]] = {
     "running": N_("running"),

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.presets import list_presets
 from engine.recipe import Recipe
+from engine.recipe.presets import list_presets
 from tui.text.catalogue import catalogues, read_po
 
 TUI = Path(__file__).parents[1]
@@ -19,7 +19,7 @@ ENGINE = TUI.parent / "engine"
 PLACES_OF_SENTENCE = {
     "_": (0, ""),
     "N_": (0, ""),
-    "counted": (0, ""),
+    "ngettext": (0, ""),
     "Message": (1, ""),
     "bad_input": (1, ""),
     "phrase": (0, ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.text.words import _
+from tui.text.translate import _
 
 
 def gibibytes(size: int | None) -> str:

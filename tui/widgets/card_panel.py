@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
-from tui.text import _, worded
+from tui.text import _, translate
 from tui.text.sizes import gibibytes
+from tui.widgets.label import Label
 from tui.widgets.meter import Meter
-from tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from engine.hardware import Card
@@ -27,9 +27,9 @@ class CardPanel(Vertical):
         super().__init__()
         # Looks may follow each other faster than the panel is composed, so its lines are there from the first.
         self._memory = Meter(_("card memory in use"))
-        self._now = Words(classes="card-now")
-        self._holders = Words(classes="card-processes")
-        self._problem = Words(classes="card-problem")
+        self._now = Label(classes="card-now")
+        self._holders = Label(classes="card-processes")
+        self._problem = Label(classes="card-problem")
         self.show(card)
 
     def compose(self) -> ComposeResult:
@@ -48,7 +48,7 @@ class CardPanel(Vertical):
         self._now.say(_now(card))
         self._holders.say(_holders(card))
         sentences = [message for message in (card.problem, *card.notes) if message is not None]
-        self._problem.say("\n".join(worded(message) for message in sentences))
+        self._problem.say("\n".join(translate(message) for message in sentences))
         self._problem.display = bool(sentences)
 
 

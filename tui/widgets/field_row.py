@@ -10,10 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
-from tui.recipe_fields import RecipeField
 from tui.text import N_, _
-from tui.widgets.choice import Choice
-from tui.widgets.words import Words
+from tui.widgets.cycle_select import CycleSelect
+from tui.widgets.label import Label
+from tui.wizard.recipe_fields import RecipeField
 
 Tone = Literal["meaning", "suggestion", "warning", "error"]
 
@@ -31,7 +31,7 @@ class FieldRow(Horizontal):
     FieldRow { height: auto; }
     FieldRow > .field-name { width: 22; color: $text-muted; }
     FieldRow.-changed > .field-name { color: $primary; text-style: bold; }
-    FieldRow > Input, FieldRow > Choice { width: 16; margin: 0 1 0 0; }
+    FieldRow > Input, FieldRow > CycleSelect { width: 16; margin: 0 1 0 0; }
     FieldRow > .field-note { width: 1fr; height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     FieldRow.-suggestion > .field-note { color: $success; }
     FieldRow.-warning > .field-note { color: $warning; height: auto; text-wrap: wrap; }
@@ -49,19 +49,19 @@ class FieldRow(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Name, editor, note."""
-        yield Words(f"  {self.field.name}", classes="field-name")
+        yield Label(f"  {self.field.name}", classes="field-name")
         if self.field.choices:
-            yield Choice(self.field.choices, self.field.text)
+            yield CycleSelect(self.field.choices, self.field.text)
         else:
             yield FieldInput(compact=True, select_on_focus=False)
-        yield Words(self.field.description, classes="field-note")
+        yield Label(self.field.description, classes="field-note")
 
     def show(self, value: Any, *, changed: bool) -> None:
         """Show a value that came from elsewhere, and whether the user changed it."""
         self.set_class(changed, "-changed")
-        self.query_one(".field-name", Words).say(f"{'•' if changed else ' '} {self.field.name}")
+        self.query_one(".field-name", Label).say(f"{'•' if changed else ' '} {self.field.name}")
         if self.field.choices:
-            self.query_one(Choice).show(value)
+            self.query_one(CycleSelect).show(value)
         else:
             editor = self.query_one(Input)
             if editor.has_focus and editor.value != self._told:
@@ -74,7 +74,7 @@ class FieldRow(Horizontal):
         """Say `text` beside the value; without one, what the setting means."""
         for one in ("suggestion", "warning", "error"):
             self.set_class(bool(text) and one == tone, f"-{one}")
-        self.query_one(".field-note", Words).say(text or self.field.description)
+        self.query_one(".field-note", Label).say(text or self.field.description)
 
     def explain(self) -> str:
         """What F1 says of this setting."""
@@ -89,7 +89,7 @@ class FieldRow(Horizontal):
         ]
         if only is not None:
             lines.append(_("Only the {method} method reads it.", method=only))
-        if (note := str(self.query_one(".field-note", Words).content)) != self.field.description:
+        if (note := str(self.query_one(".field-note", Label).content)) != self.field.description:
             lines += ["", note]
         return "\n".join(lines)
 
@@ -99,7 +99,7 @@ class FieldRow(Horizontal):
         self._told = event.value
         self._changed(self.field.name, self.field.parse(event.value))
 
-    def on_choice_changed(self, event: Choice.Changed) -> None:
+    def on_cycle_select_changed(self, event: CycleSelect.Changed) -> None:
         """Tell what was chosen."""
         event.stop()
         self._changed(self.field.name, event.value)

@@ -12,9 +12,9 @@ from textual.content import Content
 
 from engine.dataset.index import Finding
 from engine.messages import BadInput
-from tui.text import N_, _, counted, worded
-from tui.text.advice import ADVICE
-from tui.widgets.words import Words
+from tui.text import N_, _, ngettext, translate
+from tui.text.finding_advice import ADVICE
+from tui.widgets.label import Label
 
 MARKS = {"error": ("✖", "$error"), "warning": ("!", "$warning"), "info": ("·", "$foreground 60%")}
 
@@ -28,12 +28,12 @@ class FindingsPanel(VerticalScroll):
     FindingsPanel { height: auto; min-height: 3; max-height: 6; border-top: solid $primary-muted; border-title-color: $foreground; scrollbar-size-vertical: 1; }
     .-high FindingsPanel { max-height: 10; }
     FindingsPanel:focus { border-top: solid $primary; }
-    FindingsPanel Words { height: auto; }
+    FindingsPanel Label { height: auto; }
     """
 
     def compose(self) -> ComposeResult:
         """The text."""
-        yield Words()
+        yield Label()
 
     def show(self, findings: Iterable[Finding]) -> None:
         """Show these findings."""
@@ -48,7 +48,7 @@ class FindingsPanel(VerticalScroll):
         paragraphs = []
         for message in error.messages:
             advice = ADVICE.get(message.code)
-            paragraphs.append(_said("error", worded(message), _(advice) if advice else ""))
+            paragraphs.append(_said("error", translate(message), _(advice) if advice else ""))
         self._say(Content("\n").join(paragraphs))
 
     def clear(self) -> None:
@@ -63,7 +63,7 @@ class FindingsPanel(VerticalScroll):
         )
 
     def _say(self, text: Content) -> None:
-        self.query_one(Words).say(text)
+        self.query_one(Label).say(text)
         self.scroll_home(animate=False)
 
 
@@ -82,9 +82,9 @@ def _paragraph(kind: list[Finding]) -> Content:
     last = kind[-1].message.values
     uncounted = int(str(last["count"])) - 1 if "code" in last and "count" in last else 0
     more = len(kind) - 1 + uncounted
-    sentence = worded(first.message)
+    sentence = translate(first.message)
     if more:
-        sentence += " " + counted("(and {count} more like it)", "(and {count} more like it)", more)
+        sentence += " " + ngettext("(and {count} more like it)", "(and {count} more like it)", more)
     advice = ADVICE.get(first.message.code)
     return _said(first.severity, sentence, _(advice) if advice else "")
 

@@ -10,12 +10,12 @@ from textual.containers import Horizontal, Vertical
 
 from engine.messages import printable
 from engine.recipe import Recipe
-from tui.planner import Proposed
-from tui.proposal import Proposal, plain
-from tui.recipe_fields import recipe_fields
-from tui.text import N_, _, counted, worded
+from tui.text import N_, _, ngettext, translate
+from tui.widgets.label import Label
 from tui.widgets.stage_table import StageTable
-from tui.widgets.words import Words
+from tui.wizard.planner import PlanPreview
+from tui.wizard.recipe_draft import RecipeDraft, plain
+from tui.wizard.recipe_fields import recipe_fields
 
 SHOWN_CLASSES = 8
 FACTS = (
@@ -34,10 +34,10 @@ class PlanPage(Vertical):
 
     DEFAULT_CSS = """
     PlanPage { height: auto; }
-    PlanPage Words { height: auto; }
+    PlanPage Label { height: auto; }
     PlanPage > .plan-fact { height: auto; }
-    .plan-fact > Words { width: 1fr; }
-    .plan-fact > Words:first-of-type { width: 14; color: $text-muted; }
+    .plan-fact > Label { width: 1fr; }
+    .plan-fact > Label:first-of-type { width: 14; color: $text-muted; }
     PlanPage > StageTable { padding: 1 0; }
     .-low PlanPage > StageTable { padding: 0; }
     PlanPage > #plan-warnings { color: $warning; }
@@ -49,27 +49,27 @@ class PlanPage(Vertical):
         """Parts; empty as long as there is no Plan."""
         for number, label in enumerate(FACTS):
             with Horizontal(classes="plan-fact"):
-                yield Words(_(label))
-                yield Words(id=f"fact-{number}")
+                yield Label(_(label))
+                yield Label(id=f"fact-{number}")
         yield StageTable()
-        yield Words(id="plan-warnings")
-        yield Words(id="plan-command-title")
-        yield Words(id="plan-command")
+        yield Label(id="plan-warnings")
+        yield Label(id="plan-command-title")
+        yield Label(id="plan-command")
 
-    def show(self, proposed: Proposed, proposal: Proposal, command: str, *, untimed: str) -> None:
+    def show(self, proposed: PlanPreview, proposal: RecipeDraft, command: str, *, untimed: str) -> None:
         """Show a Plan, what it differs in from its preset, and its command line."""
         facts = _facts(proposed, proposal)
         for number, label in enumerate(FACTS):
-            self.query_one(f"#fact-{number}", Words).say(facts[label])
+            self.query_one(f"#fact-{number}", Label).say(facts[label])
         self.query_one(StageTable).show(proposed, untimed=untimed)
-        warnings = self.query_one("#plan-warnings", Words)
-        warnings.say("\n".join(f"! {worded(message)}" for message in proposed.plan.warnings))
+        warnings = self.query_one("#plan-warnings", Label)
+        warnings.say("\n".join(f"! {translate(message)}" for message in proposed.plan.warnings))
         warnings.display = bool(proposed.plan.warnings)
-        self.query_one("#plan-command-title", Words).say(_("The same run without a screen:"))
-        self.query_one("#plan-command", Words).say(printable(command))
+        self.query_one("#plan-command-title", Label).say(_("The same run without a screen:"))
+        self.query_one("#plan-command", Label).say(printable(command))
 
 
-def _facts(proposed: Proposed, proposal: Proposal) -> dict[str, str]:
+def _facts(proposed: PlanPreview, proposal: RecipeDraft) -> dict[str, str]:
     """What stands beside each label."""
     plan = proposed.plan
     recipe = plan.recipe
@@ -77,7 +77,7 @@ def _facts(proposed: Proposed, proposal: Proposal) -> dict[str, str]:
     network = _("{network}, input {width} x {height}", network=recipe.network, width=width, height=height)
     computing = _("{device} in {precision}", device=plan.device, precision=plan.precision)
     if plan.device == "cpu":
-        computing += ", " + counted("{count} thread", "{count} threads", plan.threads)
+        computing += ", " + ngettext("{count} thread", "{count} threads", plan.threads)
     return {
         "data": f"{printable(plan.data.path)}\n{_counts(proposed)}",
         "classes": _classes(plan.classes),
@@ -89,7 +89,7 @@ def _facts(proposed: Proposed, proposal: Proposal) -> dict[str, str]:
     }
 
 
-def _counts(proposed: Proposed) -> str:
+def _counts(proposed: PlanPreview) -> str:
     images = proposed.plan.images
     return _(
         "{train} images to learn from, {val} to validate, {test} to test; {boxes} boxes",
@@ -115,7 +115,7 @@ def _weights(file: str, recipe: Recipe) -> str:
     )
 
 
-def _changes(proposal: Proposal) -> str:
+def _changes(proposal: RecipeDraft) -> str:
     """`name value (preset: value)`, a line each."""
     fields = {field.name: field for field in recipe_fields()}
     preset = proposal.preset.recipe()

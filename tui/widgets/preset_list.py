@@ -10,11 +10,11 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from engine.presets import Preset
 from engine.recipe import Recipe
-from tui.recipe_fields import recipe_fields
-from tui.recommendation import Recommendation
+from engine.recipe.presets import Preset
 from tui.text import N_, _
+from tui.wizard.recipe_fields import recipe_fields
+from tui.wizard.recommendation import Recommendation
 
 GROUPS = {
     "modern": N_("Ours: learn faster, and need fewer epochs"),

@@ -9,7 +9,7 @@ from textual.geometry import Size
 from textual.widget import Widget
 
 from tui.text import _
-from tui.text.happenings import STAGES
+from tui.text.events import STAGES
 
 DONE, TO_COME, BORDER = "▶", "▷", "│"
 

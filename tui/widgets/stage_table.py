@@ -7,12 +7,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from engine.plan import StagePlan
-from tui.planner import Proposed
 from tui.text import N_, _
 from tui.text.durations import duration
 from tui.text.sizes import gibibytes
+from tui.widgets.label import Label
 from tui.widgets.meter import Meter
-from tui.widgets.words import Words
+from tui.wizard.planner import PlanPreview
 
 STAGE_NAMES = {"freeze": N_("freeze"), "unfreeze": N_("unfreeze")}
 COLUMNS = (N_("stage"), N_("epochs"), N_("batch"), N_("steps"), N_("learning rate"), N_("time"))
@@ -23,7 +23,7 @@ class StageTable(Vertical):
 
     DEFAULT_CSS = """
     StageTable { height: auto; }
-    StageTable > Words, StageTable Meter { height: auto; }
+    StageTable > Label, StageTable Meter { height: auto; }
     StageTable > .stage-header { color: $text-muted; }
     StageTable > .stage-total { color: $text-muted; }
     StageTable > .stage-total.-few { color: $warning; }
@@ -31,12 +31,12 @@ class StageTable(Vertical):
 
     def compose(self) -> ComposeResult:
         """Lines for both stages; one that does not run stays away."""
-        yield Words(_("Reckoning what will fit ..."), classes="stage-header")
+        yield Label(_("Reckoning what will fit ..."), classes="stage-header")
         for name in STAGE_NAMES:
-            yield Words(id=f"line-{name}")
+            yield Label(id=f"line-{name}")
             # Up to the limit it fits, the margin included: red is only for what does not.
             yield Meter("  " + _("memory"), full_at=1.0, id=f"memory-{name}")
-        yield Words(classes="stage-total")
+        yield Label(classes="stage-total")
 
     def on_mount(self) -> None:
         """Nothing is known yet."""
@@ -45,22 +45,22 @@ class StageTable(Vertical):
 
     def wait(self) -> None:
         """Nothing can be reckoned yet."""
-        self.query_one(".stage-header", Words).say(_("What will fit is reckoned once nothing above is wrong."))
+        self.query_one(".stage-header", Label).say(_("What will fit is reckoned once nothing above is wrong."))
 
-    def show(self, proposed: Proposed, *, untimed: str) -> None:
+    def show(self, proposed: PlanPreview, *, untimed: str) -> None:
         """Show a Plan; `untimed` stands where it is not known how long a stage takes."""
         stages = {stage.name: stage for stage in proposed.plan.stages}
         rows = [_cells(stage, untimed) for stage in stages.values()]
         header = [_(column) for column in COLUMNS]
         widths = [max(cell_len(row[number]) for row in (header, *rows)) for number in range(len(header))]
-        self.query_one(".stage-header", Words).say(_line(header, widths))
+        self.query_one(".stage-header", Label).say(_line(header, widths))
         for name in STAGE_NAMES:
-            line, meter = self.query_one(f"#line-{name}", Words), self.query_one(f"#memory-{name}", Meter)
+            line, meter = self.query_one(f"#line-{name}", Label), self.query_one(f"#memory-{name}", Meter)
             line.display = meter.display = name in stages
             if name in stages:
                 line.say(_line(_cells(stages[name], untimed), widths))
                 meter.show(*_memory(stages[name]))
-        total = self.query_one(".stage-total", Words)
+        total = self.query_one(".stage-total", Label)
         total.say(_total(proposed))
         total.set_class(proposed.steps < proposed.advised_steps, "-few")
 
@@ -90,7 +90,7 @@ def _memory(stage: StagePlan) -> tuple[float | None, str]:
     return need / limit, _("{need} of {limit} free", need=gibibytes(need), limit=gibibytes(limit))
 
 
-def _total(proposed: Proposed) -> str:
+def _total(proposed: PlanPreview) -> str:
     return _(
         "{steps} steps in all; {advised} or more are advised.", steps=proposed.steps, advised=proposed.advised_steps
     )

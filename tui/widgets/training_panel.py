@@ -11,16 +11,16 @@ from textual.content import Content
 
 from engine.evaluation.trend import trend_of
 from engine.hardware import Hardware
-from tui.course import Course
-from tui.session import Phase
-from tui.text import N_, _, counted
+from tui.text import N_, _, ngettext
 from tui.text.durations import duration
-from tui.text.happenings import STAGES, WHY
+from tui.text.events import STAGES, WHY
 from tui.text.sizes import gibibytes
-from tui.text.verdicts import COLOURS, LESSON, verdict
+from tui.text.trend_verdicts import COLOURS, LESSON, verdict
 from tui.widgets.curve import Curve
+from tui.widgets.label import Label
 from tui.widgets.stage_bar import StageBar
-from tui.widgets.words import Words
+from tui.wizard.run_history import RunHistory
+from tui.workers.training_session import Phase
 
 PHASES = {
     "preparing": N_("getting ready ..."),
@@ -47,7 +47,7 @@ class Curves(Container):
         yield Curve(_("memory"), least=0.0, id="memory-curve")
         yield Curve(_("data wait"), least=0.0, id="data-wait")
 
-    def show(self, course: Course, hardware: Hardware | None) -> None:
+    def show(self, course: RunHistory, hardware: Hardware | None) -> None:
         """Draw a run as it stands."""
         latest = course.latest
         border = None if course.border is None or not course.steps else course.border / course.steps
@@ -78,7 +78,7 @@ class TrainingPanel(Vertical):
     SCOPED_CSS = False  # the screen's size decides
     DEFAULT_CSS = """
     TrainingPanel { height: auto; }
-    TrainingPanel Words { height: auto; }
+    TrainingPanel Label { height: auto; }
     .-high TrainingPanel #why { margin-bottom: 1; }
     .-high TrainingPanel StageBar { margin: 1 0; }
     TrainingPanel #why { color: $text-muted; }
@@ -88,36 +88,36 @@ class TrainingPanel(Vertical):
 
     def compose(self) -> ComposeResult:
         """From the figures of the moment down to what they mean."""
-        yield Words(id="now")
+        yield Label(id="now")
         yield StageBar(id="stages")
-        yield Words(id="why")
+        yield Label(id="why")
         yield Curves()
-        yield Words(id="verdict")
-        yield Words(id="lesson")
+        yield Label(id="verdict")
+        yield Label(id="lesson")
 
-    def show(self, course: Course, phase: Phase, hardware: Hardware | None) -> None:
+    def show(self, course: RunHistory, phase: Phase, hardware: Hardware | None) -> None:
         """Draw the moment."""
-        self.query_one("#now", Words).say(on_one_line(tuple(now(course, phase)), self.content_size.width))
+        self.query_one("#now", Label).say(on_one_line(tuple(now(course, phase)), self.content_size.width))
         stages = [(str(one["name"]), int(one["last_epoch"]) - int(one["first_epoch"]) + 1) for one in course.stages]
         self.query_one(StageBar).show(stages, _epochs_done(course))
-        why = self.query_one("#why", Words)
+        why = self.query_one("#why", Label)
         why.say("" if course.stage is None else _(WHY[course.stage.stage]))
         self.query_one(Curves).show(course, hardware)
 
-    def show_verdict(self, course: Course) -> None:
+    def show_verdict(self, course: RunHistory) -> None:
         """Say where the validation loss goes, and beside it how many steps there were of those that are advised."""
         sentences: Sequence[str] = tuple(_said(course))
         trend = trend_of(course.losses_of_stage)
-        self.query_one("#verdict", Words).say(Content.styled(sentences[0], COLOURS[trend.verdict]))
-        self.query_one("#lesson", Words).say("\n".join(sentences[1:]))
+        self.query_one("#verdict", Label).say(Content.styled(sentences[0], COLOURS[trend.verdict]))
+        self.query_one("#lesson", Label).say("\n".join(sentences[1:]))
 
 
-def _said(course: Course) -> Iterator[str]:
+def _said(course: RunHistory) -> Iterator[str]:
     if course.stage is not None and not course.validation and course.stage_epochs:
         yield _("No picture validates, so nothing tells when it stops learning.")
     else:
         yield verdict(trend_of(course.losses_of_stage))
-    steps = counted("{count} step so far", "{count} steps so far", course.steps)
+    steps = ngettext("{count} step so far", "{count} steps so far", course.steps)
     if course.advised_steps is not None:
         steps = _("{steps}, {advised} or more are advised.", steps=steps, advised=course.advised_steps)
     yield _(LESSON)
@@ -134,7 +134,7 @@ def on_one_line(pieces: Sequence[str], width: int) -> str:
     return pieces[0] if pieces else ""
 
 
-def now(course: Course, phase: Phase) -> Iterator[str]:
+def now(course: RunHistory, phase: Phase) -> Iterator[str]:
     """The figures of the moment, each a piece of text."""
     latest, last = course.latest, course.last_epoch
     if latest is not None and last is not None:
@@ -156,14 +156,14 @@ def now(course: Course, phase: Phase) -> Iterator[str]:
     yield _("batch {batch}", batch=course.batch_size)
 
 
-def _epochs_done(course: Course) -> float:
+def _epochs_done(course: RunHistory) -> float:
     latest = course.latest
     if latest is None or not course.stages:
         return 0.0
     return latest.epoch - int(course.stages[0]["first_epoch"]) + (latest.step + 1) / max(1, latest.steps)
 
 
-def _validation_figure(course: Course) -> str:
+def _validation_figure(course: RunHistory) -> str:
     best = course.best
     if best is None:
         return ""
@@ -171,7 +171,7 @@ def _validation_figure(course: Course) -> str:
     return newest + "  " + _("best epoch {epoch}", epoch=best[0] + 1)
 
 
-def _map_figure(course: Course) -> str:
+def _map_figure(course: RunHistory) -> str:
     if not course.maps:
         return _("not measured yet")
     best = max(course.maps, key=lambda point: point[1])
@@ -180,7 +180,7 @@ def _map_figure(course: Course) -> str:
     return f"{course.maps[-1][1]:.3f}   " + _("best epoch {epoch}", epoch=best[0] + 1)
 
 
-def _memory_figure(used: int, course: Course, hardware: Hardware | None) -> str:
+def _memory_figure(used: int, course: RunHistory, hardware: Hardware | None) -> str:
     total = None
     if hardware is not None and course.device.startswith("cuda"):
         card = hardware.cuda_card(int(course.device.partition(":")[2] or 0))
@@ -190,7 +190,7 @@ def _memory_figure(used: int, course: Course, hardware: Hardware | None) -> str:
     return gibibytes(used) if total is None else f"{gibibytes(used)} / {gibibytes(total)}"
 
 
-def _border_among(course: Course) -> float | None:
+def _border_among(course: RunHistory) -> float | None:
     """Where among the validated epochs everything begins to train."""
     frozen = sum(stage == "freeze" for stage, _epoch in course.stage_epochs)
     return frozen / len(course.stage_epochs) if 0 < frozen < len(course.stage_epochs) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.dataset.formats.reading import Reading, lies_inside, read_names, split_named
-from engine.dataset.pictures import is_picture
+from engine.dataset.image_files import is_image_file
 from engine.files import read_text
 
 _BOX = re.compile(r"-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?){4}")
@@ -25,7 +25,7 @@ def is_list(path: Path) -> bool:
     """Whether the first line with something on it names a picture and maybe boxes."""
     first = next((line for line in read_text(path).splitlines() if line.strip()), "")
     picture, boxes = _parse(first)
-    return is_picture(Path(picture)) and bool(boxes or Path(picture).is_absolute() or "/" in picture)
+    return is_image_file(Path(picture)) and bool(boxes or Path(picture).is_absolute() or "/" in picture)
 
 
 def read_lists(root: Path, files: Sequence[Path]) -> Reading:
@@ -56,7 +56,7 @@ def _read_line(line: str, path: Path, known: int, reading: Reading) -> None:
     if ".." in name and not Path(name).is_absolute() and not lies_inside(path.parent / name, reading.root):
         reading.find("error", "label.outside_dataset", path, "{name} leads out of the data set; left out.", name=name)
         return
-    picture = next((p for p in (path.parent / name, Path(name)) if p.is_file() and is_picture(p)), None)
+    picture = next((p for p in (path.parent / name, Path(name)) if p.is_file() and is_image_file(p)), None)
     if picture is None:
         reading.find(
             "error", "image.missing", path, "{name} is listed, but no such picture is there; left out.", name=name

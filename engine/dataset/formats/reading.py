@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.index import Finding, Packer, Severity
-from engine.dataset.pictures import is_picture
+from engine.dataset.image_files import is_image_file
+from engine.dataset.index import DatasetBuilder, Finding, Severity
 from engine.files import read_text
 from engine.messages import Message
 
@@ -27,7 +27,7 @@ class Reading:
     format: str
     unit: Literal["pixel", "fraction"]
     names: list[str] = field(default_factory=list)
-    packer: Packer = field(default_factory=Packer)
+    packer: DatasetBuilder = field(default_factory=DatasetBuilder)
     splits: dict[str, list[int]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -122,7 +122,7 @@ def lies_inside(path: Path, folder: Path) -> bool:
 
 def by_stem(folder: Path) -> Mapping[str, Path]:
     """The pictures of one folder by their name without suffix."""
-    return {path.stem: path for path in sorted(folder.iterdir()) if is_picture(path)} if folder.is_dir() else {}
+    return {path.stem: path for path in sorted(folder.iterdir()) if is_image_file(path)} if folder.is_dir() else {}
 
 
 def split_named(text: str) -> str | None:

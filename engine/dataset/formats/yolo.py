@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from engine.dataset.formats.reading import Reading, lies_inside, read_names, split_named
-from engine.dataset.pictures import is_picture, pictures_below
+from engine.dataset.image_files import images_below, is_image_file
 from engine.files import read_text
 from engine.messages import bad_input
 
@@ -36,7 +36,7 @@ def looks_like_yolo(folder: Path) -> bool:
     """Whether a folder has a data.yaml, a labels folder with text files, or pictures with such files beside them."""
     if find_yaml(folder) is not None:
         return True
-    for picture in pictures_below(folder):
+    for picture in images_below(folder):
         label = label_of(picture)
         if label.is_file() and _is_label_line(next(iter(read_text(label).splitlines()), "0 0 0 0 0")):
             return True
@@ -55,7 +55,7 @@ def read_yolo(root: Path, yaml_file: Path | None = None) -> Reading:
     else:
         names_file = next((root / name for name in CLASS_FILES if (root / name).is_file()), None)
         reading.names = read_names(names_file) if names_file else []
-        places = [(picture, _split_of(picture, root)) for picture in pictures_below(root)]
+        places = [(picture, _split_of(picture, root)) for picture in images_below(root)]
     known = len(reading.names)
     background = 0
     for picture, split in places:
@@ -153,7 +153,7 @@ def _resolve(entry: str, *bases: Path) -> Path | None:
 
 def _pictures(place: Path, root: Path, reading: Reading) -> Iterator[Path]:
     if place.is_dir():
-        yield from pictures_below(place)
+        yield from images_below(place)
         return
     for line in read_names(place):
         picture = place.parent / line
@@ -161,7 +161,7 @@ def _pictures(place: Path, root: Path, reading: Reading) -> Iterator[Path]:
             reading.find(
                 "error", "label.outside_dataset", place, "{line} leads out of the data set; left out.", line=line
             )
-        elif picture.is_file() and is_picture(picture):
+        elif picture.is_file() and is_image_file(picture):
             yield picture
         else:
             reading.find("error", "image.missing", place, "{line} is listed, but is no picture; left out.", line=line)

@@ -1,0 +1,1 @@
+"""How much memory a training needs, and the batch sizes that fit."""

@@ -1,0 +1,1 @@
+"""Starts trainings, watches over them, resumes them."""

@@ -1,0 +1,1 @@
+"""Weights files: our own, Darknet's, the tutorials'; read, checked, loaded, downloaded."""

@@ -1,0 +1,54 @@
+"""Everything that happened in a training, in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+
+from engine.events import CheckpointSaved, Event
+from tui.dialogs.base import Dialog
+from tui.text import N_, _
+from tui.text.events import describe_event
+from tui.widgets.label import Label
+
+
+class LogDialog(Dialog[None]):
+    """The newest at the end, where it opens."""
+
+    DEFAULT_CSS = """
+    LogDialog { align: center middle; }
+    LogDialog > Vertical { width: 90%; height: 85%; border: round $primary; padding: 0 1; background: $surface; }
+    LogDialog VerticalScroll { height: 1fr; }
+    LogDialog Label { height: auto; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,l,q", "dismiss", N_("close"))]
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        super().__init__()
+        # Checkpoints come by the dozen and say little.
+        self._events = [event for event in events if not isinstance(event, CheckpointSaved)]
+
+    def compose(self) -> ComposeResult:
+        """One line an event."""
+        lines = [
+            f"{time.strftime('%H:%M:%S', time.localtime(event.time))}  {said}"
+            for event in self._events
+            if (said := describe_event(event)) is not None
+        ]
+        with Vertical() as box:
+            box.border_title = _("Log")
+            with VerticalScroll():
+                yield Label("\n".join(lines) or _("Nothing has happened yet."))
+            yield Label(_("Esc closes this."), classes="hint")
+
+    def on_mount(self) -> None:
+        """Begin at the end."""
+        scroll = self.query_one(VerticalScroll)
+        scroll.focus()
+        self.call_after_refresh(scroll.scroll_end, animate=False)

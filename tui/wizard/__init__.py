@@ -1,0 +1,1 @@
+"""What the wizard knows, without Textual."""
