@@ -96,7 +96,7 @@ def test_a_card_that_stops_working_is_no_defect_and_the_run_can_go_on(
     assert (failed.code, exit_code(failed)) == ("train.card_stopped", 2)
     assert "unspecified launch failure)" in failed.message
     assert "freezetui resume loss_" in failed.message
-    monkeypatch.rollback()
+    monkeypatch.undo()
     (run,) = list_runs(workspace)
     assert run.state == "failed"
     assert exit_code(list(resume(Path(run.path), Control(), workspace=workspace))[-1]) == 0

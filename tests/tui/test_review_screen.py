@@ -40,7 +40,7 @@ async def planned(app: Freezetui, pilot: Pilot[int]) -> PlanPreview:
 
 
 def page(app: Freezetui) -> str:
-    return "\n".join(str(words.content) for words in app.screen.query("PlanPage Words"))  # type: ignore[attr-defined]
+    return "\n".join(str(words.content) for words in app.screen.query("PlanPage Label"))  # type: ignore[attr-defined]
 
 
 def test_the_whole_plan_is_on_the_page_and_its_times_arrive(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def does_not_fit_message(problem: BatchSizeProblem, device: str) -> Message:
     height, width = problem.recipe.input_shape
     return Message(
         "plan.memory",
-        "{network} at {width}x{height} needs {need} for the smallest batch, 2, and {limit} are free on {device}. {ways}",
+        "{network} at {width}x{height} needs {need} for the smallest batch, 2, and {limit} are free on {device}. {options}",
         {
             "network": problem.recipe.network,
             "width": width,
@@ -246,7 +246,7 @@ def does_not_fit_message(problem: BatchSizeProblem, device: str) -> Message:
             "need": gigabytes(_need(problem)),
             "limit": gigabytes(problem.budget.limit or 0),
             "device": device,
-            "ways": phrase("What would fit: {ways}.", options=_either(options))
+            "options": phrase("What would fit: {options}.", options=_either(options))
             if options
             else phrase("No setting makes it fit: close other programs that hold memory, or train on another device."),
         },
