@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 DATA := sample
 SOURCES := engine tui tests benchmarks
 
-.PHONY: demo test check bench bench-bccd clean
+.PHONY: demo test check catalogues bench bench-bccd clean
 
 demo: $(VENV)/.installed
 	@test -d $(DATA)/VOCdevkit || $(BIN)/freezetui data sample $(DATA)
@@ -30,6 +30,10 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# After a text was added or changed: new texts then stand in tui/text/locale/*/LC_MESSAGES/freezetui.po, to be translated.
+catalogues: $(VENV)/.installed-dev
+	$(BIN)/python -m tui.text.sentences
 
 bench: $(VENV)/.installed-dev
 	@for name in first_paint live_screen loader optimizer suggestion memory; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done

@@ -1,9 +1,9 @@
-"""From the command to the first painted screen, in a terminal of its own; and `freezetui --help`.
+"""Time from the command to the first painted screen in a pseudo terminal; and of `freezetui --help`.
 
     python benchmarks/first_paint.py [--starts 10]
 
-Medians of as many starts, in turn with an empty Textual app, since a busy machine slows both: wall-clock seconds until the
-screen's heading has arrived at the terminal, and the processor's seconds of the process until then. Linux and macOS.
+Prints medians of wall-clock seconds until the screen's heading is written to the terminal, and of the CPU seconds of the
+process until then. Starts alternate with those of an empty Textual app, since a busy machine slows both. Linux and macOS.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ Empty().run()
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Seconds on the clock and of the processor."""
+    """Seconds of one start."""
 
     wall: float
-    processor: float
+    cpu: float
 
 
-def start(words: list[str], awaited: bytes, environment: dict[str, str], folder: str) -> Start:
-    """Start Python with `words` in a terminal of 80x24 and kill it as soon as `awaited` has been printed."""
-    began = time.perf_counter()
+def start(arguments: list[str], marker: bytes, environment: dict[str, str], folder: str) -> Start:
+    """Start Python in a terminal of 80x24 and kill it as soon as it has printed `marker`."""
+    started = time.perf_counter()
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
-        os.execve(sys.executable, [sys.executable, *words], environment)
+        os.execve(sys.executable, [sys.executable, *arguments], environment)
     try:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        seen = b""
-        while awaited not in seen:
-            part = os.read(terminal, 65536)
-            if not part:
+        output = b""
+        while marker not in output:
+            chunk = os.read(terminal, 65536)
+            if not chunk:
                 break
-            seen += part
+            output += chunk
     except OSError as error:
-        raise SystemExit(f"{words}: ended before it printed {awaited!r}: {error}; {seen[-2000:]!r}") from error
+        raise SystemExit(f"{arguments}: ended before it printed {marker!r}: {error}; {output[-2000:]!r}") from error
     finally:
-        wall = time.perf_counter() - began
+        wall = time.perf_counter() - started
         os.kill(child, signal.SIGKILL)
-        _, _, used = os.wait4(child, 0)
+        _, _, usage = os.wait4(child, 0)
         os.close(terminal)
-    return Start(wall, used.ru_utime + used.ru_stime)
+    return Start(wall, usage.ru_utime + usage.ru_stime)
 
 
 def main() -> None:
@@ -73,21 +73,21 @@ def main() -> None:
     starts = parser.parse_args().starts
     with tempfile.TemporaryDirectory() as folder:
         subjects = {
-            "freezetui, first screen": (["-P", "-m", "tui"], b"What this machine has"),
+            "freezetui, first screen": (["-P", "-m", "tui"], b"Hardware of this machine"),
             "an empty Textual app": (["-P", "-c", EMPTY_APP], b"an empty app"),
             "freezetui --help": (["-P", "-m", "tui", "--help"], b"Commands"),
         }
         environment = {**os.environ, "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
         measured: dict[str, list[Start]] = {name: [] for name in subjects}
         for number in range(starts + 1):
-            for name, (words, awaited) in subjects.items():
-                one = start(words, awaited, environment, folder)
-                if number:  # the first start warms the disk
-                    measured[name].append(one)
-    print(f"{'median of ' + str(starts) + ' starts':<26}{'wall s':>8}{'processor s':>13}")
-    for name, ones in measured.items():
-        wall, processor = (statistics.median(getattr(one, field) for one in ones) for field in ("wall", "processor"))
-        print(f"{name:<26}{wall:>8.2f}{processor:>13.2f}")
+            for name, (arguments, marker) in subjects.items():
+                result = start(arguments, marker, environment, folder)
+                if number:  # the first start fills the disk cache
+                    measured[name].append(result)
+    print(f"{'median of ' + str(starts) + ' starts':<26}{'wall s':>8}{'CPU s':>8}")
+    for name, results in measured.items():
+        wall, cpu = (statistics.median(getattr(result, field) for result in results) for field in ("wall", "cpu"))
+        print(f"{name:<26}{wall:>8.2f}{cpu:>8.2f}")
 
 
 if __name__ == "__main__":

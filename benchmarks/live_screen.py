@@ -1,17 +1,17 @@
-"""What the screen costs: training with the wizard live against the same training without a screen, and how fast keys act.
+"""Speed of a training with the wizard compared with the same training without a screen, and how fast keys are handled.
 
-Both trainings are there at once, each in a process of its own (the wizard at its Train screen, in a pseudo terminal of
-120 x 40), and take turns of a few seconds: whose turn it is not is held by SIGSTOP. So whatever else slows the machine
-falls on both. A pair is a turn of each; its ratio compares the mean times from step to step within the turns, as the
-runs' own events tell; 1 means that the screen costs nothing. Each stage gets half of the pairs; nobody presses keys.
+Both trainings run in a process of their own (the wizard at its Train screen, in a pseudo terminal of 120 x 40) and alternate in
+turns of a few seconds; SIGSTOP pauses the other one. Whatever else slows the machine thus slows both. A pair is one turn of each.
+Its ratio compares the mean times between two steps, as recorded in the events of the runs; 1 means that the screen takes nothing.
+Each stage gets half of the pairs; no keys are pressed.
 
-In further runs somebody does, about once a second: `l` opens the log, Esc closes it; the time from the key to the log's
-last line on the terminal is the latency.
+In further runs a key is pressed about once a second: `l` opens the log, Esc closes it. The latency is the time from the key to the
+last line of the log on the terminal.
 
     python -m benchmarks.live_screen --pairs 20 --key-runs 1
 
-Prints the mean time of a step of each stage, the median ratio with a bootstrap interval of 95 %, and the latency's median
-and 95th percentile. POSIX only.
+Prints the mean time of a step of each stage, the median ratio with a 95 % bootstrap interval, and the median and the 95th
+percentile of the latency. Linux and macOS.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from typing import Self
 
 PROJECT = Path(__file__).parent.parent
 SIZE = (40, 120)
-MARK = b"Esc closes this."
-"""The last line of the log: on the terminal once it is open."""
+MARKER = b"Esc closes this."
+"""The last line of the log dialog."""
 SETTINGS = {
     "network": "yolov4-tiny",
     "input_shape": [224, 224],
@@ -52,31 +52,31 @@ SETTINGS = {
     "num_workers": 2,
 }
 IMAGES = 240
-ENDLESS = 1000
-"""Epochs: until it is ended."""
+EPOCHS = 1000
+"""More than a benchmark lasts."""
 STAGES = {
-    "freeze": {"freeze_epoch": ENDLESS, "unfreeze_epoch": ENDLESS},
-    "unfreeze": {"freeze_train": False, "unfreeze_epoch": ENDLESS},
+    "freeze": {"freeze_epoch": EPOCHS, "unfreeze_epoch": EPOCHS},
+    "unfreeze": {"freeze_train": False, "unfreeze_epoch": EPOCHS},
 }
-KEYS_PRESSED = 60
+KEY_PRESSES = 60
 
 
 def main() -> None:
     """Measure and print."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--pairs", type=int, default=20, help="half of them in each stage")
-    words.add_argument("--turn", type=float, default=4.0, metavar="SECONDS")
-    words.add_argument("--key-runs", type=int, default=1)
-    words.add_argument("--child", choices=("headless", "live"), help=argparse.SUPPRESS)
-    words.add_argument("--stage", choices=tuple(STAGES), help=argparse.SUPPRESS)
-    words.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)
-    asked = words.parse_args()
-    if asked.child == "headless":
-        _train_headless(asked.workspace, asked.stage)
-    elif asked.child == "live":
-        _train_live(asked.workspace, asked.stage)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=20, help="half of them in each stage")
+    parser.add_argument("--turn", type=float, default=4.0, metavar="SECONDS")
+    parser.add_argument("--key-runs", type=int, default=1)
+    parser.add_argument("--child", choices=("headless", "live"), help=argparse.SUPPRESS)
+    parser.add_argument("--stage", choices=tuple(STAGES), help=argparse.SUPPRESS)
+    parser.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child == "headless":
+        _train_headless(arguments.workspace, arguments.stage)
+    elif arguments.child == "live":
+        _train_live(arguments.workspace, arguments.stage)
     else:
-        _measure(asked.pairs, asked.turn, asked.key_runs)
+        _measure(arguments.pairs, arguments.turn, arguments.key_runs)
 
 
 # The parent
@@ -105,72 +105,72 @@ def _measure(pairs: int, turn: float, key_runs: int) -> None:
         )
 
 
-def _compare(workspace: Path, stage: str, pairs: int, turn: float) -> list[float]:
-    """The ratio of speeds, live to headless, of so many pairs of turns."""
+def _compare(workspace: Path, stage: str, pairs: int, turn_seconds: float) -> list[float]:
+    """The ratio of the speeds, live to headless, of each pair of turns."""
     with Child(workspace, "headless", stage) as headless, Child(workspace, "live", stage) as live:
         for child in (headless, live):
-            child.hold()
+            child.pause()
         for child in (headless, live):
-            child.go_on()
+            child.resume()
             child.wait_for_steps()
-            child.hold()
+            child.pause()
         turns: dict[str, list[Turn]] = {"headless": [], "live": []}
         for pair in range(pairs):
             order = [headless, live] if pair % 2 == 0 else [live, headless]
             for child in order:
-                turns[child.kind].append(child.take_turn(turn))
+                turns[child.kind].append(child.take_turn(turn_seconds))
         steps = {child.kind: child.step_times() for child in (headless, live)}
-    means = {kind: [one.mean_step(steps[kind]) for one in turns[kind]] for kind in turns}
-    found = [without / with_ for without, with_ in zip(means["headless"], means["live"], strict=True)]
+    means = {kind: [turn.mean_step(steps[kind]) for turn in turns[kind]] for kind in turns}
+    ratios = [without / with_ for without, with_ in zip(means["headless"], means["live"], strict=True)]
     print(
         f"{stage}: a step takes {statistics.fmean(means['headless']) * 1e3:.0f} ms headless, "
-        f"{statistics.fmean(means['live']) * 1e3:.0f} ms live; ratios {' '.join(f'{ratio:.3f}' for ratio in found)}",
+        f"{statistics.fmean(means['live']) * 1e3:.0f} ms live; ratios {' '.join(f'{ratio:.3f}' for ratio in ratios)}",
         flush=True,
     )
-    return found
+    return ratios
 
 
 def interval(values: Sequence[float], draws: int = 5000) -> tuple[float, float]:
     """The 95 % bootstrap interval of the median."""
-    chance = random.Random(1)
-    medians = sorted(statistics.median(chance.choices(values, k=len(values))) for _ in range(draws))
+    rng = random.Random(1)
+    medians = sorted(statistics.median(rng.choices(values, k=len(values))) for _ in range(draws))
     return medians[int(0.025 * draws)], medians[int(0.975 * draws)]
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of all do not exceed."""
+def percentile(values: Sequence[float], fraction: float) -> float:
+    """The value that `fraction` of all values do not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """From when to when a process was let go on, as time.time()."""
+    """The time in which a process was running, as time.time()."""
 
-    begin: float
+    start: float
     end: float
 
     def mean_step(self, steps: Sequence[tuple[int, float]]) -> float:
-        """Mean seconds from step to step, both of the same epoch and within the turn. `steps`: (epoch, time)."""
+        """Mean seconds between two steps of the same epoch, both in this turn. `steps` are (epoch, time)."""
         gaps = [
             time - before
             for (epoch_before, before), (epoch, time) in pairwise(steps)
-            if epoch == epoch_before and self.begin <= before and time <= self.end
+            if epoch == epoch_before and self.start <= before and time <= self.end
         ]
         if not gaps:
-            raise SystemExit("A turn without two steps of the same epoch: give --turn more seconds.")
+            raise SystemExit("There were no two steps of one epoch in a turn: increase --turn.")
         return statistics.fmean(gaps)
 
 
 class Child:
-    """A training in a process of its own: without a screen, or live in a pseudo terminal."""
+    """A training in a child process: without a screen, or with the wizard in a pseudo terminal."""
 
     def __init__(self, workspace: Path, kind: str, stage: str) -> None:
         self.kind = kind
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
 
-        def own_session() -> None:
+        def set_terminal() -> None:
             os.setsid()
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
@@ -189,10 +189,10 @@ class Child:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            preexec_fn=own_session,
+            preexec_fn=set_terminal,
         )
         os.close(slave)
-        # Runs that begin within the same second would be told apart by their names only; one waits for the other.
+        # The new folder must belong to this child, so it is waited for before the next child starts.
         while not (new := set((workspace / "logs").glob("loss_*")) - before):
             self.check()
             _drain(self.master, 0.1)
@@ -202,41 +202,41 @@ class Child:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.go_on()
+        self.resume()
         self.process.kill()
         self.process.wait(60)
         os.close(self.master)
 
     def check(self) -> None:
-        """Raises SystemExit: the child has ended by itself."""
+        """Raise SystemExit if the child has ended."""
         if self.process.poll() is not None:
             raise SystemExit(f"the {self.kind} training ended with {self.process.returncode}")
 
-    def hold(self) -> None:
-        """Keep it from doing anything."""
+    def pause(self) -> None:
+        """Stop the process."""
         self.process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it go on."""
+    def resume(self) -> None:
+        """Continue the process."""
         self.process.send_signal(signal.SIGCONT)
 
     def wait_for_steps(self, count: int = 6) -> None:
-        """Until so many steps are behind it: the first are slower."""
+        """Wait for the first steps, which are slower."""
         while len(self.step_times()) < count:
             self.check()
             _drain(self.master, 0.2)
 
     def take_turn(self, seconds: float) -> Turn:
-        """Let it go on for a while."""
-        begin = time.time()
-        self.go_on()
+        """Run the process for some seconds, then pause it."""
+        start = time.time()
+        self.resume()
         _drain(self.master, seconds)
         end = time.time()
-        self.hold()
-        return Turn(begin, end)
+        self.pause()
+        return Turn(start, end)
 
     def step_times(self) -> list[tuple[int, float]]:
-        """(epoch, time) of every step so far."""
+        """(epoch, time) of every step."""
         path = self.run / "events.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
         events = [json.loads(line) for line in lines if line.endswith("\n")]
@@ -244,17 +244,17 @@ class Child:
 
 
 def _press_keys(workspace: Path) -> list[float]:
-    """Open and close the log while it trains; seconds from key to screen."""
-    chance = random.Random(2)
+    """Open and close the log during a training; seconds from each key to the screen."""
+    rng = random.Random(2)
     latencies: list[float] = []
     with Child(workspace, "live", "unfreeze") as child:
         child.wait_for_steps()
-        while len(latencies) < KEYS_PRESSED:
+        while len(latencies) < KEY_PRESSES:
             child.check()
-            _drain(child.master, chance.uniform(0.3, 1.2))
+            _drain(child.master, rng.uniform(0.3, 1.2))
             pressed = time.monotonic()
             os.write(child.master, b"l")
-            if not _read_until(child.master, MARK, 10):
+            if not _read_until(child.master, MARKER, 10):
                 raise SystemExit("the log did not open within ten seconds")
             latencies.append(time.monotonic() - pressed)
             _drain(child.master, 0.3)
@@ -262,16 +262,16 @@ def _press_keys(workspace: Path) -> list[float]:
     return latencies
 
 
-def _read_until(master: int, mark: bytes, seconds: float) -> bool:
-    """Whether the terminal showed `mark` in time."""
-    seen = b""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        more = _read(master, 0.05)
-        if more is None:
+def _read_until(master: int, marker: bytes, timeout: float) -> bool:
+    """Whether `marker` was written to the terminal in time."""
+    output = b""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        chunk = _read(master, 0.05)
+        if chunk is None:
             return False
-        seen = (seen + more)[-100_000:]
-        if mark in seen:
+        output = (output + chunk)[-100_000:]
+        if marker in output:
             return True
     return False
 
@@ -283,7 +283,7 @@ def _drain(master: int, seconds: float) -> None:
 
 
 def _read(master: int, seconds: float) -> bytes | None:
-    """What the terminal got; None where nobody writes to it any more."""
+    """What was written to the terminal; None if it is closed."""
     ready, _, _ = select.select([master], [], [], seconds)
     if not ready:
         return b""
@@ -298,13 +298,13 @@ def _read(master: int, seconds: float) -> bytes | None:
 
 
 def _prepare(workspace: Path) -> None:
-    from engine.dataset.sample import draw_sample
+    from engine.dataset.sample_dataset import draw_sample_dataset
 
-    draw_sample(workspace / "data", IMAGES)
+    draw_sample_dataset(workspace / "data", IMAGES)
     (workspace / "logs").mkdir()
 
 
-def _chosen(workspace: Path, stage: str):  # type: ignore[no-untyped-def]
+def _approved_plan(workspace: Path, stage: str):  # type: ignore[no-untyped-def]
     from engine.hardware import probe
     from engine.plan import DataSource, open_source
     from engine.planning.resolve import make_plan
@@ -318,11 +318,11 @@ def _chosen(workspace: Path, stage: str):  # type: ignore[no-untyped-def]
 
 
 def _start_weights(workspace: Path) -> Path:
-    """A network that knows nothing, as a file: speed does not hang on what it knows."""
+    """A file with random weights; speed does not depend on them."""
     path = workspace / "model_data" / "start.pth"
     if not path.is_file():
-        from engine.dataset.sample import SAMPLE_CLASSES
-        from engine.network.yolov4 import build_network
+        from engine.dataset.sample_dataset import SAMPLE_CLASSES
+        from engine.network.detector import build_network
         from engine.weights.native import info_of, save_weights
 
         path.parent.mkdir(exist_ok=True)
@@ -335,21 +335,21 @@ def _train_headless(workspace: Path, stage: str) -> None:
     from engine.runner.start import start
     from engine.training.control import Control
 
-    chosen = _chosen(workspace, stage)
-    for _event in start(chosen.plan, Control(), chosen.dataset):
+    approved = _approved_plan(workspace, stage)
+    for _ in start(approved.plan, Control(), approved.dataset):
         pass
 
 
 def _train_live(workspace: Path, stage: str) -> None:
     from tui.app import Freezetui
-    from tui.launcher import SHORT_LOOKS
-    from tui.terminal.stdio import own_terminal
+    from tui.launcher import GC_THRESHOLDS
+    from tui.terminal.stdio import redirect_stdio
     from tui.wizard.state import WizardState
 
-    gc.set_threshold(*SHORT_LOOKS)  # as the wizard begins
-    app = Freezetui(WizardState(language="en", place="train", furthest="train"), workspace)
-    app.chosen = _chosen(workspace, stage)
-    with own_terminal(workspace / "logs" / "wizard.log"):
+    gc.set_threshold(*GC_THRESHOLDS)  # as the wizard does
+    app = Freezetui(WizardState(language="en", screen_name="train", furthest_screen="train"), workspace)
+    app.approved_plan = _approved_plan(workspace, stage)
+    with redirect_stdio(workspace / "logs" / "wizard.log"):
         app.run()
 
 

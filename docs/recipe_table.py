@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from engine.recipe.presets import list_presets
 from engine.recipe import Recipe, is_read_by, make_recipe
+from engine.recipe.presets import list_presets
 
 
 def page() -> str:
     """The whole page."""
     lines = ["# Recipes and presets", "", "[简体中文](recipes.zh-CN.md)", ""]
     lines += [
-        "A recipe is every setting of a training; a preset is a ready one that says only what differs from the defaults.",
-        "`freezetui presets show NAME` prints one. Change settings with `--set key=value`, as often as you like:",
+        "A recipe holds every setting of a training. A preset is a ready recipe; its file has only what differs from the defaults.",
+        "`freezetui presets show NAME` prints a preset. `--set key=value`, once or several times, changes settings:",
         "",
         "```sh",
         "freezetui train --data FOLDER --preset modern-whole --set unfreeze_epoch=100 --set network=yolov4",
         "```",
         "",
-        "Not sure which? `modern-whole` (the default) with a graphics card; without one try `quick-cpu` first.",
+        "Not sure which? With a graphics card use `modern-whole` (the default); without one try `quick-cpu` first.",
         "",
     ]
     lines += ["| preset | what it is |", "| --- | --- |"]

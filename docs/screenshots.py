@@ -36,7 +36,7 @@ async def main(workspace: Path, language: str) -> None:
         await pilot.press("enter")
         await pilot.pause(2)
         await pilot.press("enter")
-        await until(pilot, lambda: app.opened is not None, 120)
+        await until(pilot, lambda: app.inspection is not None, 120)
         await keep("data", 8)
         for name, seconds in (("weights", 6), ("recipe", 3), ("tune", 12), ("review", 60)):
             await pilot.press("enter")
@@ -44,14 +44,14 @@ async def main(workspace: Path, language: str) -> None:
                 state.settings.update({"unfreeze_epoch": 12, "eval_period": 3})
             await keep(name, seconds)
         await pilot.press("enter")
-        await until(pilot, lambda: app.training.course.steps > 110, 600)
+        await until(pilot, lambda: app.training.history.steps > 110, 600)
         await keep("train", 1)
-        await until(pilot, lambda: not app.training.alive, 900)
-        app.go_to("results")
+        await until(pilot, lambda: not app.training.is_running, 900)
+        app.show_screen("results")
         await keep("results", 6)
         await pilot.press("n")
         await keep("pictures", 4)
-        app.go_to("runs")
+        app.show_screen("runs")
         await keep("runs", 3)
 
 

@@ -1,4 +1,7 @@
-"""Files that appear whole or not at all, and text whatever its encoding."""
+"""Atomic writes, sentences for disk errors, and text in any of the usual encodings.
+
+Written by hand: libraries for atomic writes flush the file but not its folder, or do not retry when Windows refuses the rename.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +16,37 @@ from typing import BinaryIO
 
 from engine.messages import BadInput, bad_input
 
-_PATIENCE = 5.0
+_RENAME_TIMEOUT = 5.0
 """Seconds."""
 
 
 def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a file beside `path`, flush it to the disk, then rename it over `path`.
+    """Call `write` with a temporary file in the folder of `path`, flush it to the disk, then rename it to `path`.
 
-    After a crash, a power cut or a full disk `path` holds either its old content or its new one.
+    After a crash, a power cut or a full disk `path` has either its old or its new content, never a part of it.
 
     Raises:
         BadInput: the disk is full or the folder cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        replace_file(beside, path)
+        replace_file(temporary, path)
         _sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        if (refusal := write_error(path, error)) is not None:
-            raise refusal from error
+            temporary.unlink(missing_ok=True)
+        if (bad := disk_error(path, error)) is not None:
+            raise bad from error
         raise
 
 
 def replace_file(file: Path, path: Path) -> None:
-    """Rename `file` over `path`. Windows refuses for as long as anybody has `path` open: a virus scanner, a viewer."""
-    end = time.monotonic() + _PATIENCE
+    """Rename `file` to `path`. Windows refuses that while another program has `path` open, so it is tried for some seconds."""
+    end = time.monotonic() + _RENAME_TIMEOUT
     while True:
         try:
             file.replace(path)
@@ -56,34 +59,32 @@ def replace_file(file: Path, path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`atomic_write` for UTF-8 text with plain line ends."""
+    """`atomic_write` for UTF-8 text; line ends are written as they are."""
     atomic_write(path, lambda file: file.write(text.encode()))
 
 
-def write_error(path: Path, error: BaseException) -> BadInput | None:
-    """The sentence for an error met while writing `path`; None where `error` says nothing about the disk.
+def disk_error(path: Path, error: BaseException) -> BadInput | None:
+    """The exception to raise for an error while `path` was written; None if the disk is not its cause.
 
-    torch's zip writer hides the reason behind a RuntimeError, so the errors it chains are looked at too.
+    torch's zip writer raises a RuntimeError from the OSError, so chained errors are examined too.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError):
-            if seen.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                return bad_input(
-                    "disk.full", "{path}: the disk is full; free some space and go on with resume.", path=path
-                )
-            if seen.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError):
+            if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                return bad_input("disk.full", "{path}: the disk is full; free some space, then resume.", path=path)
+            if cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 return bad_input(
                     "disk.read_only", "{path}: this folder cannot be written to; choose another --workspace.", path=path
                 )
-            if seen.errno == errno.EIO:
+            if cause.errno == errno.EIO:
                 return bad_input("disk.failing", "{path}: the disk reports an input/output error.", path=path)
-        seen = seen.__cause__ or seen.__context__
+        cause = cause.__cause__ or cause.__context__
     return None
 
 
 def read_text(path: Path) -> str:
-    """The text of `path`: UTF-8 (with or without mark), else GB18030 (what Chinese Windows writes), else Latin-1.
+    """The text of `path`: UTF-8 (with or without a byte order mark), else GB18030 (Chinese Windows), else Latin-1.
 
     Raises:
         BadInput: the file cannot be read.
@@ -100,6 +101,11 @@ def read_text(path: Path) -> str:
     return content.decode("latin-1")
 
 
+def read_lines(path: Path) -> list[str]:
+    """The lines of `path` without surrounding spaces; empty lines are skipped. Encodings and errors: see `read_text`."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content, in lower-case hexadecimal."""
     with path.open("rb") as file:
@@ -107,14 +113,14 @@ def sha256_of(path: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last: on POSIX the folder itself has to reach the disk; Windows does not open folders."""
+    """Flush a rename to the disk. On POSIX that means the folder; Windows cannot open folders."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # some file systems sync no folders
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):  # some file systems cannot sync a folder
             raise
     finally:
         os.close(descriptor)

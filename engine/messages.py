@@ -1,24 +1,29 @@
-"""Sentences that travel: a code for programs, a template for people, the values between them.
+"""Messages: a code for programs, an English template for people, and the values that fill it.
 
-The English template is at the same time the key under which a translation is looked up; the engine itself always speaks
-English.
+The English template is also the key (msgid) of its translation; the engine itself never translates.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
+from typing import Any
 
 
 def printable(value: object) -> str:
-    """The text of `value` without control characters, which a terminal would obey (an escape sequence in a class name)."""
+    """The text of `value` with control characters replaced: a terminal would execute an escape sequence in a class name."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One sentence. `code` is stable (`data.no_boxes`); `template` is a format string over `values`."""
+    """One sentence. `code` never changes (`data.no_boxes`); `template` is a format string for `values`.
+
+    A value that is a Message itself is part of the sentence and is translated with it.
+    """
 
     code: str
     template: str
@@ -33,7 +38,7 @@ class Message:
 
 
 class BadInput(Exception):
-    """Something the user gave cannot work: exit code 2. Carries every message that could be found at once."""
+    """Invalid input from the user: exit code 2. Carries one message for every error that was found."""
 
     exit_code = 2
 
@@ -41,41 +46,101 @@ class BadInput(Exception):
         super().__init__("\n".join(str(message) for message in messages))
         self.messages = messages
 
+    def as_one_message(self) -> Message:
+        """The messages as one, separated by spaces; the code is that of the first."""
+        return _concatenate(self.messages, " ")
+
+
+def format_bytes(size: float) -> str:
+    """A number of bytes as text, in the units of nvidia-smi: "7.3 GiB", and below one GiB "246 MiB" or "5.9 MiB"."""
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GiB"
+    mib = size / 2**20
+    return f"{mib:.0f} MiB" if mib >= 100 else f"{mib:.1f} MiB"
+
 
 def bad_input(code: str, template: str, **values: object) -> BadInput:
-    """One sentence as an error to raise; `values` fill the template."""
+    """A BadInput with one message; `values` fill the template."""
     return BadInput(Message(code, template, values))
 
 
-def listed(names: Iterable[str], most: int = 10) -> Message | str:
-    """The names with commas between them; of a long list the first `most` and how many follow."""
+def join_names(names: Iterable[str], max_names: int = 10) -> Message | str:
+    """The names separated by commas; of a longer list the first `max_names` and how many follow."""
     every = list(names)
-    shown = ", ".join(every[:most])
-    return phrase("{names} and {count} more", names=shown, count=len(every) - most) if len(every) > most else shown
+    shown = ", ".join(every[:max_names])
+    if len(every) <= max_names:
+        return shown
+    return phrase("{names} and {count} more", names=shown, count=len(every) - max_names)
 
 
 def phrase(template: str, **values: object) -> Message:
-    """A part of a sentence, as a value of another message; it has no code of its own."""
+    """A part of a sentence, to be used as a value of another message; it has no code."""
     return Message("", template, values)
 
 
-def marked(template: str) -> str:
-    """`template` itself, marked as one that a message will be made of."""
+def gettext_noop(template: str) -> str:
+    """`template` unchanged; marks a template for extraction where the Message is made elsewhere (gettext's `N_`)."""
     return template
 
 
-def joined(parts: Sequence[Message], between: str = ", ") -> Message | str:
-    """Several phrases as one value; empty where there are none."""
-    if not parts:
-        return ""
-    whole = parts[0]
+def join_phrases(parts: Sequence[Message], separator: str = ", ") -> Message | str:
+    """Several phrases as one value; "" where there are none."""
+    return _concatenate(parts, separator) if parts else ""
+
+
+def _concatenate(parts: Sequence[Message], separator: str) -> Message:
+    joint = parts[0]
+    template = "{first}" + separator + "{second}"
     for part in parts[1:]:
-        whole = Message("", "{first}" + between + "{second}", {"first": whole, "second": part})
-    return whole
+        joint = Message(joint.code, template, {"first": joint, "second": part})
+    return joint
+
+
+def to_record(message: Message) -> dict[str, Any]:
+    """The parts of a message as JSON. `from_record` makes the same message of it, but for values that JSON does not know:
+    a path becomes text.
+    """
+    return {
+        "code": message.code,
+        "template": message.template,
+        "values": {name: _value_to_json(value) for name, value in message.values.items()},
+    }
+
+
+def from_record(record: object, text: str, code: str = "") -> Message:
+    """The message that `to_record` stored; where `record` is missing or damaged, one that reads `text`.
+
+    Files written by older versions hold only the English text.
+    """
+    if isinstance(record, Mapping):
+        try:
+            return _message_from_json(record)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            pass
+    return Message(code, "{text}", {"text": text})
+
+
+def _value_to_json(value: object) -> object:
+    if isinstance(value, Message):
+        return to_record(value)
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_number else str(value)
+
+
+def _message_from_json(record: Mapping[str, Any]) -> Message:
+    template, values = str(record["template"]), record["values"]
+    for _text, name, format_spec, conversion in Formatter().parse(template):
+        if name is not None and (name not in values or format_spec or conversion):
+            raise ValueError(f"{template}: not a template for {', '.join(values)}")
+    return Message(
+        str(record["code"]),
+        template,
+        {name: _message_from_json(value) if isinstance(value, Mapping) else value for name, value in values.items()},
+    )
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice most like `word`, or None where nothing resembles it."""
+    """The choice most similar to `word`; None where none is similar enough."""
     by_fold = {choice.casefold(): choice for choice in choices}
-    found = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
-    return by_fold[found[0]] if found else None
+    matches = difflib.get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    return by_fold[matches[0]] if matches else None

@@ -1,4 +1,4 @@
-"""A Plan: Recipe, Dataset and Hardware resolved. What it says is what will run."""
+"""A Plan: Recipe, Dataset and Hardware resolved into what will run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from engine.dataset.formats import open_dataset
 from engine.dataset.index import Dataset
-from engine.messages import Message
+from engine.messages import Message, from_record, to_record
 from engine.recipe import Recipe, make_recipe
 
 StageName = Literal["freeze", "unfreeze"]
@@ -17,16 +17,20 @@ StageName = Literal["freeze", "unfreeze"]
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Where a Dataset is and how it was understood, so that the same one can be opened again."""
+    """Where a Dataset is and how it is to be read, so that the same one can be opened again."""
 
     path: str
     format: str = "auto"
     classes_file: str | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
-    """Class names of the labels to the names that take their place."""
+    """Class names in the labels, each with the name that replaces it."""
 
 
-def open_source(source: DataSource, seed: int = 11) -> Dataset:
+DEFAULT_SPLIT_SEED = 11
+"""The default of the recipe's `seed`, which draws the splits that a data set lacks."""
+
+
+def open_source(source: DataSource, seed: int = DEFAULT_SPLIT_SEED) -> Dataset:
     """The Dataset at `source`; `seed` draws the splits where it has none.
 
     Raises:
@@ -53,17 +57,17 @@ class StagePlan:
     min_lr: float
     steps_per_epoch: int
     accumulate: int = 1
-    """Batches whose gradients make one step."""
+    """Number of batches whose gradients are added up for one step."""
     memory_estimate_bytes: int | None = None
     memory_margin_bytes: int | None = None
-    """Of the estimate, what is kept back for what cannot be predicted."""
+    """The part of the estimate that is reserved for what cannot be predicted."""
     memory_limit_bytes: int | None = None
-    """What is free now on the device."""
+    """Memory of the device that was free when the plan was made."""
     seconds_estimate: float | None = None
 
     @property
     def epochs(self) -> int:
-        """How many epochs the stage has."""
+        """Number of epochs of the stage."""
         return self.last_epoch - self.first_epoch + 1
 
 
@@ -80,27 +84,23 @@ class Plan:
     """A torch device: `cpu`, `cuda:0`, `mps`."""
     precision: Literal["fp32", "bf16", "fp16"]
     threads: int
-    """Threads of the CPU's matrix work. Another number gives another rounding, so it is kept with the run."""
+    """CPU threads for matrix operations. Another number rounds differently, so it is stored with the run."""
     weights: str | None
-    """The file to start from, found; None from scratch."""
+    """Path of the weights file to start from; None for a start from scratch."""
     workspace: str
-    """The folder that holds logs/ and model_data/."""
+    """The folder with logs/ and model_data/."""
     stages: tuple[StagePlan, ...]
     warnings: tuple[Message, ...] = ()
 
     @property
     def total_steps(self) -> int:
-        """Steps of all stages together."""
+        """Number of steps of all stages."""
         return sum(stage.epochs * stage.steps_per_epoch for stage in self.stages)
-
-    def stage_of(self, epoch: int) -> StagePlan:
-        """The stage that `epoch` belongs to."""
-        return next(stage for stage in self.stages if stage.first_epoch <= epoch <= stage.last_epoch)
 
     def to_json(self) -> dict[str, Any]:
         """The form printed by `plan --json` and kept as plan.json."""
         return {
-            "recipe": self.recipe.model_dump(mode="json", include=set(self.recipe.read_settings())),
+            "recipe": self.recipe.model_dump(mode="json", include=set(self.recipe.relevant_settings())),
             "data": {
                 "path": self.data.path,
                 "format": self.data.format,
@@ -118,15 +118,15 @@ class Plan:
                 {name: getattr(stage, name) for name in StagePlan.__dataclass_fields__} for stage in self.stages
             ],
             "total_steps": self.total_steps,
-            "warnings": [warning.to_json() for warning in self.warnings],
+            "warnings": [{**warning.to_json(), "message_parts": to_record(warning)} for warning in self.warnings],
         }
 
 
 def plan_from_json(stored: Mapping[str, Any]) -> Plan:
-    """The Plan that `Plan.to_json` made, as kept in a run folder.
+    """The Plan that `Plan.to_json` stored in a run folder.
 
     Raises:
-        KeyError, TypeError: `stored` is no such thing.
+        KeyError, TypeError: `stored` is not in that form.
         BadInput: its recipe is not valid.
     """
     return Plan(
@@ -141,6 +141,7 @@ def plan_from_json(stored: Mapping[str, Any]) -> Plan:
         workspace=stored["workspace"],
         stages=tuple(StagePlan(**stage) for stage in stored["stages"]),
         warnings=tuple(
-            Message(warning["code"], "{text}", {"text": warning["message"]}) for warning in stored["warnings"]
+            from_record(warning.get("message_parts"), warning["message"], warning["code"])
+            for warning in stored["warnings"]
         ),
     )

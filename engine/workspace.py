@@ -1,4 +1,4 @@
-"""Where a workspace keeps its things. Light to import: the first screen needs it."""
+"""Paths inside a workspace. Imports little: the first screen needs it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from pathlib import Path
 
 
 def logs_folder(workspace: Path) -> Path:
-    """Where a workspace keeps its runs."""
+    """The folder with the workspace's runs."""
     return workspace / "logs"
 
 
 def weights_named(name: str, workspace: Path) -> Path | None:
-    """Where the weights that a recipe names lie: as the path says, in the workspace, or in its model_data/.
+    """The weights that a recipe's `model_path` names, as an absolute path; None if they do not exist.
 
-    A folder of that name is the answer only where there is no file.
+    Searched in the path as given, in the workspace and in its model_data/, in this order. A file in any of them comes before a
+    folder of that name.
     """
-    given = Path(name).expanduser()
-    places = [path.absolute() for path in (given, workspace / given, workspace / "model_data" / given) if path.exists()]
-    return next((path for path in places if path.is_file()), places[0] if places else None)
+    path = Path(name).expanduser()
+    candidates = (path, workspace / path, workspace / "model_data" / path)
+    existing = [candidate.absolute() for candidate in candidates if candidate.exists()]
+    return next((candidate for candidate in existing if candidate.is_file()), existing[0] if existing else None)

@@ -1,8 +1,25 @@
-"""What all tests share: one place for what planning remembers, which is not the user's."""
+"""What all tests share."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-os.environ.setdefault("FREEZETUI_CACHE", str(Path(__file__).parent.parent / ".pytest_cache" / "freezetui"))
+import pytest
+
+from tests.made_once import SHARED_FOLDER
+
+# Of torch, in this process and in those that tests start: what is computed must not depend on the number of cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+# Commands print in the language of the locale.
+os.environ["LC_ALL"] = "C.UTF-8"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One folder for all workers of the session."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    os.environ[SHARED_FOLDER] = str(folder)
+    # What planning keeps: neither the user's, nor what it found out in another session.
+    os.environ["FREEZETUI_CACHE"] = str(folder / "cache")

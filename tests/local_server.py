@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from engine.weights.download.registry import Address
+from engine.network.registry import Address
 
 
 class LocalServer(ThreadingHTTPServer):
-    """Any free port of the loopback. Handlers that hold an answer back wait for `closing`."""
+    """Listens on any free port of the loopback interface. Handlers that delay a response wait for `closing`."""
 
     daemon_threads = True
     block_on_close = False
@@ -25,7 +25,7 @@ class LocalServer(ThreadingHTTPServer):
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """Answer until the block ends."""
+        """Respond to requests until the block ends."""
         thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         with self:
             thread.start()
@@ -38,7 +38,7 @@ class LocalServer(ThreadingHTTPServer):
 
 
 class Quiet:
-    """In front of a handler: it says nothing on standard error."""
+    """Mixin for a handler that writes no log to standard error."""
 
     def log_message(self, *args: object) -> None:
         pass

@@ -1,7 +1,8 @@
-/* Stands in for NVIDIA's driver library in tests. It answers from the text file that NVML_STAND_IN names and reads that
-   file anew whenever the cards are counted, so a test can change the machine between two looks. One word and its values a
-   line: "driver", "cuda", "card" (the following lines are of that card), "error FUNCTION CODE" (before the first "card":
-   for every card, and for functions without one). Plain nvmlInit is left out: torch would count these cards. */
+/* A stand-in for NVIDIA's driver library (NVML) in tests. It reports the machine that the text file NVML_STAND_IN describes
+   and reads that file again whenever the cards are counted, so a test can change the machine between two snapshots. Each line
+   is one word and its values: "driver", "cuda", "card" (the following lines belong to that card), "error FUNCTION CODE" (before
+   the first "card": for every card, and for functions without one). Plain nvmlInit is missing on purpose: torch would count
+   these cards. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

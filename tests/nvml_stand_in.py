@@ -1,9 +1,11 @@
-"""Machines with NVIDIA cards, described in a few words and shown to a child process through a driver library of our own."""
+"""Machines with NVIDIA cards for tests: descriptions in text, which a stand-in for the NVML library reports to a child process."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -13,24 +15,32 @@ from typing import Any
 
 import pytest
 
+from engine.hardware import Hardware
+
 SOURCE = Path(__file__).with_name("nvml_stand_in.c")
 CHECKOUT = SOURCE.parents[1]
 GIB = 2**30
 
-LOOKING = """
-import json, sys
+SCRIPT = """
+import base64, json, pickle, sys
 from pathlib import Path
 from engine.hardware import HardwareWatch, TorchBuild
-machine, workspace, build, *states = sys.argv[1:]
+machine_file, workspace, build, *states = sys.argv[1:]
 build = {key: tuple(map(tuple, value)) if isinstance(value, list) else value for key, value in json.loads(build).items()}
-found = []
+snapshots = []
 with HardwareWatch(Path(workspace), torch_build=TorchBuild(**build)) as watch:
     for state in states:
-        Path(machine).write_text(state)
-        hardware = watch.look()
-        found.append(hardware.to_json() | {"sentences": [str(message) for message in hardware.messages]})
+        Path(machine_file).write_text(state)
+        hardware = watch.read()
+        best = hardware.best_card()
+        snapshots.append(
+            hardware.to_json()
+            | {"sentences": [str(message) for message in hardware.messages], "best": None if best is None else best.name}
+            | {"pickled": base64.b64encode(pickle.dumps(hardware)).decode()}
+        )
 maps = Path("/proc/self/maps").read_text()
-print(json.dumps({"looks": found, "torch": "torch" in sys.modules, "cuda": "libcuda." in maps or "libcudart." in maps}))
+result = {"snapshots": snapshots, "torch": "torch" in sys.modules, "cuda": "libcuda." in maps or "libcudart." in maps}
+print(json.dumps(result))
 """
 
 CU130 = {
@@ -46,10 +56,10 @@ CU126 = CU130 | {
 }
 
 
-def built(folder: Path) -> Path:
-    """The library, compiled into `folder`, which is what LD_LIBRARY_PATH has to name. Skips where that cannot be."""
+def build_nvml(folder: Path) -> Path:
+    """Compile the library into `folder` and return `folder`, for LD_LIBRARY_PATH. Skips the test if that is not possible."""
     if sys.platform != "linux":
-        pytest.skip("the NVML stand-in is found the way Linux finds libraries")
+        pytest.skip("the NVML stand-in is loaded through LD_LIBRARY_PATH, on Linux only")
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None:
         pytest.skip("the NVML stand-in needs a C compiler: install gcc or clang")
@@ -61,8 +71,8 @@ def built(folder: Path) -> Path:
 
 
 def card(name: str = "NVIDIA GeForce RTX 3060", gib: float = 12, **values: object) -> str:
-    """The lines of one card. `compute`, `graphics` and `error` may be lists; a value of None leaves the line out."""
-    described: dict[str, object] = {
+    """The lines of one card. `compute`, `graphics` and `error` may be lists; a line with the value None is left out."""
+    defaults: dict[str, object] = {
         "name": name,
         "uuid": "GPU-11111111-2222-3333-4444-555555555555",
         "total": int(gib * GIB),
@@ -74,32 +84,35 @@ def card(name: str = "NVIDIA GeForce RTX 3060", gib: float = 12, **values: objec
         "speed": "3584 2100",
     }
     lines = ["card"]
-    for key, value in (described | values).items():
-        lines += [f"{key} {one}" for one in (value if isinstance(value, list) else [value]) if one is not None]
+    for key, value in (defaults | values).items():
+        lines += [f"{key} {item}" for item in (value if isinstance(value, list) else [value]) if item is not None]
     return "\n".join(lines)
 
 
 def machine(*cards: str, driver: str = "580.95.05", cuda: int = 13000, errors: Sequence[str] = ()) -> str:
-    """A whole machine. `errors` ("FUNCTION CODE") are of the driver, or of every card."""
+    """The description of a machine. `errors` ("FUNCTION CODE") are those of the driver, or of every card."""
     return "\n".join([f"driver {driver}", f"cuda {cuda}", *(f"error {error}" for error in errors), *cards]) + "\n"
 
 
-def looks(
+def snapshots(
     library: Path | None,
     folder: Path,
     *states: str,
     build: Mapping[str, Any] = CU130,
     environment: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """What one watch in a fresh process sees of each of the `states` in turn, as JSON, with the `sentences` of each."""
-    described = folder / "machine.txt"
-    described.write_text(states[0])
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("CUDA_")}
+    """The snapshots that one `HardwareWatch` in a fresh process takes of each of the `states` in turn.
+
+    As JSON, each with its `sentences`, with the name of the `best` card, and `pickled`.
+    """
+    machine_file = folder / "machine.txt"
+    machine_file.write_text(states[0])
+    own = {key: value for key, value in os.environ.items() if not key.startswith("CUDA_")}
     child = subprocess.run(
-        [sys.executable, "-c", LOOKING, str(described), str(folder), json.dumps(dict(build)), *states],
+        [sys.executable, "-c", SCRIPT, str(machine_file), str(folder), json.dumps(dict(build)), *states],
         cwd=CHECKOUT,
-        env=clean
-        | {"NVML_STAND_IN": str(described), "LD_LIBRARY_PATH": str(library or folder)}
+        env=own
+        | {"NVML_STAND_IN": str(machine_file), "LD_LIBRARY_PATH": str(library or folder)}
         | dict(environment or {}),
         capture_output=True,
         text=True,
@@ -107,8 +120,13 @@ def looks(
         check=False,
     )
     assert child.returncode == 0, child.stderr
-    answer: dict[str, Any] = json.loads(child.stdout)
-    assert not answer["torch"], "looking imported torch"
-    assert not answer["cuda"], "looking loaded CUDA"
-    seen: list[dict[str, Any]] = answer["looks"]
-    return seen
+    result: dict[str, Any] = json.loads(child.stdout)
+    assert not result["torch"], "the probe imported torch"
+    assert not result["cuda"], "the probe loaded CUDA"
+    taken: list[dict[str, Any]] = result["snapshots"]
+    return taken
+
+
+def hardware_of(library: Path, folder: Path, *states: str, build: Mapping[str, Any] = CU130) -> list[Hardware]:
+    """The same snapshots as objects, for what is done with them in this process."""
+    return [pickle.loads(base64.b64decode(one["pickled"])) for one in snapshots(library, folder, *states, build=build)]

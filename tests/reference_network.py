@@ -55,15 +55,15 @@ def tutorial_state(network: str, floats: NDArray[np.float32], prefix: str = "") 
     """The same numbers under the tutorials' names, those that begin with `prefix`, without it."""
     values = torch.from_numpy(floats)
     state: dict[str, Tensor] = {}
-    place = 0
+    offset = 0
     for convolution, norm, shape in names(network):
         norm_names = [f"{norm}.{n}" for n in ("bias", "weight", "running_mean", "running_var")]
         for name in norm_names if norm else [f"{convolution}.bias"]:
-            state[name] = values[place : place + shape[0]].clone()
-            place += shape[0]
+            state[name] = values[offset : offset + shape[0]].clone()
+            offset += shape[0]
         count = int(np.prod(shape))
-        state[f"{convolution}.weight"] = values[place : place + count].view(shape).clone()
-        place += count
+        state[f"{convolution}.weight"] = values[offset : offset + count].view(shape).clone()
+        offset += count
         if norm:
             state[f"{norm}.num_batches_tracked"] = torch.tensor(7)
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

@@ -1,62 +1,55 @@
-"""A training whose address space is limited at a chosen moment: `python -m tests.short_of_memory WORKSPACE JSON`.
-
-The JSON: `settings` of the recipe, `at` (freeze, unfreeze or validation), `room` bytes left from that moment on, and
-`on_out_of_memory`. Events are printed as lines; the exit code is the command's.
-"""
+"""A training whose address space is limited at a chosen moment, in a process of its own."""
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy
+import numpy as np
 import psutil
 
 from engine.events import Event, StageStarted, Step
 from engine.runner.start import exit_code, start
+from engine.runner.supervisor import OnOutOfMemory
 from engine.training.control import Control
 from tests.small_training import plan_and_dataset
+from tests.warm_processes import warm_processes
+
+Moment = Literal["freeze", "unfreeze", "validation"]
 
 
-def main() -> None:
-    workspace, asked = Path(sys.argv[1]), json.loads(sys.argv[2])
-    plan, dataset = plan_and_dataset(workspace, **asked["settings"])
-    load_late_libraries()
+def train_short_of_memory(
+    workspace: Path, settings: dict[str, Any], at: Moment, room: int, on_out_of_memory: OnOutOfMemory
+) -> int | None:
+    """The exit code of a training that has only `room` bytes left from a moment on."""
+    process = warm_processes().Process(target=_train, args=(workspace, settings, at, room, on_out_of_memory))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def _train(workspace: Path, settings: dict[str, Any], at: Moment, room: int, on_out_of_memory: OnOutOfMemory) -> None:
+    plan, dataset = plan_and_dataset(workspace, **settings)
+    # OpenBLAS ends the process where it finds no memory for its buffers.
+    np.linalg.inv(np.eye(64))
+    np.ones((512, 512)) @ np.ones((512, 512))
     last = None
-    for event in limited(start(plan, Control(), dataset, on_out_of_memory=asked["on_out_of_memory"]), asked):
-        sys.stdout.write(event.to_line() + "\n")
-        sys.stdout.flush()
+    for event in _limited(start(plan, Control(), dataset, on_out_of_memory=on_out_of_memory), at, room):
         last = event
     sys.exit(exit_code(last))
 
 
-def load_late_libraries() -> None:
-    """Libraries that a run loads on its way; OpenBLAS ends the process where it finds no memory for its buffers."""
-    import matplotlib.pyplot
-    import torch.utils.tensorboard
-
-    assert matplotlib.pyplot
-    assert torch.utils.tensorboard
-    numpy.linalg.inv(numpy.eye(64))
-    numpy.ones((512, 512)) @ numpy.ones((512, 512))
-
-
-def limited(events: Iterator[Event], asked: dict[str, Any]) -> Iterator[Event]:
+def _limited(events: Iterator[Event], at: Moment, room: int) -> Iterator[Event]:
     """The events; the limit is set between two of them, as if another program had just taken the memory."""
-    is_set = False
+    is_limited = False
     for event in events:
-        in_training = isinstance(event, StageStarted) and event.stage == asked["at"]
-        in_validation = asked["at"] == "validation" and isinstance(event, Step) and event.step + 1 == event.steps
-        if not is_set and (in_training or in_validation):
-            is_set = True
-            most = psutil.Process().memory_info().vms + asked["room"]
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        in_training = isinstance(event, StageStarted) and event.stage == at
+        in_validation = at == "validation" and isinstance(event, Step) and event.step + 1 == event.steps
+        if not is_limited and (in_training or in_validation):
+            is_limited = True
+            limit = psutil.Process().memory_info().vms + room
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         yield event
-
-
-if __name__ == "__main__":
-    main()

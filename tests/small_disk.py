@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -22,8 +24,23 @@ class SmallDisk:
 
     inside: Path
     seen: Path
-    entering: tuple[str, ...]
-    """Words before a command that runs where the disk is mounted."""
+    holder: int
+    """The process whose end unmounts the disk."""
+    BALLAST: ClassVar[str] = "ballast"
+    """The file that fills the disk."""
+
+    @property
+    def entering(self) -> tuple[str, ...]:
+        """Words before a command that runs where the disk is mounted."""
+        return ("nsenter", "--target", str(self.holder), "--user", "--mount", "--preserve-credentials", "--")
+
+    def enter(self) -> None:
+        """Let this process, which may have no second thread, see the disk."""
+        library = ctypes.CDLL(None, use_errno=True)
+        for namespace in ("user", "mnt"):
+            with Path(f"/proc/{self.holder}/ns/{namespace}").open() as file:
+                if library.setns(file.fileno(), 0):
+                    raise OSError(ctypes.get_errno(), f"the namespace {namespace} cannot be entered")
 
     def fill(self, left: int) -> None:
         """Occupy all of it but `left` bytes."""
@@ -52,7 +69,7 @@ class SmallDisk:
 
     @property
     def _ballast(self) -> Path:
-        return self.seen / "ballast"
+        return self.seen / self.BALLAST
 
 
 @contextmanager
@@ -72,5 +89,13 @@ def small_disk(folder: Path, size: int) -> Iterator[SmallDisk]:
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "mounted\n"
-        entering = ("nsenter", "--target", str(holder.pid), "--user", "--mount", "--preserve-credentials", "--")
-        yield SmallDisk(folder, Path(f"/proc/{holder.pid}/root{folder}"), entering)
+        yield SmallDisk(folder, Path(f"/proc/{holder.pid}/root{folder}"), holder.pid)
+
+
+def give_up_rights() -> None:
+    """Make this process obey the rights of folders even if it is root's: it loses every capability (see capset(2))."""
+    version, this_process, sets = 0x20080522, 0, 2 * 3
+    header = (ctypes.c_uint32 * 2)(version, this_process)
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.capset(header, (ctypes.c_uint32 * sets)()):
+        raise OSError(ctypes.get_errno(), "the capabilities cannot be given up")

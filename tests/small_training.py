@@ -14,15 +14,23 @@ import torch
 
 from engine.dataset.formats import open_dataset
 from engine.dataset.index import Dataset
-from engine.dataset.sample import SAMPLE_CLASSES, draw_sample
-from engine.hardware import probe
-from engine.network.yolov4 import build_network
+from engine.dataset.sample_dataset import SAMPLE_CLASSES, draw_sample_dataset
+from engine.events import Event
+from engine.network.detector import build_network
 from engine.plan import DataSource, Plan
 from engine.planning.resolve import make_plan
 from engine.recipe import make_recipe
+from engine.runner.start import start
+from engine.training.control import Control
 from engine.weights.native import info_of, save_weights
+from tests.given_hardware import PROCESSOR_ONLY
+from tests.made_once import made_once
 
 PROJECT = Path(__file__).parent.parent
+IMAGES = 12
+"""Of which ten train and one validates."""
+ENDLESS = 500
+"""Epochs of a training that the test ends, not its last epoch."""
 SETTINGS: dict[str, Any] = {
     "input_shape": [64, 64],
     "freeze_epoch": 1,
@@ -41,25 +49,41 @@ SETTINGS: dict[str, Any] = {
 
 def prepare(workspace: Path, images: int = 20) -> None:
     """Data and weights to start from, in `workspace`."""
-    draw_sample(workspace / "data", images)
+    copy_start(made_once(f"start-{images}", lambda folder: _make_start(folder, images)), workspace)
+
+
+def _make_start(workspace: Path, images: int) -> None:
+    draw_sample_dataset(workspace / "data", images)
     torch.manual_seed(3)
     network = build_network("yolov4-tiny", len(SAMPLE_CLASSES))
-    (workspace / "model_data").mkdir(parents=True, exist_ok=True)
+    (workspace / "model_data").mkdir()
     save_weights(workspace / "model_data" / "start.pth", network, info_of(network, SAMPLE_CLASSES, (64, 64)))
 
 
-def trained(workspace: Path, **changes: Any) -> Path:
-    """`workspace` with data, weights, and one run that nothing troubled."""
-    prepare(workspace)
-    done = freezetui(*arguments(workspace, **changes))
-    assert done.returncode == 0, done.stderr
-    return workspace
+def finished_workspace() -> Path:
+    """A workspace with data, weights and one run that was trained to its end without interruption. To be read only."""
+    return made_once("finished", _make_finished)
 
 
-def copy_start(whole: Path, workspace: Path) -> None:
-    """The same data and weights in `workspace`, and no run yet."""
+def _make_finished(workspace: Path) -> None:
+    prepare(workspace, IMAGES)
+    train(workspace)
+
+
+def copy_start(source: Path, workspace: Path) -> None:
+    """The data and weights of `source` in `workspace`, and no run yet."""
     for name in ("data", "model_data"):
-        shutil.copytree(whole / name, workspace / name)
+        shutil.copytree(source / name, workspace / name)
+
+
+def copy_run(source: Path, workspace: Path) -> Path:
+    """The data, weights and run of `source` in `workspace`; the run's folder there."""
+    copy_start(source, workspace)
+    run = workspace / "logs" / only_run(source).name
+    shutil.copytree(only_run(source), run)
+    plan = run / "plan.json"
+    plan.write_text(plan.read_text(encoding="utf-8").replace(str(source), str(workspace)), encoding="utf-8")
+    return run
 
 
 def plan_and_dataset(workspace: Path, **changes: Any) -> tuple[Plan, Dataset]:
@@ -67,7 +91,13 @@ def plan_and_dataset(workspace: Path, **changes: Any) -> tuple[Plan, Dataset]:
     source = DataSource(str(workspace / "data"))
     dataset = open_dataset(workspace / "data")
     recipe = make_recipe({**SETTINGS, "model_path": "start.pth", **changes})
-    return make_plan(recipe, dataset, source, probe(workspace), workspace), dataset
+    return make_plan(recipe, dataset, source, PROCESSOR_ONLY, workspace), dataset
+
+
+def train(workspace: Path, **changes: Any) -> list[Event]:
+    """Train in this process what `prepare` made, to its end."""
+    plan, dataset = plan_and_dataset(workspace, **changes)
+    return list(start(plan, Control(), dataset))
 
 
 def arguments(workspace: Path, **changes: Any) -> list[str]:
@@ -102,7 +132,8 @@ def start_freezetui(*words: str, **environment: str) -> subprocess.Popen[str]:
 
 def child_environment(**more: str) -> dict[str, str]:
     """One thread, and warnings of any library are errors of ours to look at."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), **more}
+    path = os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **more}
 
 
 def only_run(workspace: Path) -> Path:

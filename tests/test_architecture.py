@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import zipfile
@@ -32,6 +33,18 @@ def test_the_first_screen_is_painted_before_anything_heavy_is_imported() -> None
 
 def test_the_engine_knows_no_screen() -> None:
     assert imported_by("import engine.runner.start").isdisjoint({"tui", "textual", "typer"})
+
+
+def test_tui_uses_no_private_names_of_the_engine() -> None:
+    private = [
+        f"{path.relative_to(PROJECT)}: {node.module}.{name.name}"
+        for path in (PROJECT / "tui").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("engine")
+        for name in node.names
+        if name.name.startswith("_") or "._" in f"{node.module}"
+    ]
+    assert private == []
 
 
 def test_the_wheel_holds_engine_tui_and_the_presets_and_no_other_top_level_name(tmp_path: Path) -> None:

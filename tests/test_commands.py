@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.dataset.sample import draw_sample
-from tests.small_training import arguments, child_environment, freezetui, only_run, trained
+from engine.dataset.sample_dataset import draw_sample_dataset
+from tests.command import command
+from tests.small_training import arguments, child_environment, finished_workspace, freezetui, only_run
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace() -> Path:
     """Data, weights, and one finished run."""
-    return trained(tmp_path_factory.mktemp("workspace"), unfreeze_epoch=2)
+    return finished_workspace()
 
 
 def test_a_run_folder_holds_everything(workspace: Path) -> None:
@@ -35,8 +36,8 @@ def test_a_run_folder_holds_everything(workspace: Path) -> None:
 
 
 def test_plan_starts_nothing_and_prints_json(workspace: Path) -> None:
-    words = arguments(workspace, unfreeze_epoch=2)[1:]
-    done = freezetui("plan", *words, "--json")
+    words = arguments(workspace)[1:]
+    done = command("plan", *words, "--json")
     plan = json.loads(done.stdout)
     assert [stage["name"] for stage in plan["stages"]] == ["freeze", "unfreeze"]
     assert plan["total_steps"] == sum(
@@ -46,23 +47,23 @@ def test_plan_starts_nothing_and_prints_json(workspace: Path) -> None:
 
 
 def test_weights_beyond_the_freeze_stage_skip_it(workspace: Path) -> None:
-    done = freezetui("plan", *arguments(workspace, init_epoch=2)[1:], "--json")
+    done = command("plan", *arguments(workspace, init_epoch=2)[1:], "--no-dry-run", "--json")
     assert [stage["name"] for stage in json.loads(done.stdout)["stages"]] == ["unfreeze"]
 
 
 def test_runs_lists_what_is_there(workspace: Path) -> None:
-    listed = json.loads(freezetui("runs", "--workspace", str(workspace), "--json").stdout)
-    assert [(run["state"], run["epoch"], run["last_epoch"]) for run in listed] == [("finished", 1, 1)]
+    listed = json.loads(command("runs", "--workspace", str(workspace), "--json").stdout)
+    assert [(run["state"], run["epoch"], run["last_epoch"]) for run in listed] == [("finished", 2, 2)]
 
 
 def test_evaluate_and_predict_in_their_json(workspace: Path, tmp_path: Path) -> None:
     weights = str(only_run(workspace) / "best_epoch_weights.pth")
-    scores = json.loads(freezetui("evaluate", "--weights", weights, "--data", str(workspace / "data"), "--json").stdout)
+    scores = json.loads(command("evaluate", "--weights", weights, "--data", str(workspace / "data"), "--json").stdout)
     assert set(scores["per_class"]) == {"ball", "crate", "star"}
     assert 0 <= scores["map50"] <= 1
-    pictures = tmp_path / "two words"
-    draw_sample(pictures, 2)
-    done = freezetui("predict", "--weights", weights, str(pictures), "--save", str(tmp_path / "out"), "--json")
+    images = tmp_path / "two words"
+    draw_sample_dataset(images, 2)
+    done = command("predict", "--weights", weights, str(images), "--save", str(tmp_path / "out"), "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["width"], line["height"]) for line in lines] == [(480, 360)] * 2
     assert len(list((tmp_path / "out").iterdir())) == 2
@@ -70,25 +71,25 @@ def test_evaluate_and_predict_in_their_json(workspace: Path, tmp_path: Path) -> 
 
 def test_a_class_without_a_box_in_the_split_has_no_score(workspace: Path, tmp_path: Path) -> None:
     weights = str(only_run(workspace) / "best_epoch_weights.pth")
-    root = draw_sample(tmp_path, 8)
+    root = draw_sample_dataset(tmp_path, 8)
     for label in (root / "Annotations").iterdir():
         label.write_text(label.read_text().replace("<name>star</name>", "<name>ball</name>"))
     names = tmp_path / "names.txt"
     names.write_text("ball\ncrate\nstar\n")
-    done = freezetui("evaluate", "--weights", weights, "--data", str(root), "--classes", str(names))
+    done = command("evaluate", "--weights", weights, "--data", str(root), "--classes", str(names))
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line}
     assert rows["star"] == ["0"]
     assert len(rows["ball"]) == 6
 
 
 def test_resuming_weights_says_what_they_cannot_restore(workspace: Path) -> None:
-    done = freezetui("resume", str(only_run(workspace) / "last_epoch_weights.pth"))
+    done = command("resume", str(only_run(workspace) / "last_epoch_weights.pth"))
     assert done.returncode == 2
-    assert "weights alone restore neither optimizer" in done.stderr
+    assert "cannot be resumed from weights alone" in done.stderr
 
 
 def test_a_setting_that_makes_the_run_what_it_is_cannot_be_changed(workspace: Path) -> None:
-    done = freezetui("resume", str(only_run(workspace)), "--set", "seed=5")
+    done = command("resume", str(only_run(workspace)), "--set", "seed=5")
     assert done.returncode == 2
     assert "--set seed" in done.stderr
 
@@ -102,11 +103,11 @@ def test_code_in_weights_is_refused_and_never_run(workspace: Path, tmp_path: Pat
     hostile = tmp_path / "hostile.pth"
     for protocol in (2, 4):
         hostile.write_bytes(pickle.dumps(Trap(), protocol=protocol))
-        done = freezetui("predict", "--weights", str(hostile), str(workspace / "data"), cwd=tmp_path)
+        done = command("predict", "--weights", str(hostile), str(workspace / "data"), cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert "Traceback" not in done.stderr
     torch.save(Trap(), hostile)
-    done = freezetui("train", "--data", str(workspace / "data"), "--set", f"model_path={hostile}", cwd=tmp_path)
+    done = command("train", "--data", str(workspace / "data"), "--set", f"model_path={hostile}", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "trap_has_sprung").exists()
@@ -118,11 +119,11 @@ BOMB = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "
 
 
 def test_dirty_and_hostile_labels_are_findings(tmp_path: Path) -> None:
-    root = draw_sample(tmp_path, 8)
-    annotations, pictures = root / "Annotations", root / "JPEGImages"
+    root = draw_sample_dataset(tmp_path, 8)
+    annotations, images = root / "Annotations", root / "JPEGImages"
     (annotations / "000000.xml").write_text(BOMB)
-    picture = pictures / "000001.jpg"
-    picture.write_bytes(picture.read_bytes()[:2000])
+    image = images / "000001.jpg"
+    image.write_bytes(image.read_bytes()[:2000])
     label = annotations / "000002.xml"
     label.write_text(label.read_text().replace("<name>", "<name>[red]\x9b31m", 1))
     label = annotations / "000003.xml"
@@ -130,23 +131,23 @@ def test_dirty_and_hostile_labels_are_findings(tmp_path: Path) -> None:
     label.write_text(label.read_text().replace("</annotation>", box + "</annotation>"))
     with (root / "ImageSets" / "Main" / "train.txt").open("a") as names:
         names.write("../../../etc/passwd\n")
-    done = freezetui("data", "check", str(tmp_path), "--json")
+    done = command("data", "check", str(tmp_path), "--json")
     codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
     assert {"label.unsafe_xml", "image.truncated", "label.zero_size", "label.outside_dataset"} <= codes
-    plain = freezetui("data", "check", str(tmp_path))
+    plain = command("data", "check", str(tmp_path))
     assert plain.returncode == 0
     assert "[red]" in plain.stdout
     assert "\x9b" not in plain.stdout
 
 
 def test_yolo_labels_out_of_range_and_empty_ones(tmp_path: Path) -> None:
-    source = draw_sample(tmp_path / "drawn", 4) / "JPEGImages"
+    source = draw_sample_dataset(tmp_path / "drawn", 4) / "JPEGImages"
     for number, text in enumerate(("0 0.5 0.5 0.2 0.2\n7 0.5 0.5 0.1 0.1\n", "", "0 0.4 0.4 0.2 0.2\n", "nonsense\n")):
         (tmp_path / "set").mkdir(exist_ok=True)
         (tmp_path / "set" / f"{number}.jpg").write_bytes((source / f"{number:06d}.jpg").read_bytes())
         (tmp_path / "set" / f"{number}.txt").write_text(text)
     (tmp_path / "set" / "classes.txt").write_text("cell\n")
-    report = json.loads(freezetui("data", "check", str(tmp_path / "set"), "--json").stdout)
+    report = json.loads(command("data", "check", str(tmp_path / "set"), "--json").stdout)
     assert report["format"] == "yolo"
     assert report["boxes"] == {"cell": 2}
     codes = {finding["code"] for finding in report["findings"]}
@@ -154,16 +155,14 @@ def test_yolo_labels_out_of_range_and_empty_ones(tmp_path: Path) -> None:
 
 
 def test_class_names_that_do_not_match_are_explained_and_can_be_mapped(tmp_path: Path) -> None:
-    draw_sample(tmp_path / "data", 4)
+    draw_sample_dataset(tmp_path / "data", 4)
     names = tmp_path / "names.txt"
     names.write_text("sphere\n")
-    refused = freezetui("data", "check", str(tmp_path / "data"), "--classes", str(names))
+    refused = command("data", "check", str(tmp_path / "data"), "--classes", str(names))
     assert refused.returncode == 2
     assert "no box is left" in refused.stderr
     assert "ball" in refused.stderr
-    mapped = freezetui(
-        "data", "check", str(tmp_path / "data"), "--classes", str(names), "--map", "ball=sphere", "--json"
-    )
+    mapped = command("data", "check", str(tmp_path / "data"), "--classes", str(names), "--map", "ball=sphere", "--json")
     assert json.loads(mapped.stdout)["classes"] == ["sphere"]
 
 
@@ -176,11 +175,11 @@ def test_class_names_that_do_not_match_are_explained_and_can_be_mapped(tmp_path:
         (["plan", "--data", "sample", "--preset", "modern-hole"], "did you mean modern-whole?"),
         (["resume", "nowhere"], "there is no such run"),
         (["weights", "get", "yolov4-tiny.weight"], "yolov4-tiny.weights"),
-        (["predict", "--weights", "none.pth", "none.jpg"], "none.jpg: there is no such picture"),
+        (["predict", "--weights", "none.pth", "none.jpg"], "none.jpg: there is no such image"),
     ],
 )
 def test_wrong_words_get_one_sentence_and_exit_2(words: list[str], sentence: str, tmp_path: Path) -> None:
-    done = freezetui(*words, cwd=tmp_path)
+    done = command(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -194,7 +193,7 @@ def test_a_folder_with_the_users_own_engine_and_train(tmp_path: Path) -> None:
 
 
 def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
-    from engine.runs.folder import run_lock
+    from engine.runs.lock import run_lock
 
     run = only_run(workspace)
     with run_lock(run):
@@ -204,7 +203,7 @@ def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         ("train --data nowhere", "nowhere"),
         ("train --data sample --set unfreeze_epochs=3", "unfreeze_epoch"),
@@ -216,9 +215,9 @@ def test_a_second_process_on_a_live_run_is_refused(workspace: Path) -> None:
         ("predict --weights nothing.pth here", "nothing.pth"),
     ],
 )
-def test_what_cannot_work_is_said_before_torch_is_imported(tmp_path: Path, words: str, said: str) -> None:
+def test_invalid_input_is_reported_before_torch_is_imported(tmp_path: Path, words: str, error: str) -> None:
     (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "a.jpg").write_bytes(b"looked at only by its name")
+    (tmp_path / "here" / "a.jpg").write_bytes(b"only its name is read")
     code = "import sys; from tui.main import main\ntry: main()\nfinally: print('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code, *words.split()],
@@ -229,4 +228,4 @@ def test_what_cannot_work_is_said_before_torch_is_imported(tmp_path: Path, words
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
-    assert said in done.stderr
+    assert error in done.stderr

@@ -1,4 +1,4 @@
-"""A rehearsal whose answer nobody wants any more ends at once, with its process."""
+"""A dry run that is stopped ends at once, and so does its child process."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 
 import psutil
 
-from engine.hardware import probe
-from engine.planning.dry_run.dry_run import rehearse
+from engine.planning.dry_run.dry_run import DryRunResult, dry_run
+from tests.given_hardware import PROCESSOR_ONLY
 from tests.small_training import plan_and_dataset, prepare
 
 
 def test_it_ends_at_once_and_leaves_no_process(tmp_path: Path) -> None:
     prepare(tmp_path)
-    plan, _dataset = plan_and_dataset(tmp_path)
-    stop, found = threading.Event(), []
-    before = set(psutil.Process().children())  # what other tests have started in this process
-    thread = threading.Thread(target=lambda: found.append(rehearse(plan, probe(tmp_path), stop)))
+    plan, dataset = plan_and_dataset(tmp_path)
+    stop = threading.Event()
+    results: list[DryRunResult] = []
+    others = set(psutil.Process().children())  # started by other tests
+    thread = threading.Thread(target=lambda: results.append(dry_run(plan, dataset, PROCESSOR_ONLY, stop)))
     thread.start()
-    end = time.monotonic() + 20
-    while not (children := set(psutil.Process().children()) - before) and time.monotonic() < end:
+    deadline = time.monotonic() + 60
+    while not (children := set(psutil.Process().children()) - others) and time.monotonic() < deadline:
         time.sleep(0.02)
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
-    assert found[0].failed == "stopped"
+    assert results[0].failed == "stopped"
     assert children
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)

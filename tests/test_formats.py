@@ -1,4 +1,4 @@
-"""The formats of data sets, one by one: what is recognised, which boxes and classes it gives, which splits it has."""
+"""The formats of data sets, one by one: what is recognised, its boxes, its classes, its splits."""
 
 from __future__ import annotations
 
@@ -6,68 +6,35 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from engine.dataset.formats import open_dataset
-from engine.dataset.images import encode_image
-from engine.dataset.index import SPLITS, Dataset
-from tests.dataset_on_disk import annotation
-
-SIZE = (80, 60)
-
-
-def picture(path: Path) -> Path:
-    """A grey picture of SIZE, its folders with it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encode_image(path, np.full((SIZE[1], SIZE[0], 3), len(path.name), np.uint8))
-    return path
-
-
-def text(path: Path, content: str, encoding: str = "utf-8") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding=encoding)
-    return path
-
-
-def boxes_of(dataset: Dataset, image: str) -> list[tuple[str, list[float]]]:
-    """Class names and boxes in pixels of one image."""
-    boxes, labels = dataset.boxes_of(dataset.images.index(image))
-    scale = np.array([*SIZE, *SIZE]) if dataset.unit == "fraction" else np.ones(4)
-    return [(dataset.classes[n], np.round(b * scale, 3).tolist()) for n, b in zip(labels, boxes, strict=True)]
-
-
-def split_names(dataset: Dataset) -> dict[str, list[str]]:
-    return {name: [dataset.images[i] for i in dataset.splits[name]] for name in SPLITS}
-
-
-def codes(dataset: Dataset) -> list[str]:
-    return [finding.message.code for finding in dataset.findings]
-
+from engine.dataset.images import load_image
+from tests.dataset_on_disk import (
+    SIZE,
+    annotation,
+    boxes_of,
+    codes,
+    split_names,
+    write_cat_voc,
+    write_image,
+    write_text,
+    write_yolo,
+)
 
 # Pascal VOC
 
 
-def voc(root: Path, names: str, **lists: str) -> Path:
-    """A picture with one cat for each word of `names`; `lists` are the files of ImageSets/Main."""
-    for name in names.split():
-        picture(root / "JPEGImages" / f"{name}.jpg")
-        text(root / "Annotations" / f"{name}.xml", annotation(f"{name}.jpg", SIZE, [("cat", (10, 20, 30, 50))]))
-    for name, lines in lists.items():
-        text(root / "ImageSets" / "Main" / f"{name}.txt", lines.replace(" ", "\n"))
-    return root
-
-
-def test_voc_is_found_from_every_level_of_its_tree(tmp_path: Path) -> None:
-    root = voc(tmp_path / "VOCdevkit" / "VOC2007", "a b c", train="a b", val="c")
+def test_voc_is_recognised_from_every_level_of_its_tree(tmp_path: Path) -> None:
+    root = write_cat_voc(tmp_path / "VOCdevkit" / "VOC2007", "a b c", train="a b", val="c")
     for level in (tmp_path, tmp_path / "VOCdevkit", root, root / "JPEGImages", root / "Annotations"):
         dataset = open_dataset(level)
         assert (dataset.format, dataset.root) == ("voc", root)
         assert boxes_of(dataset, "JPEGImages/a.jpg") == [("cat", [10, 20, 30, 50])]
 
 
-def test_voc_takes_its_own_splits(tmp_path: Path) -> None:
-    dataset = open_dataset(voc(tmp_path, "a b c d", train="a b", val="c", test="d"))
+def test_voc_uses_its_own_splits(tmp_path: Path) -> None:
+    dataset = open_dataset(write_cat_voc(tmp_path, "a b c d", train="a b", val="c", test="d"))
     assert not dataset.splits_drawn
     assert split_names(dataset) == {
         "train": ["JPEGImages/a.jpg", "JPEGImages/b.jpg"],
@@ -76,8 +43,8 @@ def test_voc_takes_its_own_splits(tmp_path: Path) -> None:
     }
 
 
-def test_voc_without_imagesets_is_divided_by_the_seed(tmp_path: Path) -> None:
-    voc(tmp_path, " ".join(f"{n:03d}" for n in range(100)))
+def test_splits_of_voc_without_imagesets_are_drawn_by_the_seed(tmp_path: Path) -> None:
+    write_cat_voc(tmp_path, " ".join(f"{n:03d}" for n in range(100)))
     dataset, again, other = (open_dataset(tmp_path, seed=seed) for seed in (11, 11, 12))
     assert dataset.splits_drawn
     assert dataset.image_counts() == {"train": 81, "val": 9, "test": 10}
@@ -86,29 +53,29 @@ def test_voc_without_imagesets_is_divided_by_the_seed(tmp_path: Path) -> None:
 
 def test_voc_with_only_trainval_listed_draws_its_validation(tmp_path: Path) -> None:
     names = " ".join(f"{n:02d}" for n in range(20))
-    dataset = open_dataset(voc(tmp_path, names, train=names))
+    dataset = open_dataset(write_cat_voc(tmp_path, names, train=names))
     assert dataset.splits_drawn
     assert len(dataset.splits["val"]) >= 1
     assert len(dataset.splits["train"]) + len(dataset.splits["val"]) == 20
 
 
-def test_voc_with_pictures_beside_their_labels_in_any_spelling(tmp_path: Path) -> None:
+def test_voc_with_images_beside_their_labels_and_suffixes_in_any_case(tmp_path: Path) -> None:
     for name in ("a.JPG", "b.png", "c.JpEg"):
-        picture(tmp_path / name)
-        text(tmp_path / f"{name[0]}.xml", annotation(name, SIZE, [("dog", (1, 2, 30, 40))]))
+        write_image(tmp_path / name)
+        write_text(tmp_path / f"{name[0]}.xml", annotation(name, SIZE, [("dog", (1, 2, 30, 40))]))
     assert open_dataset(tmp_path).images == ("a.JPG", "b.png", "c.JpEg")
 
 
 def test_voc_written_on_a_chinese_windows_keeps_its_names(tmp_path: Path) -> None:
-    voc(tmp_path, "a b")
+    write_cat_voc(tmp_path, "a b")
     label = tmp_path / "Annotations" / "a.xml"
     header = '<?xml version="1.0" encoding="utf-8"?>'
-    text(label, header + annotation("a.jpg", SIZE, [("安全帽", (10, 20, 30, 50))]), "gb18030")
+    write_text(label, header + annotation("a.jpg", SIZE, [("安全帽", (10, 20, 30, 50))]), "gb18030")
     assert open_dataset(tmp_path).classes == ("cat", "安全帽")
 
 
-def test_a_name_listed_twice_and_one_without_label_are_findings(tmp_path: Path) -> None:
-    dataset = open_dataset(voc(tmp_path, "a b c", train="a b gone", val="c a"))
+def test_a_name_in_two_splits_and_one_without_label_are_findings(tmp_path: Path) -> None:
+    dataset = open_dataset(write_cat_voc(tmp_path, "a b c", train="a b gone", val="c a"))
     assert {"split.twice", "label.missing"} <= set(codes(dataset))
     assert split_names(dataset)["val"] == ["JPEGImages/c.jpg"]
 
@@ -116,24 +83,15 @@ def test_a_name_listed_twice_and_one_without_label_are_findings(tmp_path: Path) 
 # YOLO
 
 
-def yolo(root: Path, *names: str) -> Path:
-    """A picture and its label, one box of class 1, for each path; `images` in it becomes `labels`."""
-    for name in names:
-        picture(root / name)
-        label = (root / name.replace("images", "labels")).with_suffix(".txt")
-        text(label, "1 0.5 0.5 0.25 0.5\n")
-    return root
-
-
 MIDDLE = [30, 15, 50, 45]
 
 
 @pytest.mark.parametrize(
-    "names", ["[cat, dog]", "{0: cat, 1: dog}", "\n- cat\n- dog"], ids=["a list", "numbered", "one a line"]
+    "names", ["[cat, dog]", "{0: cat, 1: dog}", "\n- cat\n- dog"], ids=["a list", "numbered", "one per line"]
 )
 def test_yolo_with_data_yaml(tmp_path: Path, names: str) -> None:
-    yolo(tmp_path, "images/train/a.jpg", "images/train/b.jpg", "images/val/c.jpg")
-    text(tmp_path / "data.yaml", f"train: images/train\nval: images/val\nnc: 2\nnames: {names}\n")
+    write_yolo(tmp_path, "images/train/a.jpg", "images/train/b.jpg", "images/val/c.jpg")
+    write_text(tmp_path / "data.yaml", f"train: images/train\nval: images/val\nnc: 2\nnames: {names}\n")
     for path in (tmp_path, tmp_path / "data.yaml"):
         dataset = open_dataset(path)
         assert (dataset.format, dataset.classes, dataset.splits_drawn) == ("yolo", ("cat", "dog"), False)
@@ -142,48 +100,56 @@ def test_yolo_with_data_yaml(tmp_path: Path, names: str) -> None:
 
 
 def test_yolo_as_exporters_write_it_with_one_dot_too_many(tmp_path: Path) -> None:
-    yolo(tmp_path, "train/images/a.jpg", "train/images/b.jpg", "valid/images/c.jpg", "test/images/d.jpg")
+    write_yolo(tmp_path, "train/images/a.jpg", "train/images/b.jpg", "valid/images/c.jpg", "test/images/d.jpg")
     places = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n"
-    text(tmp_path / "data.yaml", places + "names: ['cat', 'dog']\n")
+    write_text(tmp_path / "data.yaml", places + "names: ['cat', 'dog']\n")
     assert open_dataset(tmp_path).image_counts() == {"train": 2, "val": 1, "test": 1}
 
 
-def test_yolo_with_lists_of_pictures(tmp_path: Path) -> None:
-    yolo(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg")
-    text(tmp_path / "train.txt", "images/a.jpg\nimages/b.jpg\nimages/gone.jpg\n../../outside.jpg\n")
-    text(tmp_path / "val.txt", "images/c.jpg\n")
-    text(tmp_path / "data.yaml", "train: train.txt\nval: val.txt\nnames: [cat, dog]\n")
+def test_yolo_with_lists_of_images(tmp_path: Path) -> None:
+    write_yolo(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg")
+    write_text(tmp_path / "train.txt", "images/a.jpg\nimages/b.jpg\nimages/gone.jpg\n../../outside.jpg\n")
+    write_text(tmp_path / "val.txt", "images/c.jpg\n")
+    write_text(tmp_path / "data.yaml", "train: train.txt\nval: val.txt\nnames: [cat, dog]\n")
     dataset = open_dataset(tmp_path)
     assert dataset.image_counts() == {"train": 2, "val": 1, "test": 0}
     assert {"image.missing", "label.outside_dataset"} <= set(codes(dataset))
 
 
 def test_yolo_with_a_classes_file_and_no_splits(tmp_path: Path) -> None:
-    yolo(tmp_path, *(f"images/{n:02d}.jpg" for n in range(20)))
-    text(tmp_path / "classes.txt", "cat\ndog\n")
+    write_yolo(tmp_path, *(f"images/{n:02d}.jpg" for n in range(20)))
+    write_text(tmp_path / "classes.txt", "cat\ndog\n")
     dataset = open_dataset(tmp_path)
     assert (dataset.classes, dataset.splits_drawn) == (("cat", "dog"), True)
     assert dataset.image_counts() == {"train": 16, "val": 2, "test": 2}
 
 
-def test_yolo_with_folders_that_name_the_split(tmp_path: Path) -> None:
-    yolo(tmp_path, "images/train2017/a.jpg", "images/train2017/b.jpg", "images/val2017/c.jpg")
+def test_yolo_with_folders_named_after_the_split(tmp_path: Path) -> None:
+    write_yolo(tmp_path, "images/train2017/a.jpg", "images/train2017/b.jpg", "images/val2017/c.jpg")
     dataset = open_dataset(tmp_path)
     assert (dataset.image_counts(), dataset.splits_drawn) == ({"train": 2, "val": 1, "test": 0}, False)
     assert dataset.classes == ("class 0", "class 1")
     assert "class.unnamed" in codes(dataset)
 
 
+def test_class_ids_that_are_no_numbers_are_left_out_and_reported(tmp_path: Path) -> None:
+    write_yolo(tmp_path, "a.jpg", "b.jpg")
+    write_text(tmp_path / "a.txt", "nan 0.5 0.5 0.1 0.1\ninf 0.5 0.5 0.1 0.1\n1 0.5 0.5 0.25 0.5\n")
+    dataset = open_dataset(tmp_path)
+    assert boxes_of(dataset, "a.jpg") == [("class 1", MIDDLE)]
+    assert "label.class_out_of_range" in codes(dataset)
+
+
 def test_yolo_polygons_become_the_box_around_them(tmp_path: Path) -> None:
-    yolo(tmp_path, "a.jpg", "b.jpg")
-    text(tmp_path / "a.txt", "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n")
+    write_yolo(tmp_path, "a.jpg", "b.jpg")
+    write_text(tmp_path / "a.txt", "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 0.75\n")
     assert boxes_of(open_dataset(tmp_path), "a.jpg") == [("class 0", [20, 15, 60, 45])]
 
 
 def test_a_data_yaml_that_leads_out_of_the_data_set_is_not_followed(tmp_path: Path) -> None:
-    yolo(tmp_path / "elsewhere", "images/x.jpg")
-    yolo(tmp_path / "set", "images/a.jpg", "images/b.jpg")
-    text(tmp_path / "set" / "data.yaml", "train: images\nval: ../elsewhere/images\nnames: [cat, dog]\n")
+    write_yolo(tmp_path / "elsewhere", "images/x.jpg")
+    write_yolo(tmp_path / "set", "images/a.jpg", "images/b.jpg")
+    write_text(tmp_path / "set" / "data.yaml", "train: images\nval: ../elsewhere/images\nnames: [cat, dog]\n")
     dataset = open_dataset(tmp_path / "set")
     assert dataset.images == ("images/a.jpg", "images/b.jpg")
     assert "label.outside_dataset" in codes(dataset)
@@ -193,9 +159,9 @@ def test_a_data_yaml_that_leads_out_of_the_data_set_is_not_followed(tmp_path: Pa
 
 
 def coco(path: Path, *names: str, folder: str = "", **changes: Any) -> Path:
-    """A label file with one box of category 7 on each picture."""
+    """A label file with one box of category 7 on each image."""
     for name in names:
-        picture(path.parent.parent / folder / name if folder else path.parent / name)
+        write_image(path.parent.parent / folder / name if folder else path.parent / name)
     width, height = SIZE
     content = {
         "images": [{"id": n, "file_name": name, "width": width, "height": height} for n, name in enumerate(names)],
@@ -206,7 +172,7 @@ def coco(path: Path, *names: str, folder: str = "", **changes: Any) -> Path:
         "categories": [{"id": 7, "name": "cat"}, {"id": 90, "name": "dog"}],
         **changes,
     }
-    return text(path, json.dumps(content))
+    return write_text(path, json.dumps(content))
 
 
 def test_coco_as_published_with_a_file_for_each_split(tmp_path: Path) -> None:
@@ -228,14 +194,14 @@ def test_coco_as_exporters_write_it_a_folder_for_each_split(tmp_path: Path) -> N
     assert open_dataset(tmp_path).image_counts() == {"train": 2, "val": 1, "test": 1}
 
 
-def test_one_coco_file_is_divided_here(tmp_path: Path) -> None:
+def test_splits_of_a_single_coco_file_are_drawn(tmp_path: Path) -> None:
     path = coco(tmp_path / "labels.json", *(f"{n:02d}.jpg" for n in range(20)))
     for place in (tmp_path, path):
         dataset = open_dataset(place)
         assert (dataset.splits_drawn, dataset.image_counts()["train"]) == (True, 16)
 
 
-def test_what_coco_cannot_mean_is_left_out_and_said(tmp_path: Path) -> None:
+def test_invalid_coco_annotations_are_left_out_and_reported(tmp_path: Path) -> None:
     boxes = [
         {"image_id": 0, "category_id": 7, "bbox": [10, 20, 20, 30]},
         {"image_id": 0, "category_id": 7, "bbox": [0, 0, 80, 60], "iscrowd": 1},
@@ -247,7 +213,7 @@ def test_what_coco_cannot_mean_is_left_out_and_said(tmp_path: Path) -> None:
     coco(tmp_path / "labels.json", "a.jpg", "b.jpg", annotations=boxes)
     content = json.loads((tmp_path / "labels.json").read_text())
     content["images"] += [{"id": 8, "file_name": "gone.jpg"}, {"id": 9, "file_name": "../../etc/passwd"}]
-    text(tmp_path / "labels.json", json.dumps(content))
+    write_text(tmp_path / "labels.json", json.dumps(content))
     dataset = open_dataset(tmp_path)
     assert boxes_of(dataset, "a.jpg") == [("cat", [10, 20, 30, 50]), ("cat", [70, 50, 80, 60])]
     assert boxes_of(dataset, "b.jpg") == []
@@ -255,3 +221,47 @@ def test_what_coco_cannot_mean_is_left_out_and_said(tmp_path: Path) -> None:
         "image.missing", "label.crowd", "label.outside_dataset", "label.outside_image", "label.unreadable",
         "label.zero_size",
     ]  # fmt: skip
+
+
+# Lists
+
+
+def test_a_list_of_the_tutorials(tmp_path: Path) -> None:
+    images = [write_image(tmp_path / "img" / f"{name}.jpg") for name in "abc"]
+    write_text(tmp_path / "2007_train.txt", f"{images[0]} 10,20,30,50,0 1,2,33,44,1\n{images[1]}\n")
+    write_text(tmp_path / "2007_val.txt", f"{images[2]} 5,6,70,40,1\n")
+    write_text(tmp_path / "model_data" / "voc_classes.txt", "cat\ndog\n")
+    dataset = open_dataset(tmp_path)
+    assert (dataset.format, dataset.classes, dataset.splits_drawn) == ("list", ("cat", "dog"), False)
+    assert split_names(dataset) == {"train": ["img/a.jpg", "img/b.jpg"], "val": ["img/c.jpg"], "test": []}
+    assert boxes_of(dataset, "img/a.jpg") == [("cat", [10, 20, 30, 50]), ("dog", [1, 2, 33, 44])]
+    assert boxes_of(dataset, "img/b.jpg") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_paths_with_spaces_and_chinese_in_any_usual_encoding(tmp_path: Path, encoding: str) -> None:
+    name = "我的 图片 (1)/照片 2,3.jpg"
+    write_image(tmp_path / name)
+    write_text(tmp_path / "训练 train.txt", f"{name} 10,20,30,50,0\n", encoding)
+    dataset = open_dataset(tmp_path / "训练 train.txt")
+    assert boxes_of(dataset, name) == [("class 0", [10, 20, 30, 50])]
+    assert len(load_image(dataset, 0)[1]) == 1
+
+
+def test_a_list_that_names_missing_files_or_files_outside(tmp_path: Path) -> None:
+    write_image(tmp_path / "outside.jpg")
+    write_image(tmp_path / "set" / "a.jpg")
+    write_text(tmp_path / "set" / "secret.conf", "x")
+    lines = ("a.jpg 10,20,30,50,0", "gone.jpg 1,2,3,4,0", "../outside.jpg 1,2,30,40,0", "secret.conf 1,2,3,4,0")
+    write_text(tmp_path / "set" / "train.txt", "\n".join(lines))
+    dataset = open_dataset(tmp_path / "set")
+    assert dataset.images == ("a.jpg",)
+    assert sorted(set(codes(dataset)) - {"class.unnamed"}) == ["image.missing", "label.outside_dataset"]
+
+
+def test_without_validation_some_training_images_of_a_list_are_drawn(tmp_path: Path) -> None:
+    lines = [f"{write_image(tmp_path / f'{n:02d}.jpg')} 10,20,30,50,0" for n in range(20)]
+    write_text(tmp_path / "2007_train.txt", "\n".join(lines))
+    dataset = open_dataset(tmp_path)
+    assert dataset.splits_drawn
+    assert len(dataset.splits["val"]) >= 1

@@ -1,4 +1,4 @@
-"""The losses against figures from outside, and against what they promise."""
+"""The losses: reference figures from outside, and their properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from engine.network.yolov4 import Detector, build_network
+from engine.network.detector import Detector, build_network
 from engine.training.loss.losses import ModernLoss, TutorialLoss
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "training.json").read_text())
@@ -25,7 +25,7 @@ def network() -> Detector:
 
 
 def reference_outputs() -> list[torch.Tensor]:
-    """Drawn coarsest first, as the figures were; handed on in ascending stride."""
+    """Drawn in descending stride, as for the reference figures; returned in ascending stride."""
     rng = np.random.Generator(np.random.PCG64(11))
     drawn = [
         torch.from_numpy((0.5 * rng.standard_normal((2, 24, HEIGHT // s, WIDTH // s))).astype(np.float32))
@@ -61,7 +61,7 @@ def test_the_tutorial_loss_and_its_gradient_equal_the_public_scripts(
 
 
 class OperationCount(TorchDispatchMode):
-    """Counts what reaches the dispatcher."""
+    """Counts the operators that are dispatched."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def test_sixty_boxes_take_as_many_operations_as_one(network: Detector, make: typ
 
 
 @pytest.mark.parametrize("make", [ModernLoss, TutorialLoss])
-def test_no_loss_waits_for_the_host(make: type[ModernLoss | TutorialLoss]) -> None:
+def test_no_loss_synchronises_with_the_host(make: type[ModernLoss | TutorialLoss]) -> None:
     with torch.device("meta"):
         network = build_network("yolov4-tiny", 3)
         loss = make(network)
@@ -128,7 +128,7 @@ def test_images_without_boxes_give_a_finite_loss(network: Detector, make: type[M
 
 
 @pytest.mark.parametrize("make", [ModernLoss, TutorialLoss])
-def test_a_cell_far_out_of_range_that_no_box_wants_leaves_the_gradient_finite(
+def test_a_diverged_cell_without_box_leaves_the_gradient_finite(
     network: Detector, make: type[ModernLoss | TutorialLoss]
 ) -> None:
     raw = reference_outputs()
@@ -143,7 +143,7 @@ def test_a_cell_far_out_of_range_that_no_box_wants_leaves_the_gradient_finite(
 
 
 def test_a_perfect_prediction_has_almost_no_modern_validation_loss() -> None:
-    """And it falls when objectness rises to 1, since its target does not move with the model."""
+    """And it falls when objectness rises to 1, since its target does not depend on the model."""
     network = build_network("yolov4", 2, anchors=[(s, s) for s in (8, 9, 10, 60, 61, 62, 300, 301, 302)])
     targets = torch.tensor([[[72.0, 56, 60, 60, 1]]])
     losses = []
@@ -168,7 +168,7 @@ def test_label_smoothing_is_used(network: Detector) -> None:
 
 
 @pytest.mark.parametrize("make", [ModernLoss, TutorialLoss])
-def test_the_validation_loss_does_not_hang_on_how_images_are_divided_into_batches(
+def test_the_validation_loss_does_not_depend_on_the_batch_size(
     network: Detector, make: type[ModernLoss | TutorialLoss]
 ) -> None:
     loss, raw, targets = make(network), reference_outputs(), random_targets(5)

@@ -1,4 +1,4 @@
-"""YOLOv4 and YOLOv4-tiny: shapes, sizes, decoding, and that they train where they have to."""
+"""YOLOv4 and YOLOv4-tiny: shapes, sizes, decoding, gradients and number formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from engine.messages import BadInput
 from engine.network.blocks import CSPStage, SpatialPyramidPooling, TinyCSPStage
 from engine.network.decode import decode, split_level
-from engine.network.yolov4 import NETWORKS, Detector, Level, build_network
+from engine.network.detector import Detector, Level, build_network
+from engine.network.registry import NETWORKS
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_any_class_count_and_any_multiple_of_32(name: str, classes: int, height:
     ]
 
 
-def test_new_heads_believe_that_cells_are_empty(tiny: Detector) -> None:
+def test_new_heads_predict_empty_cells(tiny: Detector) -> None:
     with torch.no_grad():
         outputs = tiny.eval()(torch.rand(1, 3, 64, 64))
     for raw in outputs:
@@ -100,13 +101,13 @@ def test_own_anchors_and_one_scale_reach_every_level() -> None:
     assert network.levels[1] == Level(32, own[3:6], 2.0)
 
 
-def test_pooling_in_steps_is_pooling_at_once() -> None:
+def test_repeated_small_poolings_equal_one_large_pooling() -> None:
     x = torch.randn(1, 4, 12, 16)
-    at_once = [F.max_pool2d(x, size, stride=1, padding=size // 2) for size in (13, 9, 5)]
-    assert torch.equal(SpatialPyramidPooling()(x), torch.cat((*at_once, x), dim=1))
+    direct = [F.max_pool2d(x, size, stride=1, padding=size // 2) for size in (13, 9, 5)]
+    assert torch.equal(SpatialPyramidPooling()(x), torch.cat((*direct, x), dim=1))
 
 
-class _TinyStageAlone(torch.nn.Module):
+class _TinyStage(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stage = TinyCSPStage(16)
@@ -117,10 +118,10 @@ class _TinyStageAlone(torch.nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("block", "channels"), [(lambda: CSPStage(8, 16, 2), 8), (_TinyStageAlone, 16)], ids=["mish", "leaky"]
+    ("block", "channels"), [(lambda: CSPStage(8, 16, 2), 8), (_TinyStage, 16)], ids=["mish", "leaky"]
 )
-def test_overwriting_activations_does_not_disturb_gradients(block: type[torch.nn.Module], channels: int) -> None:
-    """The slope along a random direction, once by backward and once by differences, in double precision."""
+def test_in_place_activations_do_not_change_gradients(block: type[torch.nn.Module], channels: int) -> None:
+    """The slope along a random direction, by backward and by finite differences, in double precision."""
     torch.manual_seed(0)
     module = block().double().train()
     x = torch.randn(2, channels, 8, 8, dtype=torch.float64)
@@ -130,7 +131,7 @@ def test_overwriting_activations_does_not_disturb_gradients(block: type[torch.nn
     (module(x) * weight).sum().backward()
     slope = sum(float((p.grad * d).sum()) for p, d in zip(parameters, direction, strict=True) if p.grad is not None)
     values = []
-    step = 1e-8  # so small that hardly any value crosses the bend of a leak
+    step = 1e-8  # so small that hardly any value crosses zero, where LeakyReLU has a bend
     with torch.no_grad():
         for sign in (1, -2):
             for p, d in zip(parameters, direction, strict=True):
@@ -147,7 +148,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
 
 
 def test_a_frozen_backbone_gives_the_same_features_as_a_trainable_one(tiny: Detector) -> None:
-    """Activations overwrite where no gradient is asked for: nothing may change by it."""
+    """Without gradients activations are computed in place, which must not change the result."""
     network = build_network("yolov4", 1).eval()
     images = torch.rand(1, 3, 64, 64)
     trainable = [output.detach() for output in network(images)]
@@ -179,7 +180,7 @@ def test_a_state_dict_loads_under_fake_tensors() -> None:
         network = build_network("yolov4-tiny", 3)
         state = build_network("yolov4-tiny", 3).state_dict()
         assert network.load_state_dict(state).missing_keys == []
-        assert decode(network(torch.zeros(1, 3, 64, 64)), network.levels, (64, 64)).shape == (1, 60, 8)
+        assert network.decode(network(torch.zeros(1, 3, 64, 64)), (64, 64)).shape == (1, 60, 8)
 
 
 def raw_of(levels: tuple[Level, ...], shape: tuple[int, int], classes: int, device: str = "cpu") -> list[Tensor]:

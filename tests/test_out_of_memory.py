@@ -2,70 +2,61 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from engine.events import OutOfMemory
-from engine.runs.folder import list_runs, read_events
-from engine.weights.load import read_weights
-from tests.small_training import PROJECT, child_environment, freezetui, only_run, prepare
+from engine.events import OutOfMemory, RunStarted
+from engine.runner.start import resume
+from engine.runner.supervisor import OnOutOfMemory
+from engine.runs.folder import read_events
+from engine.runs.summary import list_runs
+from engine.training.control import Control
+from engine.weights.load import load_network
+from tests.small_training import only_run, prepare
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of the address space are Linux's")
+if sys.platform != "linux":
+    pytest.skip("limits of the address space are Linux's", allow_module_level=True)
 
-MOMENTS = {
-    "freeze": {"freeze_epoch": 2, "unfreeze_epoch": 2},
+from tests.short_of_memory import Moment, train_short_of_memory
+
+MOMENTS: dict[Moment, dict[str, int]] = {
+    "freeze": {"freeze_epoch": 1, "unfreeze_epoch": 1},
     "unfreeze": {"freeze_epoch": 1, "unfreeze_epoch": 2},
     "validation": {"freeze_epoch": 1, "unfreeze_epoch": 1},
 }
 TOO_LITTLE = 40
 """Megabytes in which no batch of eight is trained or validated, whatever kernels a processor gets."""
-ENOUGH_FOR_LESS = {"freeze": 107, "unfreeze": 240, "validation": 60}
+ENOUGH_FOR_LESS: dict[Moment, int] = {"freeze": 107, "unfreeze": 240, "validation": 60}
 """Megabytes in which a smaller batch is."""
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen images to train on and eight to validate on."""
+    """Eight images to train on, which one batch holds, and eight to validate on."""
     workspace = tmp_path_factory.mktemp("short")
-    prepare(workspace, images=24)
+    prepare(workspace, images=16)
     lists = next((workspace / "data").rglob("ImageSets")) / "Main"
     names = sorted({name for path in lists.glob("*.txt") for name in path.read_text().split()})
-    (lists / "train.txt").write_text("\n".join(names[:16]) + "\n")
-    (lists / "val.txt").write_text("\n".join(names[16:]) + "\n")
+    (lists / "train.txt").write_text("\n".join(names[:8]) + "\n")
+    (lists / "val.txt").write_text("\n".join(names[8:]) + "\n")
     (lists / "test.txt").write_text("")
     return workspace
 
 
-def train_short_of_memory(workspace: Path, at: str, on_out_of_memory: str, megabytes: int) -> int:
+def train(workspace: Path, at: Moment, on_out_of_memory: OnOutOfMemory, megabytes: int) -> int | None:
     """The exit code of a training that has only so much memory left from a moment on."""
-    asked = {
-        "settings": {
-            "input_shape": [320, 320],
-            "freeze_batch_size": 8,
-            "unfreeze_batch_size": 8,
-            "num_workers": 0,
-            "mosaic": False,
-            **MOMENTS[at],
-        },
-        "at": at,
-        "room": megabytes * 10**6,
-        "on_out_of_memory": on_out_of_memory,
+    settings = {
+        "input_shape": [320, 320],
+        "freeze_batch_size": 8,
+        "unfreeze_batch_size": 8,
+        "num_workers": 0,
+        "mosaic": False,
+        **MOMENTS[at],
     }
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "tests.short_of_memory", str(workspace), json.dumps(asked)],
-        # Every large tensor in pages of its own, so that what is freed is free again whatever lies beside it.
-        env=child_environment(MALLOC_MMAP_THRESHOLD_="65536"),
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode
+    return train_short_of_memory(workspace, settings, at, megabytes * 10**6, on_out_of_memory)
 
 
 @pytest.fixture
@@ -76,35 +67,35 @@ def workspace(made: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def what_was_proposed_goes_on_from_the_last_step(run: Path, event: OutOfMemory) -> None:
-    batch = event.suggested_batch_size
-    resumed = freezetui("resume", str(run), "--set", f"unfreeze_batch_size={batch}", "--json")
-    assert resumed.returncode == 0, resumed.stderr
-    first = json.loads(resumed.stdout.splitlines()[0])
-    assert (first["epoch"], first["step"]) == (event.epoch, event.step)
+def assert_resumes_with_what_was_proposed(run: Path, event: OutOfMemory) -> None:
+    overrides = {f"{event.stage}_batch_size": event.suggested_batch_size}
+    with closing(resume(run, Control(), overrides=overrides)) as events:
+        started = next(events)
+    assert isinstance(started, RunStarted)
+    assert (started.epoch, started.step) == (event.epoch, event.step)
 
 
 @pytest.mark.parametrize("at", MOMENTS)
-def test_stopping_is_exit_3_and_an_event_that_says_where(workspace: Path, at: str) -> None:
-    assert train_short_of_memory(workspace, at, "stop", TOO_LITTLE) == 3
+def test_stopping_is_exit_3_and_an_event_that_says_where(workspace: Path, at: Moment) -> None:
+    assert train(workspace, at, "stop", TOO_LITTLE) == 3
     run = only_run(workspace)
     last = list(read_events(run))[-1]
     assert isinstance(last, OutOfMemory)
     assert (last.during == "validation") == (at == "validation")
     assert last.suggested_batch_size is not None
     assert last.suggested_batch_size < last.batch_size == 8
-    assert "plays no part" in last.message
+    assert "does not matter" in str(last.message)
     assert list_runs(workspace)[0].state == "out_of_memory"
     assert list_runs(workspace)[0].resumable
     if at == "unfreeze":
-        what_was_proposed_goes_on_from_the_last_step(run, last)
+        assert_resumes_with_what_was_proposed(run, last)
 
 
 @pytest.mark.parametrize("at", MOMENTS)
-def test_retrying_goes_on_with_less_and_finishes_with_good_weights(workspace: Path, at: str) -> None:
-    assert train_short_of_memory(workspace, at, "retry", ENOUGH_FOR_LESS[at]) == 0
+def test_retrying_continues_with_less_and_finishes_with_good_weights(workspace: Path, at: Moment) -> None:
+    assert train(workspace, at, "retry", ENOUGH_FOR_LESS[at]) == 0
     run = only_run(workspace)
     assert any(isinstance(event, OutOfMemory) for event in read_events(run))
     assert list_runs(workspace)[0].state == "finished"
-    _, weights = read_weights(run / "last_epoch_weights.pth")
+    weights = load_network(run / "last_epoch_weights.pth")[0].state_dict()
     assert all(tensor.isfinite().all() for tensor in weights.values())

@@ -1,4 +1,4 @@
-"""Recipes and presets: every mistake is named at once, every preset says only what differs."""
+"""Recipes and presets: every mistake is reported at once, and a preset has only what differs from the defaults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import tomlkit
 
 from engine.messages import BadInput
-from engine.recipe import Recipe, make_recipe, parse_assignments, recipe_to_toml
+from engine.recipe import Recipe, load_recipe, make_recipe, parse_assignments, recipe_to_toml
 from engine.recipe.presets import find_preset, list_presets
 
 PROJECT = Path(__file__).parent.parent
@@ -32,19 +32,72 @@ PROJECT = Path(__file__).parent.parent
         ({"focal_loss": True}, "the modern method does not read it"),
         ({"min_lr": 1.0}, "min_lr: 1 is larger than init_lr"),
         ({"anchors": [[10, 20]]}, "takes 6 of them, not 1"),
-        ({"sync_bn": True}, "needs parallel=ddp"),
+        ({"init_lr": 100}, "init_lr: 100 is not possible"),
+        ({"sync_bn": True}, "sync_bn: training on several graphics cards is not part of this version"),
+        ({"parallel": "ddp"}, "parallel: training on several graphics cards is not part of this version"),
     ],
 )
-def test_what_cannot_work_is_one_sentence_with_the_nearest_valid_value(settings: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(BadInput) as refusal:
+def test_a_wrong_setting_is_one_sentence_with_the_nearest_valid_value(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BadInput) as refused:
         make_recipe(settings)
-    assert sentence in str(refusal.value)
+    (message,) = refused.value.messages
+    assert sentence in str(message)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
-    with pytest.raises(BadInput) as refusal:
+def test_all_mistakes_are_reported_at_once() -> None:
+    with pytest.raises(BadInput) as refused:
         make_recipe({"netwrk": "yolov4", "mosaic_prob": 3, "seed": "abc", "freeze_batch_size": 5})
-    assert len(refusal.value.messages) == 4
+    assert len(refused.value.messages) == 4
+
+
+@pytest.mark.parametrize(
+    ("base", "overrides", "sources"),
+    [
+        ({"mosaic_prob": 3}, {"seed": 2}, {"mosaic_prob": "mine.toml"}),
+        ({"mosaic_prob": 3}, {"seed": -1}, {"mosaic_prob": "mine.toml", "seed": "--set"}),
+        ({"mosaic_prob": 3}, {"mosaic_prob": 4}, {"mosaic_prob": "--set"}),
+        ({"focal_loss": True}, {"seed": 2}, {"focal_loss": "mine.toml"}),
+        ({"freeze_epoch": 60}, {"seed": 2}, {"freeze_epoch": "mine.toml"}),
+        ({"freeze_epoch": 40}, {"unfreeze_epoch": 20}, {"freeze_epoch": "--set"}),
+        ({"parallel": "dp"}, {"seed": 2}, {"parallel": "mine.toml"}),
+    ],
+)
+def test_a_wrong_setting_names_where_it_comes_from(
+    base: dict[str, Any], overrides: dict[str, Any], sources: dict[str, str]
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        make_recipe(base, "mine.toml", overrides)
+    starts = [str(message).split(": ")[:2] for message in refused.value.messages]
+    assert {key: source for source, key in starts} == sources
+
+
+def test_an_override_can_repair_a_setting_of_the_file() -> None:
+    assert make_recipe({"model_path": "", "mosaic_prob": 3}, "mine.toml", {"freeze_train": False, "mosaic_prob": 1})
+
+
+def test_a_mistake_in_a_preset_is_not_blamed_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "mine.toml").write_text("mosaic_prob = 3\n")
+    command = ["plan", "--data", "nowhere", "--preset", "mine", "--set", "seed=2", "--workspace", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tui", *command], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "--preset mine: mosaic_prob: 3 is not possible" in done.stderr
+    assert "--set" not in done.stderr
+
+
+def test_recipes_of_before_that_name_one_card_still_load(tmp_path: Path) -> None:
+    """Earlier versions stored these settings with every recipe and run."""
+    stored = {"unfreeze_epoch": 70, "parallel": "none", "sync_bn": False}
+    assert make_recipe(stored) == make_recipe({"unfreeze_epoch": 70})
+    path = tmp_path / "recipe.toml"
+    path.write_text(tomlkit.dumps(stored))
+    assert load_recipe(path, {"seed": 2}) == make_recipe({"unfreeze_epoch": 70, "seed": 2})
+
+
+def test_training_on_several_cards_is_not_offered() -> None:
+    assert not {"parallel", "sync_bn"} & set(Recipe.model_fields)
 
 
 def test_a_recipe_survives_its_own_file() -> None:
@@ -53,9 +106,15 @@ def test_a_recipe_survives_its_own_file() -> None:
         assert make_recipe(tomlkit.parse(recipe_to_toml(recipe)).unwrap()) == recipe
 
 
-def test_words_of_the_command_line_are_typed() -> None:
-    words = ["unfreeze_epoch=20", "model_path=my file.pth", "mosaic=false", "input_shape=[320, 416]", "init_lr=1e-3"]
-    settings = parse_assignments(words)
+def test_values_of_the_command_line_have_types() -> None:
+    arguments = [
+        "unfreeze_epoch=20",
+        "model_path=my file.pth",
+        "mosaic=false",
+        "input_shape=[320, 416]",
+        "init_lr=1e-3",
+    ]
+    settings = parse_assignments(arguments)
     assert settings["unfreeze_epoch"] == 20
     assert settings["model_path"] == "my file.pth"
     assert settings["mosaic"] is False
@@ -63,7 +122,7 @@ def test_words_of_the_command_line_are_typed() -> None:
 
 
 @pytest.mark.parametrize("name", [preset.name for preset in list_presets()])
-def test_a_preset_loads_and_says_only_what_differs(name: str) -> None:
+def test_a_preset_loads_and_has_only_what_differs(name: str) -> None:
     preset = find_preset(name)
     recipe = preset.recipe()
     method = {"method": recipe.method}
@@ -101,29 +160,29 @@ def test_every_row_of_the_tutorials_table_is_a_preset(
 
 
 @pytest.mark.parametrize("name", ["tutorial-weak-gpu-adam", "tutorial-weak-gpu-sgd", "modern-freeze-only"])
-def test_on_a_very_weak_gpu_the_freeze_stage_is_all_there_is(name: str) -> None:
+def test_presets_for_a_very_weak_gpu_have_only_the_freeze_stage(name: str) -> None:
     recipe = find_preset(name).recipe()
     assert recipe.freeze_epoch == recipe.unfreeze_epoch
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "nearest"),
     [("modern-hole", "modern-whole"), ("quikc", "quick-cpu"), ("scrach", "modern-scratch"), ("qqq", "modern-whole")],
 )
-def test_an_unknown_preset_names_the_nearest_by_the_whole_or_by_a_word(name: str, meant: str) -> None:
-    with pytest.raises(BadInput, match=f"did you mean {meant}"):
+def test_an_unknown_preset_names_the_nearest_by_its_name_or_a_word_of_it(name: str, nearest: str) -> None:
+    with pytest.raises(BadInput, match=f"did you mean {nearest}"):
         find_preset(name)
 
 
-def test_the_page_about_recipes_is_the_model() -> None:
-    made = subprocess.run(
+def test_the_page_about_recipes_is_generated_from_the_model() -> None:
+    page = subprocess.run(
         [sys.executable, "docs/recipe_table.py"],
         cwd=PROJECT, env={"PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}, capture_output=True, check=True,
     )  # fmt: skip
-    assert made.stdout.decode() == (PROJECT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert page.stdout.decode() == (PROJECT / "docs" / "recipes.md").read_text(encoding="utf-8")
 
 
-def test_the_chinese_page_names_only_settings_and_presets_that_there_are() -> None:
+def test_the_chinese_page_names_only_settings_and_presets_that_exist() -> None:
     page = (PROJECT / "docs" / "recipes.zh-CN.md").read_text(encoding="utf-8")
     first_column = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     named = set(re.findall(r"`([\w-]+)`", " ".join(first_column)))

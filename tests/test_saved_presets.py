@@ -1,4 +1,4 @@
-"""Presets of one's own: only what differs, commented, and nothing is replaced unasked."""
+"""Saved presets: only what differs from the defaults, with comments; an existing preset is never replaced silently."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import pytest
 
 from engine.messages import BadInput
 from engine.recipe import make_recipe
-from engine.recipe.presets import find_preset, least_settings, save_preset
+from engine.recipe.presets import find_preset, non_default_settings, save_preset
 
 
-def test_only_what_changes_something_is_kept() -> None:
-    assert least_settings({"seed": 11, "unfreeze_epoch": 9, "ema": True}) == {"unfreeze_epoch": 9}
+def test_settings_that_change_nothing_are_left_out() -> None:
+    assert non_default_settings({"seed": 11, "unfreeze_epoch": 9, "ema": True}) == {"unfreeze_epoch": 9}
 
 
 def test_defaults_of_the_method_count_as_defaults() -> None:
-    assert least_settings({"method": "tutorial", "optimizer_type": "sgd", "momentum": 0.937}) == {"method": "tutorial"}
-    assert least_settings({"optimizer_type": "sgd", "init_lr": 0.01}) == {"optimizer_type": "sgd"}
+    assert non_default_settings({"method": "tutorial", "optimizer_type": "sgd", "momentum": 0.937}) == {
+        "method": "tutorial"
+    }
+    assert non_default_settings({"optimizer_type": "sgd", "init_lr": 0.01}) == {"optimizer_type": "sgd"}
 
 
-def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+def test_a_saved_preset_can_be_loaded(tmp_path: Path) -> None:
     settings = {
         "model_path": 'a "b" \\ 图.pth',
         "input_shape": [320, 416],
@@ -35,10 +37,10 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     assert (preset.title, preset.summary, preset.family) == ('A "title"', "A summary.", "modern")
     text = path.read_text(encoding="utf-8")
     assert text.startswith('# A "title"\n#\n# A summary.\n#\n#     freezetui train')
-    assert "mosaic = false # Show four images in one" in text
+    assert "mosaic = false # Combine four images into one" in text
 
 
-def test_nothing_is_replaced_unasked_and_ours_never(tmp_path: Path) -> None:
+def test_a_preset_is_replaced_only_on_request_and_a_built_in_one_never(tmp_path: Path) -> None:
     save_preset(tmp_path, "mine", {"seed": 1}, "Mine", "")
     with pytest.raises(BadInput) as refused:
         save_preset(tmp_path, "mine", {"seed": 2}, "Mine", "")
@@ -50,8 +52,8 @@ def test_nothing_is_replaced_unasked_and_ours_never(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a\\b", "what?", " mine", "mine."])
-def test_a_name_must_be_a_file_name_everywhere(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadInput, match="no file name"):
+def test_a_name_must_be_a_file_name_on_every_system(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="cannot be a file name"):
         save_preset(tmp_path, name, {}, "Mine", "")
     assert not (tmp_path / "presets").exists()
 

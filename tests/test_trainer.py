@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from engine.events import Event, Failed, LossNotFinite, StageStarted, Step
+from engine.dataset.formats import open_dataset
+from engine.events import Failed, LossNotFinite, StageStarted, Step
 from engine.messages import BadInput
-from engine.network.yolov4 import build_network
+from engine.network.detector import build_network
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import load_recipe, make_recipe
 from engine.runner.start import exit_code, resume, start
-from engine.runs.folder import list_runs, load_plan, save_plan
-from engine.training import learner as learning
-from engine.training import trainer as training
+from engine.runs.folder import load_plan, save_plan
+from engine.runs.summary import list_runs
 from engine.training.checkpoint import load_newest
 from engine.training.control import Control
+from engine.training.learner import Learner
 from engine.training.oom import is_out_of_memory
-from engine.weights.load import read_weights
-from tests.failing_step import card_busy, card_failing_at
-from tests.small_training import plan_and_dataset, prepare
+from engine.weights.load import load_network
+from tests.small_training import SETTINGS, plan_and_dataset, prepare, train
+from tests.training_passes import at_pass, card_busy, card_lost, out_of_memory, overflow
 
 
 @pytest.fixture
@@ -34,15 +33,10 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def train(workspace: Path, **changes: Any) -> list[Event]:
-    plan, dataset = plan_and_dataset(workspace, **changes)
-    return list(start(plan, Control(), dataset))
-
-
 def test_frozen_means_bit_identical_in_the_running_mean_too(workspace: Path) -> None:
     events = train(workspace, freeze_epoch=2, unfreeze_epoch=2)
     assert {event.stage for event in events if isinstance(event, StageStarted)} == {"freeze"}
-    _, before = read_weights(workspace / "model_data" / "start.pth")
+    before = load_network(workspace / "model_data" / "start.pth")[0].state_dict()
     checkpoint = load_newest(Path(list_runs(workspace)[0].path))
     assert checkpoint.ema is not None
     for after in (checkpoint.network, checkpoint.ema):
@@ -53,50 +47,31 @@ def test_frozen_means_bit_identical_in_the_running_mean_too(workspace: Path) -> 
 
 def test_everything_moves_once_it_is_unfrozen(workspace: Path) -> None:
     train(workspace, freeze_epoch=1, unfreeze_epoch=2)
-    _, before = read_weights(workspace / "model_data" / "start.pth")
+    before = load_network(workspace / "model_data" / "start.pth")[0].state_dict()
     after = load_newest(Path(list_runs(workspace)[0].path)).network
     weights = [name for name in before if name.endswith("conv.weight")]
     assert not any(torch.equal(before[name], after[name]) for name in weights)
 
 
-def test_a_loss_that_is_no_number_stops_names_the_images_and_leaves_a_good_checkpoint(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan, dataset = plan_and_dataset(workspace)
-    loss_of = learning.loss_of
-
-    def overflowing(*words: Any) -> Any:
-        loss = loss_of(*words)
-        weights = loss.weights
-        calls = iter(range(1000))
-        # From the third step on the objectness counts infinitely much.
-        monkeypatch.setattr(loss, "weights", lambda grid: (*weights(grid)[:2], math.inf if next(calls) > 3 else 0.1))
-        return loss
-
-    monkeypatch.setattr(learning, "loss_of", overflowing)
-    events = list(start(plan, Control(), dataset))
-    broken = events[-1]
+def test_a_loss_that_is_no_number_stops_names_the_images_and_leaves_a_good_checkpoint(workspace: Path) -> None:
+    with at_pass(3, overflow):
+        *_, broken = train(workspace)
     assert isinstance(broken, LossNotFinite)
     assert exit_code(broken) == 4
-    assert set(broken.images) <= set(dataset.images)
-    assert len(broken.images) == plan.stage_of(broken.epoch).batch_size
-    run = Path(list_runs(workspace)[0].path)
-    assert all(tensor.isfinite().all() for tensor in load_newest(run).network.values())
-    assert list_runs(workspace)[0].state == "loss_not_finite"
+    (run,) = list_runs(workspace)
+    assert run.state == "loss_not_finite"
+    assert set(broken.images) <= set(open_dataset(workspace / "data").images)
+    assert len(broken.images) == SETTINGS[f"{broken.stage}_batch_size"]
+    assert all(tensor.isfinite().all() for tensor in load_newest(Path(run.path)).network.values())
 
 
-def test_a_card_that_stops_working_is_no_defect_and_the_run_can_go_on(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan, dataset = plan_and_dataset(workspace)
-    monkeypatch.setattr(learning, "loss_of", card_failing_at(5))
-    events = list(start(plan, Control(), dataset))
-    failed = events[-1]
+def test_a_card_that_stops_working_is_no_defect_and_the_run_can_be_resumed(workspace: Path) -> None:
+    with at_pass(5, card_lost):
+        *_, failed = train(workspace, unfreeze_epoch=2)
     assert isinstance(failed, Failed)
     assert (failed.code, exit_code(failed)) == ("train.card_stopped", 2)
-    assert "unspecified launch failure)" in failed.message
-    assert "freezetui resume loss_" in failed.message
-    monkeypatch.undo()
+    assert "unspecified launch failure)" in str(failed.message)
+    assert "freezetui resume loss_" in str(failed.hint)
     (run,) = list_runs(workspace)
     assert run.state == "failed"
     assert exit_code(list(resume(Path(run.path), Control(), workspace=workspace))[-1]) == 0
@@ -105,12 +80,11 @@ def test_a_card_that_stops_working_is_no_defect_and_the_run_can_go_on(
 def test_a_card_that_does_not_work_from_the_first_is_a_sentence_and_no_traceback(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, dataset = plan_and_dataset(workspace)
-    monkeypatch.setattr(training, "Learner", card_busy)
-    failed = list(start(plan, Control(), dataset))[-1]
+    monkeypatch.setattr(torch.nn.Module, "to", card_busy)  # of torch: the first that touches the card
+    *_, failed = train(workspace)
     assert isinstance(failed, Failed)
     assert (failed.code, exit_code(failed), failed.checkpoint) == ("train.card_stopped", 2, None)
-    assert "busy or unavailable), so nothing was trained" in failed.message
+    assert "busy or unavailable). Nothing was trained" in str(failed.message)
     assert list_runs(workspace)[0].state == "failed"
 
 
@@ -124,7 +98,7 @@ def test_a_card_that_does_not_work_from_the_first_is_a_sentence_and_no_traceback
 def test_the_smaller_batch_that_out_of_memory_proposes_is_taken(
     workspace: Path, asked: dict[str, int], batches: dict[str, int]
 ) -> None:
-    plan, dataset = plan_and_dataset(workspace, freeze_batch_size=8, unfreeze_batch_size=4)
+    plan, dataset = plan_and_dataset(workspace, unfreeze_epoch=2, freeze_batch_size=8, unfreeze_batch_size=4)
     control = Control()
     control.stop()
     assert exit_code(list(start(plan, control, dataset))[-1]) == 130
@@ -161,47 +135,42 @@ def test_in_fp16_a_step_that_overflows_changes_no_weight_and_halves_the_scale(me
             "precision": "fp16",
         }
     )
-    learner = learning.Learner(recipe, build_network("yolov4-tiny", 3), torch.device("cpu"), "fp16", 100)
-    learner.enter("unfreeze")
+    learner = Learner(recipe, build_network("yolov4-tiny", 3), torch.device("cpu"), "fp16", 100)
+    learner.enter_stage("unfreeze")
     example = synthetic_batch(2, (64, 64), boxes=5, classes=3)
 
     def moved() -> bool:
         before = [parameter.detach().clone() for parameter in learner.network.parameters()]
-        learner.step([example], 1e-3, 0, stop_at_broken=False)
+        learner.step([example], 1e-3, 0, check_loss=False)
         return any(not torch.equal(*pair) for pair in zip(before, learner.network.parameters(), strict=True))
 
     assert moved()
     learner.scaler.update(2.0**60)
     assert not moved()
     assert learner.scaler.get_scale() == 2.0**59
-    assert learner.is_finite()
+    assert learner.has_finite_weights()
 
 
 def test_an_error_between_two_steps_takes_nothing_back() -> None:
     network = build_network("yolov4-tiny", 3)
-    learner = learning.Learner(make_recipe({}), network, torch.device("cpu"), "fp32", 100)
-    learner.enter("unfreeze")
+    learner = Learner(make_recipe({}), network, torch.device("cpu"), "fp32", 100)
+    learner.enter_stage("unfreeze")
     batch = synthetic_batch(2, (64, 64), 2, 3)
-    learner.step([batch], 1e-3, 0, stop_at_broken=False)
+    learner.step([batch], 1e-3, 0, check_loss=False)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     assert learner.rollback()
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
-def test_an_error_in_mid_step_takes_back_what_batch_norm_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_mid_step_takes_back_what_batch_norm_saw() -> None:
     network = build_network("yolov4-tiny", 3)
-    learner = learning.Learner(make_recipe({}), network, torch.device("cpu"), "fp32", 100)
-    learner.enter("unfreeze")
+    learner = Learner(make_recipe({}), network, torch.device("cpu"), "fp32", 100)
+    learner.enter_stage("unfreeze")
     batch = synthetic_batch(2, (64, 64), 2, 3)
-    learner.step([batch], 1e-3, 0, stop_at_broken=False)
+    learner.step([batch], 1e-3, 0, check_loss=False)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-    def short_of_memory(*_: Any) -> Any:
-        raise MemoryError
-
-    monkeypatch.setattr(learner, "loss", short_of_memory)  # after the network has seen the batch
-    with pytest.raises(MemoryError):
-        learner.step([batch], 1e-3, 1, stop_at_broken=False)
+    with at_pass(0, out_of_memory), pytest.raises(RuntimeError, match="memory"):
+        learner.step([batch], 1e-3, 1, check_loss=False)
     assert not all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
     assert learner.rollback()
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
@@ -217,7 +186,7 @@ def test_a_run_whose_card_is_gone_is_refused_before_anything_is_written(workspac
     run = Path(list_runs(workspace)[0].path)
     save_plan(run, replace(load_plan(run), device="cuda:7"))
     before = (run / "events.jsonl").read_bytes()
-    with pytest.raises(BadInput, match=r"cuda:7, which torch does not reach"):
+    with pytest.raises(BadInput, match=r"cuda:7, which torch cannot use here"):
         list(resume(run, Control()))
     assert (run / "events.jsonl").read_bytes() == before
 

@@ -1,4 +1,4 @@
-"""The verdict on the validation loss: right on curves whose trend is known, rarely wrong on noise."""
+"""The trend of the validation loss: correct on curves whose trend is known, rarely wrong on noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.evaluation.trend import LEAST_EPOCHS, trend_of
+from engine.evaluation.trend import MIN_EPOCHS, trend_of
 
 TRIALS = 300
 
@@ -29,10 +29,10 @@ def overfitting(epoch: int) -> float:
 
 
 def verdicts(curve: Callable[[int], float], epochs: int, noise: float, size: float = 1.0) -> Counter[str]:
-    """How often each verdict falls over many draws of the noise, a share of the value."""
-    chance = random.Random(7)
+    """How often each verdict is returned over many draws of the relative noise."""
+    rng = random.Random(7)
     return Counter(
-        trend_of([size * curve(epoch) * (1 + chance.gauss(0, noise)) for epoch in range(epochs)]).verdict
+        trend_of([size * curve(epoch) * (1 + rng.gauss(0, noise)) for epoch in range(epochs)]).verdict
         for _ in range(TRIALS)
     )
 
@@ -49,32 +49,32 @@ def verdicts(curve: Callable[[int], float], epochs: int, noise: float, size: flo
         (overfitting, 60, 0.05, "rising"),
     ],
 )
-def test_a_trend_is_seen_through_noise_whatever_the_size_of_the_loss(
+def test_a_trend_is_recognised_in_noise_at_any_scale_of_the_loss(
     curve: Callable[[int], float], epochs: int, noise: float, verdict: str, size: float
 ) -> None:
     assert verdicts(curve, epochs, noise, size)[verdict] >= 0.95 * TRIALS
 
 
 @pytest.mark.parametrize(("epochs", "noise"), [(6, 0.1), (12, 0.02), (60, 0.02), (60, 0.2)])
-def test_noise_alone_is_no_trend_nineteen_times_of_twenty(epochs: int, noise: float) -> None:
-    # 5 % by the formula; what three hundred draws may add to that
-    found = verdicts(lambda _: 1.0, epochs, noise)
-    assert found["flat"] + found["unclear"] >= 0.92 * TRIALS
-    assert found["flat"] >= 0.75 * TRIALS
+def test_noise_alone_is_no_trend_in_nineteen_of_twenty_cases(epochs: int, noise: float) -> None:
+    # 5 % by the formula, and a margin for three hundred draws
+    counts = verdicts(lambda _: 1.0, epochs, noise)
+    assert counts["flat"] + counts["unclear"] >= 0.92 * TRIALS
+    assert counts["flat"] >= 0.75 * TRIALS
 
 
 def test_a_loss_that_has_stopped_falling_is_flat_and_seldom_anything_else() -> None:
-    # it still falls by a hair: one draw in five is within the doubt that "unclear" is there for
-    found = verdicts(learning, 110, 0.03)
-    assert found["flat"] >= 0.75 * TRIALS
-    assert found["falling"] + found["rising"] <= 0.1 * TRIALS
+    # it still falls a little: one draw in five is "unclear"
+    counts = verdicts(learning, 110, 0.03)
+    assert counts["flat"] >= 0.75 * TRIALS
+    assert counts["falling"] + counts["rising"] <= 0.1 * TRIALS
 
 
-def test_a_creep_that_is_certain_and_tiny_is_flat() -> None:
+def test_a_significant_but_tiny_change_is_flat() -> None:
     assert trend_of([1 - 1e-4 * epoch for epoch in range(30)]).verdict == "flat"
 
 
-def test_single_wild_epochs_change_nothing() -> None:
+def test_single_outliers_change_nothing() -> None:
     losses = [learning(epoch) for epoch in range(24)]
     losses[15], losses[20] = 90.0, 0.0
     assert trend_of(losses).verdict == "falling"
@@ -90,14 +90,14 @@ def test_the_real_run_still_learns_and_its_change_is_that_of_its_line() -> None:
 
 def test_too_early_not_finite_and_equal_values() -> None:
     assert trend_of([]).verdict == "too_early"
-    assert trend_of([3, 2, 1, 0.5][: LEAST_EPOCHS - 1]).verdict == "too_early"
+    assert trend_of([3, 2, 1, 0.5][: MIN_EPOCHS - 1]).verdict == "too_early"
     assert trend_of([1.0, 0.9, math.nan]).verdict == "not_finite"
     assert trend_of([1, math.nan, 0.8, 0.7, 0.6, 0.5]).verdict == "falling"
     assert trend_of([0.5] * 8).verdict == "flat"
     assert trend_of([0.0] * 8).verdict == "flat"
 
 
-def test_what_falls_with_one_exception_has_not_converged() -> None:
+def test_a_loss_that_falls_with_one_exception_has_not_converged() -> None:
     blood_cells = [0.1873, 0.1856, 0.1817, 0.1776, 0.1781]
     assert trend_of(blood_cells).verdict == "unclear"
     assert trend_of(blood_cells).change < -0.05

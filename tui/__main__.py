@@ -1,33 +1,35 @@
-"""The way in, for `freezetui` and `python -m tui`."""
+"""Entry point of `freezetui` and `python -m tui`."""
 
 from __future__ import annotations
 
 import gc
 import sys
 
-RARE_LOOKS = (50_000, 10, 10)
-"""When Python looks for garbage: torch alone makes a million objects that stay, and with Python's own 700 its looks at them
-would be a tenth of each start."""
+GC_THRESHOLDS = (50_000, 10, 10)
+"""For Python's garbage collector. torch alone creates a million objects that stay; with Python's default of 700, collecting
+would take a tenth of every start."""
 
 
 def main() -> None:
-    """Open the wizard, or run a command; the exit code says how it ended."""
-    gc.set_threshold(*RARE_LOOKS)
+    """Open the wizard or run a command, and exit with its exit code."""
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         _main()
     finally:
-        # Python looks for garbage a last time at its end, at torch's million objects too: a second for nothing.
+        # At exit Python collects garbage once more; without the million objects of torch that takes a second less.
         gc.freeze()
 
 
 def _main() -> None:
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
-        # Not by way of the commands: what they need would keep the first screen waiting.
+        # Not through the commands: what they import would delay the first screen.
         from pathlib import Path
 
         from tui.cli.errors import run_guarded
         from tui.launcher import open_wizard
+        from tui.text import language_of_locale, set_language
 
+        set_language(language_of_locale())
         sys.exit(run_guarded(lambda: open_wizard(Path())))
     from tui.main import main as run_command
 

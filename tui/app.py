@@ -1,4 +1,4 @@
-"""The wizard's app: its state, its places, its language; what a place shows is in `tui/screens/`."""
+"""The wizard's app: its state, the current screen, language, theme, and how it ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import importlib
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -19,37 +18,36 @@ from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.message_pump import MessagePump
 from textual.reactive import reactive
+from textual.screen import ModalScreen
 
 from engine.messages import BadInput
 from tui.cli.errors import STOPPED
-from tui.command_palette import Menu
+from tui.command_palette import CommandProvider
 from tui.dialogs.confirm import ConfirmDialog
-from tui.dialogs.help import HelpDialog
+from tui.dialogs.help import HelpDialog, HelpTopic
 from tui.dialogs.resume_session import ResumeSessionDialog
-from tui.screens.registry import SCREENS
-from tui.terminal.stdio import prepare_children
+from tui.screens.registry import SCREENS, screen_class
+from tui.terminal.stdio import start_resource_tracker
 from tui.text import N_, _, language_of_locale, set_language, translate
 from tui.wizard.state import WizardState, save_state
-from tui.wizard.steps import PLACES
-from tui.workers.hardware_monitor import HardwareMonitor
+from tui.wizard.steps import SCREEN_ORDER
+from tui.workers.hardware_monitor import HardwareMonitor, OpenHardwareSource
 
 if TYPE_CHECKING:
-    from engine.hardware import Hardware, TorchBuild
+    from engine.hardware import Hardware
+    from engine.planning.request import DatasetReader
     from tui.terminal.graphics import Graphics
     from tui.wizard.approved_plan import ApprovedPlan
     from tui.wizard.dataset_inspection import DatasetInspection
+    from tui.wizard.planner import Planner
     from tui.workers.training_session import TrainingSession
-
-__all__ = ["SCREENS", "Freezetui"]
 
 
 class Freezetui(App[int]):
-    """Ends with the exit code of the command."""
+    """Returns the exit code of the command. Screens know it as `tui.workers.wizard_protocol.Wizard`."""
 
     TITLE = "freezetui"
     CSS_PATH = "wizard.tcss"
-    ENABLE_COMMAND_PALETTE = True
-    COMMANDS: ClassVar[set[type[Menu] | Callable[[], type[Menu]]]] = {Menu}  # type: ignore[assignment]
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", N_("menu"), priority=True),
@@ -57,206 +55,218 @@ class Freezetui(App[int]):
     ]
 
     hardware: reactive[Hardware | None] = reactive(None, repaint=False)
-    """The latest look; screens watch it."""
+    """The newest result of the hardware monitor. Screens watch it."""
 
     def __init__(
         self,
         state: WizardState,
         workspace: Path,
         *,
-        offer: bool = False,
-        torch_build: TorchBuild | None = None,
+        offer_resume: bool = False,
+        open_hardware: OpenHardwareSource | None = None,
         driver_class: type[Driver] | None = None,
         graphics: Graphics | None = None,
     ) -> None:
-        """Make the wizard; `run` shows it.
+        """Create the app; `run` shows it.
 
         Args:
-            state: what was entered.
-            workspace: the folder of logs/ and model_data/.
-            offer: `state` is from another day; ask whether to go on with it.
-            torch_build: judge the cards by this build instead of the installed one.
-            driver_class: Textual's own for this system where it is not given.
-            graphics: how the terminal shows pictures; None: out of half blocks.
+            state: what the user entered so far.
+            workspace: the folder with logs/, presets/ and model_data/.
+            offer_resume: ask whether to keep `state`, which is from an earlier session.
+            open_hardware: opens the source of hardware information; None: this machine.
+            driver_class: None: Textual's own.
+            graphics: the terminal's graphics protocol; None: show images as half blocks.
         """
         super().__init__(driver_class=driver_class)
         self.state = state
         self.workspace = workspace
         self.graphics = graphics
-        self._offer = offer
-        self.opened: DatasetInspection | None = None
-        """The data set that was opened last; whoever uses it compares its source with that of the state."""
-        self.chosen: ApprovedPlan | None = None
-        """What was agreed to in Review; Train begins with it."""
-        self.preload = threading.Thread(target=self._warm, name="warming", daemon=True)
-        """Imports the engine; nobody waits for its end."""
-        self._live = HardwareMonitor(workspace, self._looked, lambda: self.trains, torch_build)
-        self._leaving: int | None = None
-        """The exit code, where only a training that is being stopped keeps the wizard from ending."""
-        self._left_path_at: str | None = None
+        self.inspection: DatasetInspection | None = None
+        self.approved_plan: ApprovedPlan | None = None
+        self.preload = threading.Thread(target=self._preload_modules, name="preload", daemon=True)
+        self._offer_resume = offer_resume
+        self._hardware_monitor = HardwareMonitor(
+            workspace, self._post_hardware, lambda: self.is_training, open_hardware
+        )
+        self._exit_code_after_training: int | None = None
+        """Set while the app only waits for the training to stop."""
+        self._screen_before_runs: str | None = None
         set_language(state.language or language_of_locale())
 
     @cached_property
+    def datasets(self) -> DatasetReader:
+        """Reads the labels of a data set once, for all screens."""
+        from engine.planning.request import DatasetReader  # imports numpy and pydantic: not for the first screen
+
+        return DatasetReader()
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Makes the Plans of all screens."""
+        from tui.wizard.planner import Planner
+
+        return Planner(self.datasets)
+
+    @cached_property
     def training(self) -> TrainingSession:
-        """What trains in this process. Whoever ends the wizard asks it to stop first."""
-        from tui.workers.training_session import (
-            TrainingSession,  # the events' types; the first screen needs none of them
-        )
+        """The training of this process. Stop it before the app ends."""
+        from tui.workers.training_session import TrainingSession  # imports all events: not for the first screen
 
         return TrainingSession(self, self.workspace)
 
     @property
-    def trains(self) -> bool:
-        """Whether a training runs."""
-        return "training" in self.__dict__ and self.training.alive
+    def is_training(self) -> bool:
+        """Whether a training is running."""
+        return "training" in self.__dict__ and self.training.is_running
+
+    # Start and end
 
     def on_mount(self) -> None:
-        """Show the first place, then look at the hardware and warm the engine."""
+        """Show the first screen, then start the threads."""
         if self.state.theme in self.available_themes:
             self.theme = str(self.state.theme)
-        self.push_screen(SCREENS[self.state.place]())
-        if self._offer:
-            self.push_screen(ResumeSessionDialog(self.state), self._offered)
-        self.call_after_refresh(self._begin_work)
-        self._listen_to_signals()
-
-    def _offered(self, go_on: bool | None) -> None:
-        if go_on is False:
-            self.reset()
+        self.push_screen(screen_class(self.state.screen_name)(self))
+        if self._offer_resume:
+            self.push_screen(ResumeSessionDialog(self.state), lambda resume: self.reset() if resume is False else None)
+        self.call_after_refresh(self._start_threads)
+        self._handle_signals()
 
     def on_unmount(self) -> None:
-        """Look no more. A training goes on in no wizard that is gone: it saves its checkpoint and stops."""
-        self._live.stop()
-        if self.trains:
+        """Stop the threads. A running training saves its checkpoint."""
+        self._hardware_monitor.stop()
+        if self.is_training:
             self.training.stop()
 
-    def _begin_work(self) -> None:
-        prepare_children()
-        self._live.start()
+    def _start_threads(self) -> None:
+        start_resource_tracker()
+        self._hardware_monitor.start()
         self.preload.start()
 
-    def _warm(self) -> None:
-        """The thread: torch takes seconds to import; whoever needs it first should find it there."""
+    def _preload_modules(self) -> None:
+        """In a thread: import torch, which takes seconds, and the other screens before they are needed."""
         try:
             importlib.import_module("engine.runner.start")
-            importlib.import_module("engine.training.gc_freeze").import_late_modules()
-        except (ImportError, OSError, RuntimeError) as error:  # missing, a library that does not load, versions at odds
+            importlib.import_module("engine.training.gc_freeze").preload_modules()
+        except (ImportError, OSError, RuntimeError) as error:  # missing, damaged, or versions that do not match
             pump: MessagePump = self
-            pump.call_later(self._not_warmed, error)
-        for place in SCREENS:
-            SCREENS[place]
+            pump.call_later(self._show_import_error, error)
+        for name in SCREENS:
+            screen_class(name)
 
-    def _not_warmed(self, error: Exception) -> None:
+    def _show_import_error(self, error: Exception) -> None:
         sentence = _(
-            "torch is installed but cannot be loaded ({reason}); nothing can be trained until it is installed again.",
+            "torch is installed but cannot be loaded ({reason}). To train, install it again.",
             reason=f"{type(error).__name__}: {error}",
         )
         self.notify(sentence, severity="error", timeout=60, markup=False)
 
-    def _looked(self, hardware: Hardware) -> None:
+    def _post_hardware(self, hardware: Hardware) -> None:
         pump: MessagePump = self
-        pump.call_later(setattr, self, "hardware", hardware)  # posts a message, which is safe from any thread
+        pump.call_later(setattr, self, "hardware", hardware)  # posts a message: safe from any thread
 
-    def go_to(self, place: str) -> None:
-        """Show a place; what was entered elsewhere is kept."""
-        if place not in PLACES and self.state.place in PLACES:
-            self._left_path_at = self.state.place
-        self.state.reach(place)
-        self.keep_state()
-        self.switch_screen(SCREENS[place]())
+    def _handle_signals(self) -> None:
+        """Stop and save when the process is terminated or the terminal is closed."""
+        if sys.platform == "win32":
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: the event loops of tests
+                loop.add_signal_handler(number, self.leave, STOPPED)
 
-    def back_to_path(self) -> None:
-        """From a place beside the path to where it was left."""
-        self.go_to(self._left_path_at or self.state.furthest)
+    def leave(self, exit_code: int) -> None:
+        """End the app. A running training saves its checkpoint first."""
+        self.save_state()
+        if not self.is_training:
+            self.exit(exit_code)
+            return
+        self._exit_code_after_training = exit_code
+        self.training.stop()
+        self.notify(_("Saving a checkpoint before leaving ..."), timeout=600, markup=False)
+
+    # Screens and state
+
+    def show_screen(self, name: str) -> None:
+        """Replace the current screen."""
+        if name not in SCREEN_ORDER and self.state.screen_name in SCREEN_ORDER:
+            self._screen_before_runs = self.state.screen_name
+        self.state.visit(name)
+        self.save_state()
+        self.switch_screen(screen_class(name)(self))
+
+    def back_to_steps(self) -> None:
+        """From Runs, back to the screen that was left for it."""
+        self.show_screen(self._screen_before_runs or self.state.furthest_screen)
 
     def set_language(self, code: str) -> None:
-        """Change the language; the place is made anew in it."""
+        """Change the language and show the current screen again."""
         self.state.language = code
         set_language(code)
-        self.go_to(self.state.place)
+        self.show_screen(self.state.screen_name)
 
     def set_theme(self, theme: str) -> None:
         """Change the theme."""
         self.state.theme = theme
         self.theme = theme
-        self.keep_state()
+        self.save_state()
 
     def reset(self) -> None:
-        """Forget what was entered."""
-        self.state.forget()
-        self.go_to(self.state.place)
+        """Drop everything the user entered."""
+        self.state.reset()
+        self.show_screen(self.state.screen_name)
 
-    def keep_state(self) -> None:
-        """Write the state; a folder that cannot be written to is said, and stops nothing."""
+    def save_state(self) -> None:
+        """Save what the user entered; if the folder cannot be written to, only show a warning."""
         try:
             save_state(self.state, self.workspace)
-        except (BadInput, OSError) as error:
-            sentences = (
-                [translate(message) for message in error.messages] if isinstance(error, BadInput) else [str(error)]
-            )
-            self.notify("\n".join(sentences), severity="warning", markup=False)
+        except BadInput as error:
+            self.notify("\n".join(map(translate, error.messages)), severity="warning", markup=False)
+        except OSError as error:
+            self.notify(str(error), severity="warning", markup=False)
 
-    def action_explain(self) -> None:
-        """More about the field that has the focus, or about the step, also where a question stands before it."""
+    def on_training_session_updated(self, message: TrainingSession.Updated) -> None:
+        """Publish an event of the training to the screens; after its end, leave if that was requested."""
+        from engine.events import RunStarted
+
+        event = message.event
+        if isinstance(event, RunStarted):
+            self.state.run = event.run
+            self.save_state()
+        self.training.updates.publish(event)
+        if event is None and self._exit_code_after_training is not None:
+            self.exit(self._exit_code_after_training)
+        elif event is None and (self.state.screen_name != "train" or isinstance(self.screen, ModalScreen)):
+            self.notify(_("The training has ended. The Train screen shows how."), markup=False)
+
+    # Keys
+
+    def action_show_help(self) -> None:
+        """Show help on the focused widget; if it has none, on its dialog or screen, or on the screen below."""
         below = reversed(self.screen_stack[:-1])
-        for one in (*(self.focused or self.screen).ancestors_with_self, *below):
-            explain = getattr(one, "explain", None)
-            if callable(explain) and (text := explain()):
-                self.push_screen(HelpDialog(str(text)))
+        for node in (*(self.focused or self.screen).ancestors_with_self, *below):
+            if isinstance(node, HelpTopic) and (text := node.help_text()):
+                self.push_screen(HelpDialog(text))
                 return
 
     def action_command_palette(self) -> None:
-        """The menu, in the user's language."""
+        """Open the command palette, in the user's language."""
         if not isinstance(self.screen, CommandPalette):
-            self.push_screen(CommandPalette([Menu], placeholder=_("Type to search ..."), id="--command-palette"))
+            palette = CommandPalette([CommandProvider], placeholder=_("Type to search ..."), id="--command-palette")
+            self.push_screen(palette)
 
     def action_help_quit(self) -> None:
-        """Ctrl+C is a key here, and people press it to leave."""
-        self.notify(_("Ctrl+Q quits. What was entered is kept."), markup=False)
+        """Ctrl+C does not quit a Textual app, so name the key that does."""
+        self.notify(_("Ctrl+Q quits. Your entries are saved."), markup=False)
 
     async def action_quit(self) -> None:
-        """Keep the state and end; while something trains, ask first."""
-        if not self.trains or self._leaving is not None:
+        """Quit; ask first if a training is running."""
+        if not self.is_training or self._exit_code_after_training is not None:
             self.leave(0)
         elif not isinstance(self.screen, ConfirmDialog):
-            question = ConfirmDialog(
-                _("It still trains."),
-                _("Stopping saves a checkpoint after the step that runs; Runs goes on from there."),
-                deed=_("Stop and save"),
+            dialog = ConfirmDialog(
+                _("A training is running."),
+                _("Stopping saves a checkpoint after the current step; you can resume the run on the Runs screen."),
+                confirm=_("Stop and save"),
                 key="s",
-                else_=_("Keep training"),
+                cancel=_("Keep training"),
             )
-            self.push_screen(question, lambda sure: self.leave(STOPPED) if sure else None)
-
-    def leave(self, code: int) -> None:
-        """End with this exit code; a training that runs saves its checkpoint first."""
-        self.keep_state()
-        if not self.trains:
-            self.exit(code)
-            return
-        self._leaving = code
-        self.training.stop()
-        self.notify(_("Saving a checkpoint, then leaving ..."), timeout=600, markup=False)
-
-    def on_training_session_happened(self, message: TrainingSession.Happened) -> None:
-        """Tell the screen; whoever waited for the training's end to leave leaves now."""
-        shown = [screen for screen in self.screen_stack if isinstance(screen, SCREENS["train"])]
-        for screen in shown:
-            screen.happened(message.event)  # type: ignore[attr-defined]
-        if message.event is None and self._leaving is not None:
-            self.exit(self._leaving)
-        elif message.event is None and self.screen not in shown:
-            self.notify(_("The training has ended; Train says how."), markup=False)
-
-    def hung_up(self) -> None:
-        """The terminal is gone."""
-        self.leave(STOPPED)
-
-    def _listen_to_signals(self) -> None:
-        """A killed wizard or a closed terminal ends like a stop that was asked for."""
-        if sys.platform == "win32":
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: the tests' own loops
-                loop.add_signal_handler(number, self.leave, STOPPED)
+            self.push_screen(dialog, lambda confirmed: self.leave(STOPPED) if confirmed else None)

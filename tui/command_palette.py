@@ -1,4 +1,4 @@
-"""The command palette: places, runs, language, theme, quitting."""
+"""The commands of the command palette: screens, language, theme, start over, quit."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui.text import LANGUAGES, _
-from tui.wizard.steps import PATH, PLACES
+from tui.wizard.steps import SCREEN_ORDER, SCREEN_TITLES
 
 if TYPE_CHECKING:
-    from tui.app import Freezetui
+    from tui.workers.wizard_protocol import Wizard
 
 Command = tuple[str, str, Callable[[], object]]
+"""Name, help text, callback."""
 
 
-class Menu(Provider):
-    """Everything that is no step of the path."""
+class CommandProvider(Provider):
+    """All commands, in the user's language."""
 
     def _commands(self) -> Iterator[Command]:
-        app = cast("Freezetui", self.app)
-        yield _("Runs"), _("Every training so far"), partial(app.go_to, "runs")
-        for place in PLACES:
-            if app.state.reachable(place):
-                yield _("Go to {place}", place=_(PATH[place])), "", partial(app.go_to, place)
-        for code, name in LANGUAGES.items():
-            yield _("Language: {name}", name=name), "", partial(app.set_language, code)
-        for theme in sorted(app.available_themes):
-            yield _("Theme: {name}", name=theme), "", partial(app.set_theme, theme)
-        yield _("Begin anew"), _("Forget what was entered; runs stay"), app.reset
-        yield _("Quit"), _("What was entered is kept"), partial(app.run_action, "quit")
+        wizard = cast("Wizard", self.app)  # Textual creates providers, so the app cannot be a parameter
+        yield _("Runs"), _("All trainings so far"), partial(wizard.show_screen, "runs")
+        for name in SCREEN_ORDER:
+            if wizard.state.was_visited(name):
+                yield _("Go to {screen}", screen=_(SCREEN_TITLES[name])), "", partial(wizard.show_screen, name)
+        for code, language in LANGUAGES.items():
+            yield _("Language: {name}", name=language), "", partial(wizard.set_language, code)
+        for theme in sorted(self.app.available_themes):
+            yield _("Theme: {name}", name=theme), "", partial(wizard.set_theme, theme)
+        yield _("Start over"), _("Clear all entries; runs are kept"), wizard.reset
+        yield _("Quit"), _("Your entries are saved"), partial(self.app.run_action, "quit")
 
     async def discover(self) -> Hits:
-        """All commands."""
-        for name, help_text, run in self._commands():
-            yield DiscoveryHit(name, run, help=help_text or None)
+        """All commands, for an empty query."""
+        for name, help_text, callback in self._commands():
+            yield DiscoveryHit(name, callback, help=help_text or None)
 
     async def search(self, query: str) -> Hits:
-        """Commands like `query`; Textual's own sentence for none is English only, so ours takes its place."""
+        """Commands that match `query`. Textual's own message for no match is not translated, so ours replaces it."""
         matcher = self.matcher(query)
-        found = False
-        for name, help_text, run in self._commands():
+        has_matches = False
+        for name, help_text, callback in self._commands():
             if (score := matcher.match(name)) > 0:
-                found = True
-                yield Hit(score, matcher.highlight(name), run, help=help_text or None)
-        if not found:
-            yield Hit(0.01, _("Nothing here is called that"), lambda: None)
+                has_matches = True
+                yield Hit(score, matcher.highlight(name), callback, help=help_text or None)
+        if not has_matches:
+            yield Hit(0.01, _("No command matches"), lambda: None)

@@ -1,64 +1,64 @@
-"""Opens the wizard: its state, the terminal, the process around it."""
+"""Opens the wizard: loads its state, prepares the terminal, runs the app."""
 
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from pathlib import Path
 
-from engine.messages import bad_input
 from engine.workspace import logs_folder
-from tui.cli.errors import DEFECT, print_error
-from tui.terminal.graphics import graphics_of_terminal
-from tui.terminal.stdio import driver_class, own_terminal
-from tui.text import LANGUAGES, PSEUDO, _
+from tui.cli.errors import DEFECT, STOPPED, print_error
+from tui.terminal.graphics import query_graphics
+from tui.terminal.stdio import driver_class, redirect_stdio
+from tui.text import _, parse_language
 from tui.wizard.state import load_state
-from tui.wizard.steps import PLACES
+from tui.wizard.steps import SCREEN_ORDER
 
-SHORT_LOOKS = (1_000, 10, 50)
-"""When Python looks for garbage in the wizard, where each look is a moment in which no key acts: at few objects, at all of them
-rarely."""
+GC_THRESHOLDS = (1_000, 10, 50)
+"""For Python's garbage collector, which stops the app while it runs: frequent collections of few objects, rare full ones."""
 
 
 def open_wizard(
     workspace: Path, *, data: str | None = None, preset: str | None = None, language: str | None = None
 ) -> int:
-    """Run the wizard to its end; the exit code. What is given takes the place of what was entered the last time.
+    """Run the wizard until it ends; returns the exit code. Arguments replace what was entered the last time.
 
     Raises:
-        BadInput: no such preset or language.
+        BadInput: there is no such preset or language.
     """
     state = load_state(workspace)
-    offer = state.begun and data is None and preset is None
-    if not offer:
-        state.place = PLACES[0]
+    offer_resume = state.has_entries and data is None and preset is None
+    if not offer_resume:
+        state.screen_name = SCREEN_ORDER[0]
     if data is not None and data != state.data:
-        state.take_data(data)
+        state.set_data(data)
     if preset is not None:
         from engine.recipe.presets import find_preset
 
         state.preset, state.settings = find_preset(preset, workspace).name, {}
     if language is not None:
-        if language not in (*LANGUAGES, PSEUDO):
-            raise bad_input(
-                "wizard.language",
-                "--lang: {language} is not spoken here; the nearest is {nearest}.",
-                language=language,
-                nearest=next((code for code in LANGUAGES if code[:2] == language[:2].lower()), "en"),
-            )
-        state.language = language
+        state.language = parse_language(language)
     from tui.app import Freezetui
 
-    graphics = graphics_of_terminal()
+    graphics = query_graphics()
     log = logs_folder(workspace) / "wizard.log"
-    gc.set_threshold(*SHORT_LOOKS)
-    with own_terminal(log):
-        app = Freezetui(state, workspace, offer=offer, driver_class=driver_class(), graphics=graphics)
+    gc.set_threshold(*GC_THRESHOLDS)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("engine").addHandler(logging.FileHandler(log, encoding="utf-8", delay=True))
+    with redirect_stdio(log):
+        app = Freezetui(
+            state,
+            workspace,
+            offer_resume=offer_resume,
+            driver_class=driver_class(on_disconnect=lambda: app.leave(STOPPED)),
+            graphics=graphics,
+        )
         app.run()
     code = app.return_value if app.return_value is not None else app.return_code or 0
     if code == DEFECT:
-        print_error(_("A defect of freezetui ended the wizard; {log} says where. Please report it.", log=log))
+        print_error(_("The wizard crashed. Please report this, with the file {log}.", log=log))
     if app.preload.is_alive():
-        # Nothing is open any more, and Python would wait until torch is imported for nothing.
+        # Everything is saved and closed. Without this, Python would first finish the import of torch.
         os._exit(code)
     return code

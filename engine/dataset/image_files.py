@@ -1,4 +1,4 @@
-"""Which files are pictures, by their names; without OpenCV, which takes its time to import."""
+"""Which files are images, by their names; without OpenCV, whose import is slow."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a file's name says that it is a picture."""
+    """Whether a file's name says that it is an image."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """Every picture in `folder` and below, sorted; linked folders are followed, each once."""
+    """Every image in `folder` and its subfolders, sorted; linked folders are followed, each once."""
     seen: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
+    for current, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(current)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
         folders.sort()
-        yield from (Path(here) / name for name in sorted(files) if is_image_file(Path(name)))
+        yield from (Path(current) / name for name in sorted(files) if is_image_file(Path(name)))
 
 
 def find_images(sources: Sequence[Path]) -> list[Path]:
-    """The pictures that are meant: files as they are named, folders with all below them.
+    """The images that `sources` name: files as they are, folders with everything below them.
 
     Raises:
-        BadInput: a source is not there, is no picture, or a folder holds none.
+        BadInput: a source does not exist or is no image, or a folder contains none.
     """
-    found: list[Path] = []
+    images: list[Path] = []
     for source in sources:
         if source.is_dir():
-            inside = list(images_below(source))
-            if not inside:
-                raise bad_input("predict.no_pictures", "{path}: there is no picture in this folder.", path=source)
-            found.extend(inside)
+            in_folder = list(images_below(source))
+            if not in_folder:
+                raise bad_input("predict.no_pictures", "{path}: there is no image in this folder.", path=source)
+            images.extend(in_folder)
         elif not source.exists():
-            raise bad_input("predict.missing", "{path}: there is no such picture or folder.", path=source)
+            raise bad_input("predict.missing", "{path}: there is no such image or folder.", path=source)
         elif not is_image_file(source):
-            raise bad_input("predict.no_picture", "{path}: this is no picture that can be read.", path=source)
+            raise bad_input("predict.no_picture", "{path}: this is no image that can be read.", path=source)
         else:
-            found.append(source)
-    return found
+            images.append(source)
+    return images

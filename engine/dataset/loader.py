@@ -1,8 +1,7 @@
 """Batches of pixels and boxes, prepared ahead in threads.
 
-OpenCV lets go of Python's lock while it works, so threads do, on every system; there are no worker processes to configure,
-to hang or to run out of page file. What a sample looks like hangs on (seed, epoch, image) alone, never on the number of
-threads or on which of them made it.
+OpenCV releases the GIL, so threads run in parallel on every system; there are no worker processes to configure, to hang or to
+run out of page file. A sample depends on (seed, epoch, image) alone, never on the number of threads or their order.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.dataset.augment import LARGEST_SCALE, Augmentation, Boxes, Loaded, Sample, augmentation_of, training_sample
-from engine.dataset.images import Pixels, UnreadableImage, load
+from engine.dataset.augment import MAX_SCALE, Augmentation, Boxes, Sample, augmentation_of, training_sample
+from engine.dataset.images import LabelledImage, Pixels, UnreadableImage, load_image
 from engine.dataset.index import Dataset
-from engine.dataset.letterbox import Letterbox, Preprocessing, fitted
+from engine.dataset.letterbox import Letterbox, Preprocessing, preprocess_image
 from engine.hardware.machine import read_memory
 from engine.messages import bad_input
 from engine.recipe import Recipe
@@ -31,61 +30,65 @@ from engine.recipe import Recipe
 _T = TypeVar("_T")
 
 PREFETCHED_BATCHES = 2
-CACHE_BYTES = 512 * 2**20
-"""Decoded images kept in memory, at most; and at most an eighth of the memory that is free to this process."""
+MAX_CACHE_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
-    """What a validation image was before it became input: (width, height), boxes (n, 4), classes (n,), its letterbox."""
+class GroundTruth:
+    """The labels of a validation image in pixels of the original image, and where it is inside the input."""
 
     size: tuple[int, int]
+    """(width, height) of the original image."""
     boxes: Boxes
+    """(n, 4) x1 y1 x2 y2."""
     labels: NDArray[np.int32]
+    """(n,) class ids."""
     letterbox: Letterbox
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images and ground truth of one batch, in memory of the host."""
+    """Images and ground truth of one batch, in host memory."""
 
     images: Tensor
     """(batch, 3, height, width) uint8 RGB."""
     targets: Tensor
     """(batch, boxes, 5) float32 cx cy w h class in input pixels; padding is 0 with class -1; boxes >= 1."""
     indices: tuple[int, ...]
-    """Image numbers of the data set."""
+    """Image indices of the data set."""
     skipped: tuple[UnreadableImage, ...]
-    """Images that could not be read; another took their place in training, none in validation."""
-    originals: tuple[Original, ...] = ()
-    """In validation only."""
+    """Images that could not be read; in training another image replaces each, in validation none does."""
+    ground_truth: tuple[GroundTruth, ...] = ()
+    """Of each image, in validation only."""
 
 
 class CachedImages:
-    """Decoded images of a data set, as many of them in memory as there is room for. Safe from any thread."""
+    """The images of a data set; those that fit in memory are decoded once. Thread-safe."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, max_bytes: int = MAX_CACHE_BYTES) -> None:
+        """`max_bytes` limits the memory of the cache, which is also at most an eighth of what is free to this process."""
         self.dataset = dataset
-        self._room = min(CACHE_BYTES, read_memory().available // 8)
-        self._kept: dict[tuple[int, int | None], Loaded] = {}
+        self._free_bytes = min(max_bytes, read_memory().available // 8)
+        self._cache: dict[tuple[int, int | None], LabelledImage] = {}
         self._lock = threading.Lock()
 
-    def load(self, image: int, enough: int | None = None) -> Loaded:
-        """Pixels, boxes and classes of an image; the arrays must not be written to. `enough`: see `images.load`.
+    def load(self, image_index: int, min_long_side: int | None = None) -> LabelledImage:
+        """See `load_image`; the arrays must not be written to.
 
         Raises:
-            UnreadableImage: the picture cannot be read.
+            UnreadableImage: the image cannot be read.
         """
-        # What is in stays in: with every image visited once an epoch, throwing out the oldest would always throw out
-        # the one that is needed next.
-        if (kept := self._kept.get((image, enough))) is not None:
-            return kept
-        loaded = load(self.dataset, image, enough=enough)
+        # Nothing is evicted: every image is visited once an epoch, so evicting the oldest would always evict the one
+        # that is needed next.
+        key = image_index, min_long_side
+        if (cached := self._cache.get(key)) is not None:
+            return cached
+        image = load_image(self.dataset, image_index, min_long_side=min_long_side)
         with self._lock:
-            if (image, enough) not in self._kept and loaded[0].nbytes <= self._room:
-                self._room -= loaded[0].nbytes
-                self._kept[image, enough] = loaded
-        return loaded
+            if key not in self._cache and image.pixels.nbytes <= self._free_bytes:
+                self._free_bytes -= image.pixels.nbytes
+                self._cache[key] = image
+        return image
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
@@ -94,17 +97,17 @@ def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
 
 def training_batches(
-    images: CachedImages, recipe: Recipe, *, epoch: int, batch_size: int, first_image: int, workers: int
+    images: CachedImages, recipe: Recipe, *, epoch: int, batch_size: int, start: int, workers: int
 ) -> Generator[Batch, None, None]:
-    """The whole batches of an epoch from its `first_image` on; what is left over at the end makes no batch.
+    """The full batches of an epoch; images that are left over at its end make no batch.
 
     Args:
         images: the data set.
         recipe: seed, input shape and augmentation.
         epoch: counted from 0.
         batch_size: images in a batch.
-        first_image: how many images of the epoch's order are done already.
-        workers: threads; 0 prepares each batch when it is asked for.
+        start: position in the epoch's order to start at: the number of images that were visited already.
+        workers: threads; 0 prepares each batch when it is requested.
 
     Raises:
         BadInput: none of the training images can be read.
@@ -112,14 +115,19 @@ def training_batches(
     pool = images.dataset.splits["train"]
     order = pool[epoch_order(recipe.seed, epoch, len(pool))]
     augmentation = augmentation_of(recipe, epoch)
-    count = (len(order) - first_image) // batch_size
+    count = (len(order) - start) // batch_size
 
-    def make(image: int) -> tuple[int, Sample, tuple[UnreadableImage, ...]]:
-        return _training_sample(images, image, pool, recipe, epoch, augmentation)
+    def make(image_index: int) -> _TrainingItem:
+        return _training_item(images, image_index, pool, recipe, epoch, augmentation)
 
-    chunks = [order[first_image + i * batch_size : first_image + (i + 1) * batch_size] for i in range(count)]
-    for made in _in_order(chunks, make, workers):
-        yield _training_batch(made)
+    chunks = [order[start + i * batch_size : start + (i + 1) * batch_size] for i in range(count)]
+    for items in _map_in_order(chunks, make, workers):
+        yield Batch(
+            images=_stack([item.sample.pixels for item in items]),
+            targets=_pad([item.sample.boxes for item in items]),
+            indices=tuple(item.image_index for item in items),
+            skipped=tuple(error for item in items for error in item.skipped),
+        )
 
 
 def validation_batches(
@@ -130,110 +138,113 @@ def validation_batches(
     workers: int,
     preprocessing: Preprocessing = "letterbox",
 ) -> Generator[Batch, None, None]:
-    """Every image of a split once, in order, fitted into `shape` (height, width); the last batch may be smaller."""
-    numbers = images.dataset.splits[split]
+    """Every image of a split once, in order, as input of `shape` (height, width); the last batch may be smaller."""
+    indices = images.dataset.splits[split]
 
-    def make(image: int) -> tuple[int, Pixels, Original] | UnreadableImage:
+    def make(image_index: int) -> _ValidationItem | UnreadableImage:
         try:
-            pixels, boxes, labels = images.load(image)
+            pixels, boxes, labels = images.load(image_index)
         except UnreadableImage as error:
             return error
-        inside, letterbox = fitted(pixels, shape, preprocessing)
-        return image, inside, Original((pixels.shape[1], pixels.shape[0]), boxes, labels, letterbox)
+        network_input, letterbox = preprocess_image(pixels, shape, preprocessing)
+        size = pixels.shape[1], pixels.shape[0]
+        return _ValidationItem(image_index, network_input, GroundTruth(size, boxes, labels, letterbox))
 
-    chunks = [numbers[i : i + batch_size] for i in range(0, len(numbers), batch_size)]
-    for made in _in_order(chunks, make, workers):
-        yield _validation_batch(made, shape)
+    chunks = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+    for results in _map_in_order(chunks, make, workers):
+        items = [result for result in results if isinstance(result, _ValidationItem)]
+        yield Batch(
+            images=_stack([item.pixels for item in items]) if items else torch.empty(0, 3, *shape, dtype=torch.uint8),
+            targets=_pad([_boxes_in_input(item.ground_truth) for item in items]),
+            indices=tuple(item.image_index for item in items),
+            skipped=tuple(result for result in results if isinstance(result, UnreadableImage)),
+            ground_truth=tuple(item.ground_truth for item in items),
+        )
 
 
-def _training_sample(
+@dataclass(frozen=True, slots=True)
+class _TrainingItem:
+    image_index: int
+    sample: Sample
+    skipped: tuple[UnreadableImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ValidationItem:
+    image_index: int
+    pixels: Pixels
+    ground_truth: GroundTruth
+
+
+def _training_item(
     images: CachedImages,
-    image: int,
+    image_index: int,
     pool: NDArray[np.int32],
     recipe: Recipe,
     epoch: int,
     augmentation: Augmentation,
-) -> tuple[int, Sample, tuple[UnreadableImage, ...]]:
-    """The sample of `image`; an image that cannot be read gives way to the next one that can."""
+) -> _TrainingItem:
+    """The sample of one image; an image that cannot be read is replaced by the next readable one."""
     skipped: dict[int, UnreadableImage] = {}
-    enough = round(LARGEST_SCALE * max(recipe.input_shape))
+    min_long_side = round(MAX_SCALE * max(recipe.input_shape))
 
-    def readable(number: int) -> Loaded:
+    def load_readable(index: int) -> LabelledImage:
         try:
-            return images.load(number, enough)
+            return images.load(index, min_long_side)
         except UnreadableImage as error:
-            skipped[number] = error
-        place = int(np.flatnonzero(pool == number)[0])
-        for candidate in map(int, np.roll(pool, -place - 1)):
+            skipped[index] = error
+        position = int(np.flatnonzero(pool == index)[0])
+        for candidate in map(int, np.roll(pool, -position - 1)):
             try:
-                return images.load(candidate, enough)
+                return images.load(candidate, min_long_side)
             except UnreadableImage as error:
                 skipped[candidate] = error
         raise bad_input(
             "dataset.no_readable_image", "{root}: none of the training images can be read.", root=images.dataset.root
         )
 
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([recipe.seed, epoch], spawn_key=(image,))))
-    sample = training_sample(readable, image, pool, recipe.input_shape, augmentation, rng)
-    return image, sample, tuple(skipped.values())
+    seed = np.random.SeedSequence([recipe.seed, epoch], spawn_key=(image_index,))
+    rng = np.random.Generator(np.random.PCG64(seed))
+    sample = training_sample(load_readable, image_index, pool, recipe.input_shape, augmentation, rng)
+    return _TrainingItem(image_index, sample, tuple(skipped.values()))
 
 
-def _training_batch(made: Sequence[tuple[int, Sample, tuple[UnreadableImage, ...]]]) -> Batch:
-    return Batch(
-        images=_stacked([sample[0] for _, sample, _ in made]),
-        targets=_padded([sample[1] for _, sample, _ in made]),
-        indices=tuple(image for image, _, _ in made),
-        skipped=tuple(error for _, _, errors in made for error in errors),
-    )
+def _boxes_in_input(truth: GroundTruth) -> Boxes:
+    """(n, 5) x1 y1 x2 y2 class in input pixels."""
+    return np.column_stack((truth.letterbox.to_input(truth.boxes), truth.labels)).astype(np.float32)
 
 
-def _validation_batch(made: Sequence[tuple[int, Pixels, Original] | UnreadableImage], shape: tuple[int, int]) -> Batch:
-    read = [one for one in made if not isinstance(one, UnreadableImage)]
-    boxes = [
-        np.column_stack((original.letterbox.into(original.boxes), original.labels)).astype(np.float32)
-        for _, _, original in read
-    ]
-    return Batch(
-        images=_stacked([pixels for _, pixels, _ in read]) if read else torch.empty(0, 3, *shape, dtype=torch.uint8),
-        targets=_padded(boxes),
-        indices=tuple(image for image, _, _ in read),
-        skipped=tuple(one for one in made if isinstance(one, UnreadableImage)),
-        originals=tuple(original for _, _, original in read),
-    )
+def _stack(images: Sequence[Pixels]) -> Tensor:
+    """Images (h, w, 3) -> (batch, 3, h, w), channels last in memory, which convolutions are fastest with."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
-def _stacked(pictures: Sequence[Pixels]) -> Tensor:
-    """Pictures (h, w, 3) -> (batch, 3, h, w), channels last in memory, as the convolutions like it."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-
-
-def _padded(boxes: Sequence[Boxes]) -> Tensor:
-    """(n, 5) x1 y1 x2 y2 class for each image -> (batch, most, 5) cx cy w h class."""
+def _pad(boxes: Sequence[Boxes]) -> Tensor:
+    """(n, 5) x1 y1 x2 y2 class for each image -> (batch, max n, 5) cx cy w h class."""
     targets = np.zeros((len(boxes), max([1, *map(len, boxes)]), 5), np.float32)
     targets[..., 4] = -1
-    for row, found in zip(targets, boxes, strict=True):
-        row[: len(found), :2] = (found[:, :2] + found[:, 2:4]) / 2
-        row[: len(found), 2:4] = found[:, 2:4] - found[:, :2]
-        row[: len(found), 4] = found[:, 4]
+    for row, corners in zip(targets, boxes, strict=True):
+        row[: len(corners), :2] = (corners[:, :2] + corners[:, 2:4]) / 2
+        row[: len(corners), 2:4] = corners[:, 2:4] - corners[:, :2]
+        row[: len(corners), 4] = corners[:, 4]
     return torch.from_numpy(targets)
 
 
-def _in_order(
+def _map_in_order(
     chunks: Sequence[NDArray[np.int32]], make: Callable[[int], _T], workers: int
 ) -> Generator[list[_T], None, None]:
-    """`make` of every number, chunk by chunk, some chunks ahead of the reader; closing the iterator ends the threads."""
-    # Each thread here is one of several: OpenCV's own threads inside them would only fight over the same cores.
+    """`make` of every index, chunk by chunk, some chunks ahead of the reader; closing the generator ends the threads."""
+    # Threads of OpenCV inside each of ours would only compete for the same cores.
     cv2.setNumThreads(1)
     if workers == 0:
         for chunk in chunks:
-            yield [make(int(number)) for number in chunk]
+            yield [make(int(index)) for index in chunk]
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="loader")
     try:
         ahead: deque[list[Future[_T]]] = deque()
-        waiting = iter(chunks)
-        for chunk in waiting:
-            ahead.append([pool.submit(make, int(number)) for number in chunk])
+        for chunk in chunks:
+            ahead.append([pool.submit(make, int(index)) for index in chunk])
             if len(ahead) > PREFETCHED_BATCHES:
                 yield [future.result() for future in ahead.popleft()]
         while ahead:

@@ -1,1 +1,1 @@
-"""What trained weights find, and how good that is."""
+"""Detects objects with trained weights, and measures how well."""

@@ -6,6 +6,6 @@ import colorsys
 
 
 def colour_of(label: int) -> tuple[int, int, int]:
-    """Red, green, blue of 0 to 255 for a class number; neighbours are far apart on the colour wheel."""
+    """Red, green, blue from 0 to 255 for a class number; consecutive numbers have very different hues."""
     red, green, blue = colorsys.hsv_to_rgb(label * 0.618034 % 1, 0.85, 0.95)
     return round(red * 255), round(green * 255), round(blue * 255)

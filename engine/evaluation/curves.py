@@ -1,4 +1,4 @@
-"""The curves of a run as pictures, drawn from its text logs."""
+"""Draws the loss and mAP curves of a run from its text logs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LOSS, VAL_LOSS, MAP = "epoch_loss.txt", "epoch_val_loss.txt", "epoch_map.txt"
 
 
 def draw_curves(run: Path, *, first_epoch: int, unfreeze_epoch: int | None) -> None:
-    """Draw epoch_loss.png and epoch_map.png of a run folder, with the stage border marked.
+    """Draw epoch_loss.png and epoch_map.png of a run folder; a line marks the start of the unfreeze stage.
 
     Args:
-        run: holds the text logs; one value a line, mAP with its epoch before it.
+        run: has the text logs; one value per line, mAP with its epoch before it.
         first_epoch: the epoch, counted from 0, of the first loss.
-        unfreeze_epoch: where the unfreeze stage begins, or None.
+        unfreeze_epoch: the first epoch of the unfreeze stage, or None.
 
     Raises:
         BadInput: the folder cannot be written.
@@ -45,7 +45,7 @@ def draw_curves(run: Path, *, first_epoch: int, unfreeze_epoch: int | None) -> N
 
 
 def _draw(path: Path, title: str, curves: dict[str, tuple[list[int], list[float]]], unfreeze_epoch: int | None) -> None:
-    # The object interface, not pyplot: nothing global, so it is safe in a thread beside a screen.
+    # The object interface, not pyplot: it has no global state, so it is safe in a thread.
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -59,18 +59,18 @@ def _draw(path: Path, title: str, curves: dict[str, tuple[list[int], list[float]
     axes.legend(frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    atomic_write(path, lambda file: file.write(picture.getbuffer()))
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=110)
+    atomic_write(path, lambda file: file.write(png.getbuffer()))
 
 
 def _read(path: Path) -> list[list[float]]:
-    """The finite rows of a text log; a torn line is passed over."""
+    """The rows of a text log that are finite; an incomplete line is ignored."""
     rows = []
     with suppress(FileNotFoundError):
         for line in path.read_text(encoding="utf-8").splitlines():
             with suppress(ValueError):
-                row = [float(word) for word in line.split()]
+                row = [float(value) for value in line.split()]
                 if row and all(map(math.isfinite, row)):
                     rows.append(row)
     return rows

@@ -1,4 +1,4 @@
-"""Weights from a file, on a device, at work: what the commands `evaluate` and `predict` do."""
+"""Evaluation and prediction with a weights file: the commands `evaluate` and `predict`, and the wizard's prediction dialog."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Any
 import torch
 
 from engine.dataset.images import UnreadableImage, encode_image
-from engine.dataset.index import SPLITS, Dataset
-from engine.evaluation.draw import drawn
+from engine.dataset.index import Dataset
+from engine.dataset.splits import SPLITS
+from engine.evaluation.draw import draw_detections
 from engine.evaluation.evaluate import Evaluation, evaluate
 from engine.evaluation.predict import Prediction, predict
-from engine.messages import BadInput, bad_input, nearest, printable
-from engine.weights.load import network_of_weights
+from engine.messages import BadInput, Message, bad_input, nearest, phrase
+from engine.weights.load import load_network
 
-_WRITABLE = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+_WRITABLE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was found in one picture: a JSON line and a text; or the `problem` with it."""
+class PredictionRow:
+    """The objects in one image, as text and as a JSON line. If the image cannot be read, `text` says why, and `line` is None."""
 
-    line: dict[str, Any]
-    text: str
-    problem: str | None = None
+    text: Message
+    line: dict[str, Any] | None
 
 
-def score(
+def evaluate_weights(
     weights: Path,
     dataset: Dataset,
     split: str,
@@ -51,35 +51,37 @@ def score(
             split=split,
             nearest=nearest(split, SPLITS) or "val",
         )
-    network, info = network_of_weights(weights)
+    network, info = load_network(weights)
     return evaluate(
-        network, info, dataset, split, batch_size=batch_size, device=device_named(device), progress=progress
+        network, info, dataset, split, batch_size=batch_size, device=resolve_device(device), progress=progress
     )
 
 
-def look(
-    weights: Path, pictures: Sequence[Path], *, threshold: float | None, device: str, save: Path | None
-) -> Iterator[Look]:
-    """Predict on pictures; with `save`, write each picture with its boxes there.
+def predict_files(
+    weights: Path, images: Sequence[Path], *, threshold: float | None, device: str, save: Path | None
+) -> Iterator[PredictionRow]:
+    """Detect objects in images; with `save`, write each image with its boxes into that folder.
 
     Raises:
-        BadInput: the weights or the device cannot be used.
+        BadInput: the weights, the device or the folder cannot be used.
     """
-    network, info = network_of_weights(weights)
-    taken: set[Path] = set()
+    network, info = load_network(weights)
+    saved: set[Path] = set()
     if save is not None:
         _make_folder(save)
-    for found in predict(network, info, pictures, threshold=threshold, device=device_named(device), precision="fp32"):
-        if isinstance(found, UnreadableImage):
-            yield Look({}, "", str(found.message))
+    predictions = predict(network, info, images, threshold=threshold, device=resolve_device(device), precision="fp32")
+    for prediction in predictions:
+        if isinstance(prediction, UnreadableImage):
+            yield PredictionRow(prediction.message, None)
             continue
         if save is not None:
-            encode_image(_free_name(save, found.path, taken), drawn(found.pixels, found.found, found.classes))
-        yield Look(found.to_json(), _text(found))
+            drawn = draw_detections(prediction.pixels, prediction.detections, prediction.classes)
+            encode_image(_free_path(save, prediction.path, saved), drawn)
+        yield PredictionRow(_text(prediction), prediction.to_json())
 
 
 class Predictor:
-    """Weights kept ready at work, for pictures that are asked for one by one."""
+    """Loaded weights that detect objects in one image at a time."""
 
     def __init__(self, weights: Path, device: str = "auto") -> None:
         """Load the weights.
@@ -87,45 +89,45 @@ class Predictor:
         Raises:
             BadInput: the weights or the device cannot be used.
         """
-        self._network, self._info = network_of_weights(weights)
-        self._device = device_named(device)
+        self._network, self._info = load_network(weights)
+        self._device = resolve_device(device)
 
-    def look_at(self, picture: Path) -> Prediction:
-        """What is in a picture, at the weights' own threshold.
+    def predict(self, image: Path) -> Prediction:
+        """The objects in an image, at the weights' own threshold.
 
         Raises:
-            BadInput: the picture cannot be read.
+            BadInput: the image cannot be read.
         """
-        found = next(predict(self._network, self._info, [picture], device=self._device, precision="fp32"))
-        if isinstance(found, UnreadableImage):
-            raise BadInput(found.message) from found
-        return found
+        prediction = next(predict(self._network, self._info, [image], device=self._device, precision="fp32"))
+        if isinstance(prediction, UnreadableImage):
+            raise BadInput(prediction.message) from prediction
+        return prediction
 
 
-def device_named(device: str) -> torch.device:
-    """The torch device that auto, cpu, cuda or mps means here.
+def resolve_device(device: str) -> torch.device:
+    """The torch device for auto, cpu, cuda or mps.
 
     Raises:
         BadInput: there is no such device.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
-    if not there.get(device, False):
-        possible = [name for name, is_there in there.items() if is_there]
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if available[name]))
+    if not available.get(device, False):
+        possible = [name for name, is_available in available.items() if is_available]
         raise bad_input(
             "command.device",
-            "--device {device}: not possible here; possible are {possible}.",
+            "--device {device}: not available here; available are {possible}.",
             device=device,
             possible=", ".join(["auto", *possible]),
         )
     return torch.device(device)
 
 
-def _text(found: Prediction) -> str:
-    counts = Counter(found.classes[label] for label in found.found.labels)
-    objects = ", ".join(f"{count} {printable(name)}" for name, count in counts.items()) or "nothing"
-    return f"{printable(found.path)}: {objects}"
+def _text(prediction: Prediction) -> Message:
+    counts = Counter(prediction.classes[label] for label in prediction.detections.labels)
+    objects = ", ".join(f"{count} {name}" for name, count in counts.items()) or phrase("no objects detected")
+    return Message("", "{image}: {objects}", {"image": prediction.path, "objects": objects})
 
 
 def _make_folder(folder: Path) -> None:
@@ -134,19 +136,19 @@ def _make_folder(folder: Path) -> None:
     except OSError as error:
         raise bad_input(
             "predict.save",
-            "--save {path}: no folder can be made there ({reason}).",
+            "--save {path}: the folder cannot be created ({reason}).",
             path=folder,
             reason=error.strerror,
         ) from error
 
 
-def _free_name(folder: Path, picture: Path, taken: set[Path]) -> Path:
-    """Where to write a picture: its own name; a number is added where two sources share it or it would overwrite one."""
-    suffix = picture.suffix if picture.suffix.lower() in _WRITABLE else ".png"
+def _free_path(folder: Path, image: Path, saved: set[Path]) -> Path:
+    """Where to write an image: under its own name, with a number if that was saved already or is the source itself."""
+    suffix = image.suffix if image.suffix.lower() in _WRITABLE_SUFFIXES else ".png"
     number = 1
-    path = folder / f"{picture.stem}{suffix}"
-    while path in taken or path.resolve() == picture.resolve():
+    path = folder / f"{image.stem}{suffix}"
+    while path in saved or path.resolve() == image.resolve():
         number += 1
-        path = folder / f"{picture.stem}_{number}{suffix}"
-    taken.add(path)
+        path = folder / f"{image.stem}_{number}{suffix}"
+    saved.add(path)
     return path

@@ -1,4 +1,4 @@
-"""How good detections are: mAP as COCO defines it, and precision, recall, F1 at the best threshold."""
+"""Detection metrics: mAP as COCO defines it, and precision, recall and F1 at the best threshold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
-from engine.evaluation.detect import MOST_BOXES, Detections
+from engine.evaluation.detect import MAX_DETECTIONS, Detections
 
 logging.getLogger("faster_coco_eval").setLevel(logging.ERROR)
 _THRESHOLDS = np.linspace(0.01, 0.99, 99)
@@ -20,7 +20,7 @@ _IOUS = np.linspace(0.5, 0.95, 10)
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """One class: average precision at IoU 0.5 and over 0.5 to 0.95; precision, recall, F1 at the common best threshold."""
+    """One class: average precision at IoU 0.5 and over 0.5 to 0.95; precision, recall, F1 at the best threshold of all classes."""
 
     ap50: float
     ap50_95: float
@@ -32,7 +32,7 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What an evaluation found; `threshold` is the confidence at which the mean F1 of the classes is best."""
+    """The result of an evaluation; `threshold` is the confidence at which the mean F1 of the classes is best."""
 
     images: int
     map50: float
@@ -41,7 +41,7 @@ class Scores:
     threshold: float
 
     def to_json(self) -> dict[str, Any]:
-        """The form of `evaluate --json`."""
+        """The output of `evaluate --json`."""
         return {
             "images": self.images,
             "map50": self.map50,
@@ -55,45 +55,50 @@ class Scores:
 
 
 class DetectionMetrics:
-    """Collects truth and detections picture by picture, in pixels of the original pictures."""
+    """Collects ground truth and detections image by image, in pixels of the original images."""
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
         self._images: list[dict[str, Any]] = []
         self._truth: list[dict[str, Any]] = []
-        self._found: list[NDArray[np.float64]] = []
+        self._detections: list[NDArray[np.float64]] = []
 
     def add(
-        self, size: tuple[int, int], boxes: NDArray[np.float32], labels: NDArray[np.int32], found: Detections
+        self,
+        size: tuple[int, int],
+        true_boxes: NDArray[np.float32],
+        true_labels: NDArray[np.int32],
+        detections: Detections,
     ) -> None:
-        """Take in one picture of `size` (width, height): true boxes (n, 4) x1 y1 x2 y2 with classes (n,), and detections."""
-        number = len(self._images) + 1
-        self._images.append({"id": number, "width": size[0], "height": size[1]})
-        for (x1, y1, x2, y2), label in zip(boxes.tolist(), labels.tolist(), strict=True):
+        """Add one image of `size` (width, height): true boxes (n, 4) x1 y1 x2 y2 with classes (n,), and detections."""
+        image_id = len(self._images) + 1
+        self._images.append({"id": image_id, "width": size[0], "height": size[1]})
+        for (x1, y1, x2, y2), label in zip(true_boxes.tolist(), true_labels.tolist(), strict=True):
             self._truth.append(
                 {
                     "id": len(self._truth) + 1,
-                    "image_id": number,
+                    "image_id": image_id,
                     "category_id": label + 1,
                     "bbox": [x1, y1, x2 - x1, y2 - y1],
                     "area": (x2 - x1) * (y2 - y1),
                     "iscrowd": 0,
                 }
             )
-        if len(found.scores):
-            sides = found.boxes[:, 2:] - found.boxes[:, :2]
+        boxes, scores, labels = detections.boxes, detections.scores, detections.labels
+        if len(scores):
+            sides = boxes[:, 2:] - boxes[:, :2]
             # image, x, y, w, h, score, category
-            numbers = np.full((len(found.scores), 1), number)
-            rows = np.hstack((numbers, found.boxes[:, :2], sides, found.scores[:, None], found.labels[:, None] + 1))
-            self._found.append(rows.astype(np.float64))
+            image_ids = np.full((len(scores), 1), image_id)
+            rows = np.hstack((image_ids, boxes[:, :2], sides, scores[:, None], labels[:, None] + 1))
+            self._detections.append(rows.astype(np.float64))
 
     def result(self) -> Scores:
-        """The scores of everything taken in. Classes without a true box take no part in the means."""
+        """The scores of all images. Classes without a true box are left out of the means."""
         counts = np.bincount([t["category_id"] - 1 for t in self._truth], minlength=len(self.classes))
-        if not self._truth or not self._found:
-            none = {n: ClassScore(0.0, 0.0, int(c), 0.0, 0.0, 0.0) for n, c in zip(self.classes, counts, strict=True)}
-            return Scores(len(self._images), 0.0, 0.0, none, 0.5)
-        ap, confidences = self._evaluated(counts)
+        if not self._truth or not self._detections:
+            zeros = {n: ClassScore(0.0, 0.0, int(c), 0.0, 0.0, 0.0) for n, c in zip(self.classes, counts, strict=True)}
+            return Scores(len(self._images), 0.0, 0.0, zeros, 0.5)
+        ap, confidences = self._evaluate(counts)
         threshold = confidences.best_threshold()
         precision, recall, f1 = confidences.at(np.array([threshold]))
         per_class = {
@@ -116,54 +121,53 @@ class DetectionMetrics:
             threshold=threshold,
         )
 
-    def _evaluated(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], _Confidences]:
-        """Average precision (ious, classes), and which detections are right at IoU 0.5."""
+    def _evaluate(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], _Confidences]:
+        """Average precision (ious, classes), and the detections with whether they are correct at IoU 0.5."""
         categories = [{"id": number + 1, "name": name} for number, name in enumerate(self.classes)]
         truth = COCO(
-            {"images": self._images, "annotations": self._truth, "categories": categories}, print_function=_silent
+            {"images": self._images, "annotations": self._truth, "categories": categories}, print_function=_no_print
         )
-        rows = np.concatenate(self._found)
-        found = truth.loadRes(_as_annotations(rows))
-        evaluated = _run(truth, found, _IOUS)
-        # (ious, recalls, classes, areas, most) -> (ious, classes); -1 stands for a class without truth.
-        ap = np.clip(evaluated["precision"][..., 0, -1], 0, None).mean(axis=1)
-        # Matches of several IoUs lie in one heap, where a box can have found several partners: so 0.5 once more, alone.
-        right = np.zeros(len(rows), np.bool_)
-        for pair in _run(truth, found, _IOUS[:1])["matched"]:
-            right[int(pair.split("_")[0]) - 1] = True
-        return ap, _Confidences(rows[:, 5], rows[:, 6].astype(np.int64) - 1, right, counts)
+        rows = np.concatenate(self._detections)
+        detections = truth.loadRes(_as_annotations(rows))
+        results = _run(truth, detections, _IOUS)
+        # (ious, recalls, classes, areas, max_detections) -> (ious, classes); -1 stands for a class without truth.
+        ap = np.clip(results["precision"][..., 0, -1], 0, None).mean(axis=1)
+        # The matches of several IoUs are not kept apart, and a box can have several: so IoU 0.5 is run once more, alone.
+        correct = np.zeros(len(rows), np.bool_)
+        for pair in _run(truth, detections, _IOUS[:1])["matched"]:
+            correct[int(pair.split("_")[0]) - 1] = True
+        return ap, _Confidences(rows[:, 5], rows[:, 6].astype(np.int64) - 1, correct, counts)
 
 
 class _Confidences:
-    """Detections of all pictures by confidence: what is right and what is wrong above any threshold, at IoU 0.5."""
+    """The detections of all images by confidence: how many are correct above any threshold, at IoU 0.5."""
 
     def __init__(
         self,
         scores: NDArray[np.float64],
         labels: NDArray[np.int64],
-        right: NDArray[np.bool_],
+        correct: NDArray[np.bool_],
         counts: NDArray[np.int64],
     ) -> None:
         numbers = range(len(counts))
         self._all = [np.sort(scores[labels == number]) for number in numbers]
-        self._right = [np.sort(scores[(labels == number) & right]) for number in numbers]
+        self._correct = [np.sort(scores[(labels == number) & correct]) for number in numbers]
         self._counts = counts
 
     def at(self, thresholds: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Precision, recall and F1, each (classes, thresholds), where detections from each threshold on count; 0 for 0/0."""
-        found, right = (
-            np.array([len(scores) - np.searchsorted(scores, thresholds) for scores in sets], np.float64)
-            for sets in (self._all, self._right)
+        """Precision, recall and F1 of the detections from each threshold on, each (classes, thresholds); 0 for 0/0."""
+        detected, correct = (
+            np.array([len(scores) - np.searchsorted(scores, thresholds) for scores in per_class], np.float64)
+            for per_class in (self._all, self._correct)
         )
-        true = np.broadcast_to(self._counts[:, None], right.shape)
-        parts = ((right, found), (right, true), (2 * right, found + true))
-        return tuple(np.divide(a, b, out=np.zeros_like(a), where=b > 0) for a, b in parts)
+        true = np.broadcast_to(self._counts[:, None], correct.shape)
+        fractions = ((correct, detected), (correct, true), (2 * correct, detected + true))
+        return tuple(np.divide(a, b, out=np.zeros_like(a), where=b > 0) for a, b in fractions)
 
     def best_threshold(self) -> float:
         """The confidence at which the mean F1 of the classes with truth is best.
 
-        Few pictures leave whole ranges of confidences equally good: then the middle of the widest, the farthest from
-        where it gets worse.
+        With few images whole ranges of confidences are equally good: then the middle of the widest range.
         """
         mean = self.at(_THRESHOLDS)[2][self._counts > 0].mean(axis=0)
         best = np.flatnonzero(mean >= mean.max() - 1e-9)
@@ -172,11 +176,11 @@ class _Confidences:
         return float(_THRESHOLDS[widest[len(widest) // 2]])
 
 
-def _run(truth: COCO, found: COCO, ious: NDArray[np.float64]) -> Mapping[str, Any]:
-    """The library's own results at these IoUs: boxes of any size, at most 100 a picture."""
-    run = COCOeval_faster(truth, found, "bbox", print_function=_silent)
+def _run(truth: COCO, detections: COCO, ious: NDArray[np.float64]) -> Mapping[str, Any]:
+    """The library's results at these IoUs for boxes of any size, at most 100 per image."""
+    run = COCOeval_faster(truth, detections, "bbox", print_function=_no_print)
     run.params.iouThrs = ious
-    run.params.maxDets = [MOST_BOXES]
+    run.params.maxDets = [MAX_DETECTIONS]
     run.params.areaRng = [[0, 1e10]]
     run.params.areaRngLbl = ["all"]
     run.evaluate()
@@ -186,7 +190,7 @@ def _run(truth: COCO, found: COCO, ious: NDArray[np.float64]) -> Mapping[str, An
 
 
 def _as_annotations(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """The library's form of detections; handed the rows themselves it would draw a polygon of eight numbers for each."""
+    """The library's format of detections; from the rows themselves it would make a polygon of eight numbers for each box."""
     ids = rows[:, [0, 6]].astype(np.int64).tolist()
     boxes, scores = rows[:, 1:5].tolist(), rows[:, 5].tolist()
     return [
@@ -195,5 +199,5 @@ def _as_annotations(rows: NDArray[np.float64]) -> list[dict[str, Any]]:
     ]
 
 
-def _silent(*_: object) -> None:
-    """The library tells its progress; here it is nobody's."""
+def _no_print(*_: object) -> None:
+    """Replaces the library's progress output."""

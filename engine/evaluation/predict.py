@@ -1,4 +1,4 @@
-"""Trained weights on pictures: what is in them."""
+"""Detects objects in images with trained weights."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy as np
 import torch
 
 from engine.dataset.images import Pixels, UnreadableImage, read_image
-from engine.dataset.letterbox import fitted
-from engine.evaluation.detect import NMS_IOU, Detections, detections
-from engine.network.decode import decode
+from engine.dataset.letterbox import preprocess_image
+from engine.evaluation.detect import NMS_IOU, Detections, non_max_suppression
+from engine.network.detector import Detector
 from engine.network.precision import autocast, network_input
-from engine.network.yolov4 import Detector
-from engine.weights.load import WeightsInfo
+from engine.weights.native import WeightsInfo
 
 DEFAULT_THRESHOLD = 0.5
-"""Where the weights do not know the confidence of their best F1."""
+"""For weights that do not store the confidence of their best F1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was found in one picture; boxes in its own pixels."""
+    """The objects in one image; boxes in pixels of that image."""
 
     path: Path
     pixels: Pixels
-    found: Detections
+    detections: Detections
     classes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """One line of `predict --json`."""
+        detections = self.detections
         return {
             "image": str(self.path),
             "width": self.pixels.shape[1],
@@ -44,7 +44,7 @@ class Prediction:
                     "confidence": round(float(score), 6),
                     "box": [round(float(corner), 2) for corner in box],
                 }
-                for box, score, label in zip(self.found.boxes, self.found.scores, self.found.labels, strict=True)
+                for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True)
             ],
         }
 
@@ -53,36 +53,37 @@ class Prediction:
 def predict(
     network: Detector,
     info: WeightsInfo,
-    pictures: Sequence[Path],
+    paths: Sequence[Path],
     *,
     threshold: float | None = None,
     iou: float = NMS_IOU,
     device: torch.device,
     precision: str,
 ) -> Iterator[Prediction | UnreadableImage]:
-    """The objects in each picture, in order; a picture that cannot be read is handed on as that.
+    """The objects in each image, in order; for an image that cannot be read, its error.
 
     Args:
-        network: in evaluation mode; moved to `device`.
-        info: what belongs to its weights.
-        pictures: their paths.
-        threshold: least confidence; None: the weights' own, of their best F1.
-        iou: two boxes of one class that overlap more are one object.
+        network: in eval mode; moved to `device`.
+        info: the info of its weights.
+        paths: image files.
+        threshold: smallest confidence; None: that of the weights' best F1.
+        iou: of two boxes of one class with a larger IoU, the less confident is dropped.
         device: where to compute.
         precision: fp32, bf16 or fp16.
     """
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    least = threshold if threshold is not None else info.threshold if info.threshold is not None else DEFAULT_THRESHOLD
-    for path in pictures:
+    network.move_to(device)
+    if threshold is None:
+        threshold = DEFAULT_THRESHOLD if info.threshold is None else info.threshold
+    for path in paths:
         try:
             pixels = read_image(path)
         except UnreadableImage as error:
             yield error
             continue
-        inside, letterbox = fitted(pixels, info.input_shape, info.preprocessing)
-        batch = torch.from_numpy(np.ascontiguousarray(inside)).permute(2, 0, 1)[None]
+        resized, letterbox = preprocess_image(pixels, info.input_shape, info.preprocessing)
+        batch = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
         with autocast(device, precision):
             raw = network(network_input(batch, device))
-        found = detections(decode(raw, network.levels, info.input_shape), confidence=least, iou=iou)[0]
-        boxes = letterbox.back(found.boxes, (pixels.shape[1], pixels.shape[0]))
-        yield Prediction(path, pixels, Detections(boxes, found.scores, found.labels), info.classes)
+        (detections,) = non_max_suppression(network.decode(raw, info.input_shape), confidence=threshold, iou=iou)
+        boxes = letterbox.to_original(detections.boxes, (pixels.shape[1], pixels.shape[0]))
+        yield Prediction(path, pixels, Detections(boxes, detections.scores, detections.labels), info.classes)

@@ -1,4 +1,4 @@
-"""A picture with its boxes, small enough for a terminal, as plain bytes."""
+"""Images with their boxes, small enough for a terminal, as plain bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.images import Pixels, UnreadableImage, load
+from engine.dataset.images import Pixels, UnreadableImage, load_image
 from engine.dataset.index import Dataset
 from engine.evaluation.colours import colour_of
 from engine.messages import BadInput
@@ -19,24 +19,24 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """`rgb` holds `height` rows of `width` pixels from the top, three bytes each."""
+    """`rgb`: `height` rows of `width` pixels from the top, three bytes each."""
 
     width: int
     height: int
     rgb: bytes
     name: str
     objects: tuple[tuple[str, int, Colour], ...]
-    """Class name, how many of it, and the colour of their boxes; by class number."""
+    """For each class in the image its name, number of objects and colour; in the order of class numbers."""
 
 
 def labelled_thumbnail(dataset: Dataset, image: int, width: int, height: int) -> Thumbnail:
-    """Image number `image` with the boxes of its labels, no larger than `width` x `height` pixels.
+    """The image with the boxes of its labels, at most `width` x `height` pixels. `image` is its index.
 
     Raises:
-        BadInput: the picture cannot be read.
+        BadInput: the image cannot be read.
     """
     try:
-        pixels, boxes, labels = load(dataset, image, enough=2 * max(width, height))
+        pixels, boxes, labels = load_image(dataset, image, min_long_side=2 * max(width, height))
     except UnreadableImage as error:
         raise BadInput(error.message) from error
     return thumbnail(pixels, boxes, labels, dataset.classes, width, height, name=dataset.images[image])
@@ -52,7 +52,7 @@ def thumbnail(
     *,
     name: str = "",
 ) -> Thumbnail:
-    """(h, w, 3) RGB with (n, 4) boxes x1 y1 x2 y2 of classes (n,), shrunk into `width` x `height`, its shape kept."""
+    """(h, w, 3) RGB with (n, 4) boxes x1 y1 x2 y2 of classes (n,), scaled to fit into `width` x `height`."""
     scale = min(width / pixels.shape[1], height / pixels.shape[0])
     small_width = min(width, max(1, round(pixels.shape[1] * scale)))
     small_height = min(height, max(1, round(pixels.shape[0] * scale)))
@@ -60,12 +60,12 @@ def thumbnail(
     edge = np.array([small_width - 1, small_height - 1, small_width - 1, small_height - 1])
     corners = np.clip(np.rint(boxes * scale), 0, edge).astype(int)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    # Drawn after shrinking, so that lines stay crisp: one pixel wide where pixels are as coarse as half a cell. Small
-    # objects on top of large ones.
-    line = max(1, round(max(small_width, small_height) / 300))
-    for number in np.argsort(-areas):
-        x1, y1, x2, y2 = (int(corner) for corner in corners[number])
-        cv2.rectangle(small, (x1, y1), (x2, y2), colour_of(int(labels[number])), line)
+    # Drawn after resizing, so that lines stay sharp: one pixel wide where a pixel is half a terminal cell. Small objects are
+    # drawn on top of large ones.
+    line_width = max(1, round(max(small_width, small_height) / 300))
+    for index in np.argsort(-areas):
+        x1, y1, x2, y2 = (int(corner) for corner in corners[index])
+        cv2.rectangle(small, (x1, y1), (x2, y2), colour_of(int(labels[index])), line_width)
     counts = sorted(Counter(labels.tolist()).items())
     objects = tuple((classes[label], count, colour_of(label)) for label, count in counts)
     return Thumbnail(small_width, small_height, small.tobytes(), name, objects)

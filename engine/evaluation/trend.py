@@ -1,4 +1,4 @@
-"""Where the validation loss is going. Its trend says whether the network learns; its value says nothing."""
+"""The trend of the validation loss. Only the trend tells whether the network learns; the value does not."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Literal
 
 Verdict = Literal["too_early", "falling", "flat", "rising", "unclear", "not_finite"]
 
-LEAST_EPOCHS = 5
-"""Fewer cannot be significant: even five in strict order are so by chance in one of sixty cases."""
-MOST_EPOCHS = 15
-"""What lies further back says where the loss was going once."""
-SIGNIFICANT = 1.96
+MIN_EPOCHS = 5
+"""Fewer cannot be significant: even five in strict order happen by chance in one of sixty cases."""
+MAX_EPOCHS = 15
+"""Older values would show a former trend."""
+SIGNIFICANT_Z = 1.96
 """Two-sided 5 % of the normal distribution."""
-LIKELY = 1.28
-"""Two-sided 20 %: too little to say that it moves, too much to say that it stands still."""
-WORTH_NAMING = 0.01
-"""A change of less than this share of the loss over the whole window is flat, however certain it is."""
+LIKELY_Z = 1.28
+"""Two-sided 20 %. Between both values neither a trend nor its absence is certain."""
+MIN_CHANGE = 0.01
+"""A smaller relative change over the whole window is flat, however significant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A verdict and what it rests on.
+    """A verdict and its figures.
 
-    `epochs` is the length of the window, `change` the change over it as a share of the loss's size there (-0.1: a tenth
-    lower), `certainty` the Mann-Kendall statistic z (its sign is the direction), `noise` the typical distance from the
-    line as a share. All but `epochs` are 0 where there is no verdict.
+    `epochs`: the length of the window. `change`: the relative change over it (-0.1: a tenth lower). `certainty`: the
+    Mann-Kendall statistic z (its sign is the direction). `noise`: the median distance from the line, relative. All but `epochs`
+    are 0 without a verdict.
     """
 
     verdict: Verdict
@@ -40,28 +40,28 @@ class Trend:
 
 
 def trend_of(losses: Sequence[float]) -> Trend:
-    """The trend of a validation loss, one value an epoch, all of one stage: unfreezing makes it jump.
+    """The trend of a validation loss, one value per epoch, all of one stage: unfreezing makes the loss jump.
 
     Only the newest values count, the window: half of all, at least 5, at most 15. In it
 
-    - the slope is Theil and Sen's: the median of (y_j - y_i) / (j - i) over all pairs i < j. A third of the values may be
-      wild without moving it much.
-    - whether it is more than noise is asked as Mann (1945) and Kendall do: S counts the pairs that rise less those that
-      fall; without a trend its variance is n (n - 1) (2 n + 5) / 18, less t (t - 1) (2 t + 5) / 18 for every t values that
-      are equal. z = (S - sign S) / sqrt(variance).
-    - the change over the window is the slope times n - 1, divided by the median of |y|, so that it does not hang on how
+    - the slope is that of Theil and Sen: the median of (y_j - y_i) / (j - i) over all pairs i < j. Up to a third of the values
+      may be outliers.
+    - the test for a trend is that of Mann (1945) and Kendall: S is the number of rising pairs minus that of falling pairs;
+      without a trend its variance is n (n - 1) (2 n + 5) / 18, minus t (t - 1) (2 t + 5) / 18 for every t equal values.
+      z = (S - sign S) / sqrt(variance).
+    - the change over the window is the slope times n - 1, divided by the median of |y|, so that it does not depend on how
       the loss is defined. The noise is the median distance from the line, divided by the same.
 
-    Where |change| >= 1 % and |change| > noise the loss falls or rises if |z| >= 1.96, and nothing is clear yet if
-    |z| >= 1.28; else it is flat. Fewer than five values are too early; a newest value that is infinite or no number is not
-    finite. Older such values are left out.
+    If |change| >= 1 % and |change| > noise, the loss is falling or rising with |z| >= 1.96, and unclear with |z| >= 1.28; in all
+    other cases it is flat. Fewer than five values are too early. If the newest value is infinite or NaN, the verdict is not
+    finite; older such values are ignored.
     """
     if losses and not math.isfinite(losses[-1]):
         return Trend("not_finite", 1)
     finite = [(float(epoch), loss) for epoch, loss in enumerate(losses) if math.isfinite(loss)]
-    if len(finite) < LEAST_EPOCHS:
+    if len(finite) < MIN_EPOCHS:
         return Trend("too_early", len(finite))
-    window = finite[-max(LEAST_EPOCHS, min(MOST_EPOCHS, math.ceil(len(finite) / 2))) :]
+    window = finite[-max(MIN_EPOCHS, min(MAX_EPOCHS, math.ceil(len(finite) / 2))) :]
     size = median(abs(loss) for _, loss in window)
     if size == 0:
         return Trend("flat", len(window))
@@ -71,9 +71,9 @@ def trend_of(losses: Sequence[float]) -> Trend:
     noise = median(abs(loss - slope * epoch - middle) for epoch, loss in window) / size
     certainty = _mann_kendall([loss for _, loss in window])
     verdict: Verdict
-    if abs(certainty) < LIKELY or abs(change) < max(WORTH_NAMING, noise):
+    if abs(certainty) < LIKELY_Z or abs(change) < max(MIN_CHANGE, noise):
         verdict = "flat"
-    elif abs(certainty) < SIGNIFICANT:
+    elif abs(certainty) < SIGNIFICANT_Z:
         verdict = "unclear"
     else:
         verdict = "falling" if change < 0 else "rising"
@@ -81,12 +81,12 @@ def trend_of(losses: Sequence[float]) -> Trend:
 
 
 def _theil_sen(points: Sequence[tuple[float, float]]) -> float:
-    return median((later[1] - before[1]) / (later[0] - before[0]) for before, later in combinations(points, 2))
+    return median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in combinations(points, 2))
 
 
 def _mann_kendall(values: Sequence[float]) -> float:
     n = len(values)
-    score = sum((later > before) - (later < before) for before, later in combinations(values, 2))
+    score = sum((later > earlier) - (later < earlier) for earlier, later in combinations(values, 2))
     ties = [values.count(value) for value in set(values)]
     variance = (n * (n - 1) * (2 * n + 5) - sum(t * (t - 1) * (2 * t + 5) for t in ties)) / 18
     if score == 0 or variance <= 0:

@@ -1,4 +1,4 @@
-"""The checklist for weights that find nothing: what is known, and what of it may be the reason."""
+"""Checks why weights detect nothing: everything that can be the reason, with what is known about it."""
 
 from __future__ import annotations
 
@@ -11,76 +11,92 @@ from engine.dataset.index import Dataset
 from engine.messages import Message
 from engine.weights.native import WeightsInfo
 
-TOO_SMALL = 0.5
-"""A box is too small where its longer side is less than so much of the smallest anchor's longer side."""
-MANY = 0.2
+MIN_SIZE_RATIO = 0.5
+"""A box is too small if its longer side is less than this fraction of the smallest anchor's longer side."""
+MAX_SMALL_BOXES = 0.2
+"""A larger share of too small boxes may be the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the checklist; `suspect`: this may be the reason."""
+    """The result of one check; `suspect`: this may be the reason."""
 
     suspect: bool
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What is known of a training besides its data and weights. `best_score` is the highest confidence seen anywhere."""
+class TrainingFacts:
+    """What the events of a run tell: optimizer steps so far, the advised number, whether only the freeze stage has run."""
 
     steps: int
     advised_steps: int | None
     frozen_only: bool
-    threshold: float
-    best_score: float | None
 
 
-def checklist(known: Circumstances, dataset: Dataset, info: WeightsInfo) -> tuple[Check, ...]:
-    """Everything that keeps weights from finding anything, looked at in the order in which it usually is the reason."""
-    return (*_training(known), _threshold(known), *_classes(dataset, info), _box_sizes(dataset, info))
+def zero_map_checks(
+    training: TrainingFacts, threshold: float, best_score: float | None, dataset: Dataset, info: WeightsInfo
+) -> tuple[Check, ...]:
+    """All checks, the most common reason first.
+
+    Args:
+        training: the run that trained the weights.
+        threshold: the confidence from which an object counts as detected.
+        best_score: the highest confidence of any prediction; None without predictions.
+        dataset: the data set of the run.
+        info: what is stored with the weights.
+    """
+    return (
+        *_check_training(training),
+        _check_threshold(threshold, best_score),
+        *_check_classes(dataset, info),
+        *_check_box_sizes(dataset, info),
+    )
 
 
-def _training(known: Circumstances) -> Iterator[Check]:
-    if known.advised_steps is None:
-        yield Check(False, Message("nothing.steps", "{steps} steps so far.", {"steps": known.steps}))
+def _check_training(training: TrainingFacts) -> Iterator[Check]:
+    if training.advised_steps is None:
+        yield Check(False, Message("nothing.steps", "{steps} steps so far.", {"steps": training.steps}))
     else:
         yield Check(
-            known.steps < known.advised_steps,
+            training.steps < training.advised_steps,
             Message(
                 "nothing.few_steps",
                 "{steps} steps so far; {advised} or more are advised.",
-                {"steps": known.steps, "advised": known.advised_steps},
+                {"steps": training.steps, "advised": training.advised_steps},
             ),
         )
-    if known.frozen_only:
+    if training.frozen_only:
         yield Check(
             True,
-            Message("nothing.frozen", "Only the freeze stage has run: the backbone does not know your pictures yet."),
+            Message(
+                "nothing.frozen", "Only the freeze stage has run: the backbone was not trained on your images yet."
+            ),
         )
     else:
-        yield Check(False, Message("nothing.unfrozen", "Everything was trained, the backbone too."))
+        yield Check(False, Message("nothing.unfrozen", "All layers were trained, the backbone too."))
 
 
-def _threshold(known: Circumstances) -> Check:
-    values = {"threshold": f"{known.threshold:.2f}"}
-    if known.best_score is None:
+def _check_threshold(threshold: float, best_score: float | None) -> Check:
+    values = {"threshold": f"{threshold:.2f}"}
+    if best_score is None:
         return Check(
-            False, Message("nothing.no_score", "Threshold {threshold}; no box scores above 0.01 at all.", values)
+            False, Message("nothing.no_score", "Threshold {threshold}; no box has a score above 0.01.", values)
         )
     return Check(
-        known.best_score < known.threshold,
+        best_score < threshold,
         Message(
             "nothing.threshold",
-            "Threshold {threshold}; the best score anywhere is {score}.",
-            {**values, "score": f"{known.best_score:.2f}"},
+            "Threshold {threshold}; the best score of any box is {score}.",
+            {**values, "score": f"{best_score:.2f}"},
         ),
     )
 
 
-def _classes(dataset: Dataset, info: WeightsInfo) -> Iterator[Check]:
+def _check_classes(dataset: Dataset, info: WeightsInfo) -> Iterator[Check]:
     yield Check(
         not set(dataset.classes) <= set(info.classes),
-        Message("nothing.classes", "It looks for: {classes}.", {"classes": ", ".join(info.classes)}),
+        Message("nothing.classes", "The weights detect: {classes}.", {"classes": ", ".join(info.classes)}),
     )
     empty = [name for name, count in dataset.box_counts().items() if count == 0]
     if empty:
@@ -90,13 +106,14 @@ def _classes(dataset: Dataset, info: WeightsInfo) -> Iterator[Check]:
         )
 
 
-def _box_sizes(dataset: Dataset, info: WeightsInfo) -> Check:
-    """Boxes as they are in the input, where its size is known from the labels, else from fractions of a whole input."""
+def _check_box_sizes(dataset: Dataset, info: WeightsInfo) -> Iterator[Check]:
+    if not info.all_anchors:
+        return
     smallest = min(max(anchor) for anchor in info.all_anchors)
-    sides = longest_sides(dataset, info.input_shape)
-    share = float(np.mean(sides < TOO_SMALL * smallest)) if len(sides) else 0.0
-    return Check(
-        share > MANY,
+    sides = _longer_sides(dataset, info.input_shape)
+    share = float(np.mean(sides < MIN_SIZE_RATIO * smallest)) if len(sides) else 0.0
+    yield Check(
+        share > MAX_SMALL_BOXES,
         Message(
             "nothing.small_boxes",
             "{percent} % of the boxes are too small for the anchors at this input size ({height}x{width}); a larger input_shape "
@@ -106,16 +123,16 @@ def _box_sizes(dataset: Dataset, info: WeightsInfo) -> Check:
     )
 
 
-def longest_sides(dataset: Dataset, input_shape: tuple[int, int]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _longer_sides(dataset: Dataset, input_shape: tuple[int, int]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """(boxes,) the longer side of each box in pixels of an input of height, width; boxes of unknown scale are left out."""
     sides = (dataset.boxes[:, 2:] - dataset.boxes[:, :2]).astype(np.float64)
-    sizes = np.repeat(dataset.sizes, np.diff(dataset.first), axis=0).astype(np.float64)
+    sizes = np.repeat(dataset.sizes, np.diff(dataset.offsets), axis=0).astype(np.float64)
     if dataset.unit == "fraction":
         known = np.all(sizes > 0, axis=1)
-        # A picture whose size the labels do not tell is taken to be of the input's own shape.
+        # If the labels do not tell the size of an image, assume the shape of the input.
         sizes = np.where(known.reshape(-1, 1), sizes, np.array([input_shape[1], input_shape[0]], np.float64))
         sides = sides * sizes
     known = np.all(sizes > 0, axis=1)
     scale = np.minimum(input_shape[1] / sizes[known, 0], input_shape[0] / sizes[known, 1])
-    longest: np.ndarray[tuple[int], np.dtype[np.float64]] = sides[known].max(axis=1) * scale
-    return longest
+    longer: np.ndarray[tuple[int], np.dtype[np.float64]] = sides[known].max(axis=1) * scale
+    return longer

@@ -1,10 +1,11 @@
-"""Which card torch will call `cuda:N`, without asking CUDA (which would create a context).
+"""Which card torch will call `cuda:N`, computed without CUDA, since CUDA would create a context.
 
-Rules: "CUDA Environment Variables" in NVIDIA's CUDA programming guide. CUDA_VISIBLE_DEVICES names cards by number or by the
-beginning of a UUID and ends at the first name that is none; a card named twice hides all. The numbers count in the order that
-CUDA_DEVICE_ORDER chooses: PCI_BUS_ID is NVML's order; FASTEST_FIRST, the default, is CUDA's own estimate of speed,
-which is not published. It is the same as NVML's order where all cards are alike. For unlike cards we estimate it by
-arithmetic units times clock, keep ties in NVML's order, and say that it is an estimate.
+Rules: "CUDA Environment Variables" in NVIDIA's CUDA programming guide. CUDA_VISIBLE_DEVICES lists cards by number or by the
+beginning of a UUID; the list ends at the first invalid entry, and a card that is listed twice hides all cards. The numbers
+count in the order that CUDA_DEVICE_ORDER selects: PCI_BUS_ID is NVML's order; FASTEST_FIRST, the default, is CUDA's own
+estimate of speed, which is not published. Both are the same if all cards are of one model. For different models the speed is
+estimated here as arithmetic units times clock, equal cards keep NVML's order, and the result is marked as an estimate.
+No library computes this order without creating a CUDA context.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CardIdentity:
-    """What the order depends on. `speed`: arithmetic units times highest clock, None where the driver does not tell."""
+    """What the order depends on. `speed`: arithmetic units times highest clock, None if the driver does not report it."""
 
     name: str
     uuid: str | None
@@ -25,29 +26,29 @@ class CardIdentity:
 
 @dataclass(frozen=True, slots=True)
 class CudaOrder:
-    """`numbers[N]` is the NVML number of `cuda:N`. `known`: not an estimate. `slices`: MIG slices are chosen, no cards."""
+    """`numbers[N]` is the NVML number of `cuda:N`. `known`: not an estimate. `mig`: MIG instances are listed, not cards."""
 
     numbers: tuple[int, ...]
     known: bool
-    slices: bool = False
+    mig: bool = False
 
 
 def cuda_order(cards: Sequence[CardIdentity], environment: Mapping[str, str]) -> CudaOrder:
-    """The cards that CUDA will show to a process with this `environment`; `cards` in NVML's order."""
-    everything, known = _enumeration(cards, environment.get("CUDA_DEVICE_ORDER", ""))
-    chosen = environment.get("CUDA_VISIBLE_DEVICES")
-    if chosen is None:
-        return CudaOrder(everything, known or len(cards) < 2)
-    if chosen.startswith("MIG-"):
-        return CudaOrder((), known=True, slices=True)
-    if chosen.startswith("GPU-"):
-        return CudaOrder(_by_uuid(chosen, cards), known=True)
-    numbers = _by_number(chosen, len(cards))
-    return CudaOrder(tuple(everything[number] for number in numbers), known or not numbers)
+    """The cards that CUDA shows to a process with this `environment`; `cards` in NVML's order."""
+    numbers, known = _all_numbers(cards, environment.get("CUDA_DEVICE_ORDER", ""))
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return CudaOrder(numbers, known or len(cards) < 2)
+    if visible.startswith("MIG-"):
+        return CudaOrder((), known=True, mig=True)
+    if visible.startswith("GPU-"):
+        return CudaOrder(_by_uuid(visible, cards), known=True)
+    indices = _by_number(visible, len(cards))
+    return CudaOrder(tuple(numbers[index] for index in indices), known or not indices)
 
 
-def _enumeration(cards: Sequence[CardIdentity], order: str) -> tuple[tuple[int, ...], bool]:
-    """All cards as CUDA numbers them, and whether that is certain."""
+def _all_numbers(cards: Sequence[CardIdentity], order: str) -> tuple[tuple[int, ...], bool]:
+    """NVML's numbers of all cards in CUDA's order, and whether that order is certain."""
     numbers = tuple(range(len(cards)))
     if order == "PCI_BUS_ID" or len({card.name for card in cards}) < 2:
         return numbers, True
@@ -56,27 +57,27 @@ def _enumeration(cards: Sequence[CardIdentity], order: str) -> tuple[tuple[int, 
     return tuple(sorted(numbers, key=lambda number: -(cards[number].speed or 0))), False
 
 
-def _by_uuid(chosen: str, cards: Sequence[CardIdentity]) -> tuple[int, ...]:
-    found: list[int] = []
-    for name in chosen.split(","):
-        matches = [number for number, card in enumerate(cards) if (card.uuid or "").startswith(name)]
-        if not name.startswith("GPU-") or len(matches) != 1:
+def _by_uuid(visible: str, cards: Sequence[CardIdentity]) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for entry in visible.split(","):
+        matches = [number for number, card in enumerate(cards) if (card.uuid or "").startswith(entry)]
+        if not entry.startswith("GPU-") or len(matches) != 1:
             break
-        if matches[0] in found:
+        if matches[0] in numbers:
             return ()
-        found.append(matches[0])
-    return tuple(found)
+        numbers.append(matches[0])
+    return tuple(numbers)
 
 
-def _by_number(chosen: str, count: int) -> tuple[int, ...]:
-    """CUDA reads a number as C's strtoul does: leading digits count, what follows them does not."""
-    found: list[int] = []
-    for name in chosen.split(","):
-        digits = re.match(r"\s*\+?(\d+)", name)
+def _by_number(visible: str, count: int) -> tuple[int, ...]:
+    """CUDA parses a number as C's strtoul does: the leading digits count, the rest of the entry does not."""
+    indices: list[int] = []
+    for entry in visible.split(","):
+        digits = re.match(r"\s*\+?(\d+)", entry)
         if digits is None:
             break
-        if int(digits[1]) in found:
+        if int(digits[1]) in indices:
             return ()
-        found.append(int(digits[1]))
-    beyond = next((place for place, number in enumerate(found) if number >= count), len(found))
-    return tuple(found[:beyond])
+        indices.append(int(digits[1]))
+    end = next((position for position, index in enumerate(indices) if index >= count), len(indices))
+    return tuple(indices[:end])

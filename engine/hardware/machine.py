@@ -1,4 +1,7 @@
-"""Processor, memory and disk, as far as this process may use them."""
+"""Processor, memory and disk, as far as this process may use them.
+
+AMX is detected by hand: torch reports what oneDNN would use only after it has been imported, and psutil has no CPU flags.
+"""
 
 from __future__ import annotations
 
@@ -7,51 +10,55 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from engine.hardware.limits import read_limits
+from engine.hardware.cgroups import read_cgroup_limits
 from engine.hardware.snapshot import Memory, Processor
 
 ROOT = Path("/")
-_TILE_LEAF = 0x1D
+_AMX_TILE_LEAF = 0x1D
 
 
-def read_processor(root: Path = ROOT) -> Processor:
-    """Name, usable cores and the 16-bit instructions that make bf16 fast."""
+def read_processor(root: Path = ROOT, allowed: Sequence[int] | None = None) -> Processor:
+    """Name, usable cores, and whether it has the 16-bit instructions that make bf16 fast.
+
+    `allowed` are the logical processors that this process may run on; None: as the system says.
+    """
     flags = _flags(root)
     return Processor(
         name=_name(root),
-        cores=_cores(root),
-        amx_bf16=None if flags is None else "amx_bf16" in flags and not _tiles_are_hidden(root),
+        cores=_cores(root, _allowed_processors() if allowed is None else allowed),
+        amx_bf16=None if flags is None else "amx_bf16" in flags and not _amx_tiles_hidden(root),
         avx512_bf16=None if flags is None else "avx512_bf16" in flags,
     )
 
 
 def avoid_broken_amx(root: Path = ROOT) -> None:
-    """Keep oneDNN from AMX on virtual machines that name it and do not let it run: there it kills the process.
+    """Keep oneDNN from using AMX on virtual machines that report it and cannot run it: there it would kill the process.
 
-    Must be called before torch computes anything; children inherit it. Where the user has set the limit it stays.
+    Call it before torch computes anything; child processes inherit the setting. A limit that the user has set stays.
     """
     flags = _flags(root)
-    if flags is not None and "amx_tile" in flags and _tiles_are_hidden(root):
+    if flags is not None and "amx_tile" in flags and _amx_tiles_hidden(root):
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
 
 
 def read_memory(root: Path = ROOT) -> Memory:
-    """What there is and what is free, the machine's or the container's, whichever is less."""
+    """Total and available memory, of the machine or of the container, whichever is less."""
     machine = psutil.virtual_memory()
     total, available = int(machine.total), int(machine.available)
-    limits = read_limits(root)
+    limits = read_cgroup_limits(root)
     if limits.memory is None or limits.memory_left is None or limits.memory >= total:
         return Memory(total, available)
     return Memory(limits.memory, min(available, limits.memory_left), limited=True)
 
 
 def free_disk(folder: Path) -> int | None:
-    """Bytes free where `folder` is or will be; None where the system does not say."""
+    """Free bytes of the disk that `folder` is on, or will be once it exists; None if the system does not report it."""
     absolute = folder.absolute()
     with suppress(OSError):
         existing = next(path for path in (absolute, *absolute.parents) if path.exists())
@@ -59,25 +66,24 @@ def free_disk(folder: Path) -> int | None:
     return None
 
 
-def nvidia_card_built_in(root: Path = ROOT) -> bool:
-    """Linux shows an NVIDIA display device on the PCI bus, whether or not it has a driver."""
+def has_nvidia_card(root: Path = ROOT) -> bool:
+    """Whether Linux lists an NVIDIA display device on the PCI bus; it does so without a driver too."""
     for device in (root / "sys" / "bus" / "pci" / "devices").glob("*"):
         with suppress(OSError):
-            maker = (device / "vendor").read_text(encoding="ascii").strip()
-            kind = (device / "class").read_text(encoding="ascii").strip()
-            if maker == "0x10de" and kind.startswith("0x03"):
+            vendor = (device / "vendor").read_text(encoding="ascii").strip()
+            device_class = (device / "class").read_text(encoding="ascii").strip()
+            if vendor == "0x10de" and device_class.startswith("0x03"):
                 return True
     return False
 
 
 def process_memory_bytes() -> int:
-    """What this process occupies in memory."""
+    """Resident memory of this process."""
     return int(psutil.Process().memory_info().rss)
 
 
-def _cores(root: Path) -> int:
-    """Cores this process may use: its affinity, its container's share, and no hyperthreads."""
-    allowed = _allowed_processors()
+def _cores(root: Path, allowed: Sequence[int]) -> int:
+    """Physical cores that this process may use, limited by its CPU affinity and its container's quota."""
     siblings = {_siblings(root, number) for number in allowed}
     if None in siblings:
         logical = psutil.cpu_count(logical=True) or 1
@@ -85,19 +91,19 @@ def _cores(root: Path) -> int:
         cores = max(1, len(allowed) * physical // logical)
     else:
         cores = max(1, len(siblings))
-    share = read_limits(root).processors
-    return cores if share is None else max(1, min(cores, int(share)))
+    quota = read_cgroup_limits(root).processors
+    return cores if quota is None else max(1, min(cores, int(quota)))
 
 
 def _allowed_processors() -> tuple[int, ...]:
-    """The logical processors this process may run on."""
-    if sys.platform == "darwin":  # no affinity there
+    """The logical processors that this process may run on."""
+    if sys.platform == "darwin":  # macOS has no CPU affinity
         return tuple(range(psutil.cpu_count(logical=True) or 1))
     return tuple(psutil.Process().cpu_affinity() or [0])
 
 
 def _siblings(root: Path, number: int) -> str | None:
-    """The hyperthreads of one core, as Linux lists them."""
+    """The hyperthreads of the same core, as Linux lists them; None if it does not."""
     with suppress(OSError):
         folder = root / "sys" / "devices" / "system" / "cpu" / f"cpu{number}" / "topology"
         return (folder / "thread_siblings_list").read_text(encoding="ascii").strip()
@@ -105,16 +111,16 @@ def _siblings(root: Path, number: int) -> str | None:
 
 
 def _flags(root: Path) -> frozenset[str] | None:
-    """What the processor can do, in Linux's words; Windows does not say it in words."""
-    if sys.platform == "darwin":  # an Apple processor has no such key, and none of these instructions
+    """The processor's instruction sets, by Linux's names; None where they cannot be read, as on Windows."""
+    if sys.platform == "darwin":  # an Apple processor lacks this key, and has none of these instructions
         return frozenset(_sysctl("machdep.cpu.leaf7_features").lower().split())
     return None if (line := _cpuinfo(root, ("flags", "Features"))) is None else frozenset(line.split())
 
 
-def _tiles_are_hidden(root: Path) -> bool:
-    """Whether the processor keeps the sizes of its tiles (CPUID leaf 0x1D) to itself; without them none can be set up."""
+def _amx_tiles_hidden(root: Path) -> bool:
+    """Whether the processor does not report its AMX tile sizes (CPUID leaf 0x1D); without them no tile can be set up."""
     level = _cpuinfo(root, ("cpuid level",))
-    return level is not None and int(level) < _TILE_LEAF
+    return level is not None and int(level) < _AMX_TILE_LEAF
 
 
 def _name(root: Path) -> str:
@@ -126,8 +132,8 @@ def _name(root: Path) -> str:
             winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"HARDWARE\DESCRIPTION\System\CentralProcessor\0") as key,
         ):
             return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
-    named = _sysctl("machdep.cpu.brand_string") if sys.platform == "darwin" else _cpuinfo(root, ("model name",))
-    return named or platform.processor() or platform.machine() or os.name
+    name = _sysctl("machdep.cpu.brand_string") if sys.platform == "darwin" else _cpuinfo(root, ("model name",))
+    return name or platform.processor() or platform.machine() or os.name
 
 
 def _cpuinfo(root: Path, keys: tuple[str, ...]) -> str | None:
@@ -139,9 +145,9 @@ def _cpuinfo(root: Path, keys: tuple[str, ...]) -> str | None:
 
 
 def _sysctl(key: str) -> str:
-    """One value of macOS's table; empty where it has none."""
+    """One value of macOS's sysctl; empty if there is none."""
     with suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(  # noqa: S603 (a fixed program; the key is ours)
+        return subprocess.run(  # noqa: S603 (a fixed program and key)
             ["/usr/sbin/sysctl", "-n", key], capture_output=True, text=True, timeout=5, check=True
         ).stdout.strip()
     return ""

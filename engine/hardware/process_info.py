@@ -1,7 +1,7 @@
-"""Traces that a process leaves when it is killed: whether the machine started anew, whether its kernel ran out of memory.
+"""Why a training process died: whether the machine restarted, or the kernel killed processes because memory ran out.
 
-A process that is killed cannot say why. So it writes down, when it begins, which start of the machine it belongs to and how
-often the kernel has killed for want of memory; afterwards the difference tells.
+A process that is killed cannot say why. So it stores, when it starts, the machine's boot id and the kernel's count of
+out-of-memory kills; afterwards both are compared with the current values.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from engine.hardware.machine import ROOT
 
 KillReason = Literal["restarted", "out_of_memory", "unknown"]
 
-_CLOCK_SET = 60
-"""Seconds; no machine starts twice within them and trains in between."""
+_BOOT_TIME_TOLERANCE = 60
+"""Seconds. No machine boots twice within them and trains in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """`boot` names this start of the machine; `memory_kills` counts the kernel's, None where it does not say."""
+    """`boot` identifies this boot of the machine; `memory_kills` is the kernel's count of out-of-memory kills, if it has one."""
 
     boot: str
     memory_kills: int | None
 
 
 def current_process_info(root: Path = ROOT) -> ProcessInfo:
-    """The traces at this moment. Linux counts kills in /proc/vmstat (oom_kill) since its version 4.13."""
+    """The values now. Linux counts out-of-memory kills in /proc/vmstat (oom_kill) since version 4.13."""
     boot = f"{psutil.boot_time():.0f}"
     kills = None
     if sys.platform != "win32":
@@ -44,16 +44,16 @@ def current_process_info(root: Path = ROOT) -> ProcessInfo:
 
 
 def kill_reason(before: ProcessInfo, now: ProcessInfo) -> KillReason:
-    """What probably ended a process that was there `before` and said nothing."""
-    if not _same_start(before.boot, now.boot):
+    """The probable reason why a process that started with `before` died without an error."""
+    if not _same_boot(before.boot, now.boot):
         return "restarted"
     if before.memory_kills is not None and now.memory_kills is not None and now.memory_kills > before.memory_kills:
         return "out_of_memory"
     return "unknown"
 
 
-def _same_start(one: str, other: str) -> bool:
-    """Without a boot_id a start is named by its time, which Windows and macOS reckon anew from a clock that is set now and then."""
-    if one.isdecimal() and other.isdecimal():
-        return abs(int(one) - int(other)) <= _CLOCK_SET
-    return one == other
+def _same_boot(before: str, now: str) -> bool:
+    """Without a boot id (Windows, macOS) the boot time identifies a boot; it shifts a little whenever the clock is set."""
+    if before.isdecimal() and now.isdecimal():
+        return abs(int(before) - int(now)) <= _BOOT_TIME_TOLERANCE
+    return before == now

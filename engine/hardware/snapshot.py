@@ -1,8 +1,9 @@
-"""What was found at one moment. Every value that could not be found out is None, never zero."""
+"""The hardware at one moment. A value that could not be read is None, never zero."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine.messages import Message
@@ -10,7 +11,7 @@ from engine.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """`cores` are those this process may use, hyperthreads not counted. The flags are None where they cannot be read."""
+    """`cores`: physical cores that this process may use. The flags are None where they cannot be read."""
 
     name: str
     cores: int
@@ -20,7 +21,7 @@ class Processor:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes; a container's limit counts, not the machine's size. `limited`: such a limit is in force."""
+    """In bytes. `limited`: the figures are those of a container or session with a limit, not of the machine."""
 
     total: int
     available: int
@@ -29,7 +30,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class CardProcess:
-    """A program that holds memory of a card, the desktop included. `memory` in bytes; Windows keeps it to itself."""
+    """A program that holds memory of a card, the desktop included. `memory` in bytes; Windows does not report it."""
 
     pid: int
     name: str | None
@@ -41,15 +42,15 @@ class CardProcess:
 class Card:
     """One NVIDIA card. Memory in bytes, utilisation in percent, temperature in degrees Celsius, power in watts.
 
-    `processes` is None where they cannot be known and empty where there are none.
+    `processes` is None if they cannot be read, and empty if there are none.
     """
 
     number: int
-    """NVML's number: the order of the PCI bus, as nvidia-smi shows it."""
+    """NVML's index: the order of the PCI bus, as in nvidia-smi."""
     name: str
     uuid: str | None = None
     cuda_index: int | None = None
-    """N of torch's `cuda:N`; None where torch does not see the card."""
+    """N of torch's `cuda:N`; None if torch does not see the card."""
     memory_total: int | None = None
     memory_free: int | None = None
     memory_used: int | None = None
@@ -60,19 +61,19 @@ class Card:
     capability: tuple[int, int] | None = None
     lost: bool = False
     problem: Message | None = None
-    """Why torch cannot train on it, and what mends that."""
+    """Why torch cannot train on it, and how to fix that."""
     notes: tuple[Message, ...] = ()
-    """What the driver does not tell, and why."""
+    """What the driver does not report, and why."""
 
     @property
     def usable(self) -> bool:
-        """Nothing is known that keeps torch from training on it."""
+        """Whether torch sees the card and no reason is known why it could not train on it."""
         return self.problem is None and self.cuda_index is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """NVIDIA's driver. `cuda` is the newest CUDA it runs. `problem` says why there is nothing to tell."""
+    """NVIDIA's driver. `cuda`: the newest CUDA version it runs. `problem`: why it cannot be used."""
 
     version: str | None = None
     cuda: tuple[int, int] | None = None
@@ -82,7 +83,7 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class TorchBuild:
-    """The installed torch. `cuda` is the CUDA version it was built for, None for a build without CUDA."""
+    """The installed torch. `version` is None if there is none; `cuda` is the CUDA version it was built for, if any."""
 
     version: str | None
     cuda: str | None = None
@@ -90,15 +91,15 @@ class TorchBuild:
     """The ROCm version of a build for AMD cards."""
     torchvision: str | None = None
     architectures: tuple[tuple[int, int], ...] | None = None
-    """Compute capabilities that the build holds machine code for, ascending; None where not known."""
+    """Compute capabilities that the build has machine code for, ascending; None if not known."""
     portable_from: tuple[int, int] | None = None
-    """The capability of the build's PTX, which the driver compiles for every newer card; None without."""
+    """Compute capability of the build's PTX code, which the driver compiles for every newer card; None if it has none."""
     mps: bool = False
-    """It can train on this Mac's graphics."""
+    """Whether it can train on this Mac's GPU."""
 
     @property
     def cuda_version(self) -> tuple[int, int] | None:
-        """`cuda` as numbers."""
+        """`cuda` as (major, minor)."""
         if self.cuda is None:
             return None
         major, _, minor = self.cuda.partition(".")
@@ -107,7 +108,7 @@ class TorchBuild:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What `probe` found."""
+    """A snapshot of the machine. `disk_free` in bytes."""
 
     processor: Processor
     memory: Memory
@@ -116,9 +117,9 @@ class Hardware:
     driver: Driver = field(default_factory=Driver)
     cards: tuple[Card, ...] = ()
     cuda_order_known: bool = True
-    """False: CUDA sorts unlike cards by speed, and the `cuda_index` of the cards is our estimate of that order."""
+    """False: CUDA sorts cards of different models by speed, and the `cuda_index` of the cards is an estimate of that order."""
     notes: tuple[Message, ...] = ()
-    """Sentences that concern no single card."""
+    """Sentences about the machine, not about one card."""
 
     def cuda_card(self, index: int) -> Card | None:
         """The card that torch calls `cuda:index`."""
@@ -126,19 +127,32 @@ class Hardware:
 
     @property
     def usable_cards(self) -> tuple[Card, ...]:
-        """The cards torch can train on, in CUDA's order."""
+        """The cards that torch can train on, in CUDA's order."""
         return tuple(sorted((card for card in self.cards if card.usable), key=lambda card: card.cuda_index or 0))
+
+    def best_card(self, devices: Sequence[int] = ()) -> Card | None:
+        """The card to train on: the usable one with the most free memory; None if no card is usable.
+
+        Cards with the same free memory rank by `cuda_index`; a card whose free memory is unknown ranks last. `devices` (a
+        recipe's setting) overrides that: the card with its first number is returned, or None if that card is not usable.
+        """
+        if devices:
+            card = self.cuda_card(devices[0])
+            return card if card is not None and card.usable else None
+        return max(
+            self.usable_cards, key=lambda card: -1 if card.memory_free is None else card.memory_free, default=None
+        )
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """Every sentence of this look."""
-        found = [self.driver.problem, *self.driver.notes, *self.notes]
+        """Every sentence about the machine, its driver and its cards."""
+        messages = [self.driver.problem, *self.driver.notes, *self.notes]
         for card in self.cards:
-            found += [card.problem, *card.notes]
-        return tuple(message for message in found if message is not None)
+            messages += [card.problem, *card.notes]
+        return tuple(message for message in messages if message is not None)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """The form of `probe --json`."""
         return {
             "processor": asdict(self.processor),
             "memory": asdict(self.memory),
@@ -162,26 +176,13 @@ class Hardware:
         }
 
 
-def with_cuda_order(hardware: Hardware, uuids: tuple[str, ...]) -> Hardware:
-    """`hardware` with the true order: `uuids[N]` is the card that torch reports for `cuda:N`.
-
-    For a process that has a CUDA context anyway (`torch.cuda.get_device_properties(N).uuid`, which lacks NVML's
-    `GPU-` in front).
-    """
-    places = {uuid.removeprefix("GPU-"): index for index, uuid in enumerate(uuids)}
-    cards = tuple(
-        replace(card, cuda_index=places.get((card.uuid or "").removeprefix("GPU-"))) for card in hardware.cards
-    )
-    return replace(hardware, cards=cards, cuda_order_known=True)
-
-
 def _card_json(card: Card) -> dict[str, Any]:
-    plain = asdict(card)
-    plain["capability"] = _dotted(card.capability)
-    plain["usable"] = card.usable
-    plain["problem"] = _message(card.problem)
-    plain["notes"] = [note.to_json() for note in card.notes]
-    return plain
+    return asdict(card) | {
+        "capability": _dotted(card.capability),
+        "usable": card.usable,
+        "problem": _message(card.problem),
+        "notes": [note.to_json() for note in card.notes],
+    }
 
 
 def _message(message: Message | None) -> dict[str, str] | None:

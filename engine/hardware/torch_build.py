@@ -1,8 +1,8 @@
-"""Which torch is installed, what it was built for, and whether it can use a card: read, not imported.
+"""Which torch is installed, what it was built for, and whether it can use a card, without importing it.
 
-Importing torch takes seconds and the first screen is painted before. The version stands in `torch/version.py`, a small file of
-assignments; the compute capabilities of the builds in PyTorch's support matrix (RELEASE.md, and the notes on CUDA 12.6
-and 12.8 in issues 157517 and 172352 of pytorch/pytorch).
+Importing torch takes seconds, and the first screen is shown before that. The version is read from `torch/version.py`, a small
+file of assignments; the compute capabilities of the builds are those of PyTorch's support matrix (RELEASE.md, and the notes on
+CUDA 12.6 and 12.8 in issues 157517 and 172352 of pytorch/pytorch).
 """
 
 from __future__ import annotations
@@ -19,52 +19,34 @@ from engine.messages import Message, phrase
 
 PYTORCH_INDEX = "https://download.pytorch.org/whl"
 
-_OLD_CARDS = ((5, 0), (6, 0), (7, 0), (7, 5), (8, 0), (8, 6), (9, 0))
+_FROM_MAXWELL = ((5, 0), (6, 0), (7, 0), (7, 5), (8, 0), (8, 6), (9, 0))
 _FROM_VOLTA = ((7, 0), (7, 5), (8, 0), (8, 6), (9, 0), (10, 0), (12, 0))
 _FROM_TURING = _FROM_VOLTA[1:]
 
 _OLDEST_DRIVER = {11: "450", 12: "525", 13: "580"}
-"""CUDA's major version to the oldest driver that runs all of it (NVIDIA, "CUDA Compatibility", minor version compatibility)."""
+"""CUDA's major version: the oldest driver that runs all its versions (NVIDIA, "CUDA Compatibility", minor version compatibility)."""
 
 
 def read_torch_build() -> TorchBuild:
-    """The installed build, without importing it. Everything is None where torch is not installed."""
+    """The installed build. Its `version` is None if torch is not installed."""
     spec = util.find_spec("torch")
     if spec is None or spec.origin is None:
         return TorchBuild(version=None)
-    said = _assignments(Path(spec.origin).with_name("version.py"))
-    version = said.get("__version__") or _installed("torch")
-    cuda = said.get("cuda")
+    names = _assignments(Path(spec.origin).with_name("version.py"))
+    version = names.get("__version__") or _installed_version("torch")
+    cuda = names.get("cuda")
     return TorchBuild(
         version=version,
         cuda=cuda,
-        hip=said.get("hip") or said.get("rocm"),
-        torchvision=_installed("torchvision"),
+        hip=names.get("hip") or names.get("rocm"),
+        torchvision=_installed_version("torchvision"),
         architectures=_architectures(version, cuda),
         mps=_has_mps(),
     )
 
 
-def ask_torch() -> TorchBuild:
-    """The installed build from torch itself, exact also for builds of one's own. Imports torch; creates no CUDA context."""
-    import torch
-
-    told = torch.cuda.get_arch_list()  # "sm_86" is machine code, "compute_120" is PTX
-    code = sorted(_capability(name) for name in told if name.startswith("sm_"))
-    portable = sorted(_capability(name) for name in told if name.startswith("compute_"))
-    return TorchBuild(
-        version=str(torch.__version__),
-        cuda=torch.version.cuda,
-        hip=torch.version.hip,
-        torchvision=_installed("torchvision"),
-        architectures=tuple(code) or None,
-        portable_from=portable[0] if portable else None,
-        mps=bool(torch.backends.mps.is_available()),
-    )
-
-
-def problem_with(card: Card, build: TorchBuild, driver: Driver) -> Message | None:
-    """Why `build` cannot train on `card`, with what mends it; None where nothing is known against it."""
+def incompatibility(card: Card, build: TorchBuild, driver: Driver) -> Message | None:
+    """Why `build` cannot train on `card`, and how to fix that; None if no reason is known."""
     if build.version is None:
         return Message(
             "hardware.no_torch", "torch is not installed; {command}", {"command": _command(card, build, driver)}
@@ -93,20 +75,20 @@ def _capability_problem(card: Card, build: TorchBuild, driver: Driver) -> Messag
     if card.capability < build.architectures[0]:
         return Message(
             "hardware.card_too_old",
-            "{card} has compute capability {capability}, and the installed torch {version} begins at {lowest} "
+            "{card} has compute capability {capability}, and the installed torch {version} needs {lowest} or higher "
             '(it would fail with "no kernel image"); {command}',
             values,
         )
     return Message(
         "hardware.card_too_new",
-        "{card} has compute capability {capability}, and the installed torch {version} ends at {highest} "
+        "{card} has compute capability {capability}, and the installed torch {version} supports at most {highest} "
         '(it would fail with "no kernel image"); {command}',
         values,
     )
 
 
 def _driver_problem(card: Card, build: TorchBuild, driver: Driver) -> Message | None:
-    """Within one major version of CUDA every driver runs every build; an older major version it does not."""
+    """A driver runs every build for its own major version of CUDA and for older ones, but not for a newer major version."""
     needed = build.cuda_version
     if needed is None or driver.cuda is None or driver.cuda[0] >= needed[0]:
         return None
@@ -129,29 +111,29 @@ def _driver_problem(card: Card, build: TorchBuild, driver: Driver) -> Message | 
 
 
 def _runs(capability: tuple[int, int], build: TorchBuild) -> bool:
-    """Machine code runs on cards of its major version from its minor version on; PTX on every newer card."""
+    """Machine code runs on cards of the same major version with the same or a higher minor version; PTX on all newer cards."""
     if build.portable_from is not None and capability >= build.portable_from:
         return True
-    return any(code[0] == capability[0] and code[1] <= capability[1] for code in build.architectures or ())
+    return any(major == capability[0] and minor <= capability[1] for major, minor in build.architectures or ())
 
 
 def _better_build(card: Card, driver: Driver) -> str | None:
-    """The name of PyTorch's build that suits card and driver: CUDA 13.0 where both allow, else 12.6; None where neither does."""
-    capability, can = card.capability, driver.cuda
-    if (capability is None or capability >= (7, 5)) and (can is None or can >= (13, 0)):
+    """The name of PyTorch's build for this card and driver: CUDA 13.0 if both support it, else 12.6, else None."""
+    capability, driver_cuda = card.capability, driver.cuda
+    if (capability is None or capability >= (7, 5)) and (driver_cuda is None or driver_cuda >= (13, 0)):
         return "cu130"
-    if (capability is None or (5, 0) <= capability < (10, 0)) and (can is None or can >= (12, 0)):
+    if (capability is None or (5, 0) <= capability < (10, 0)) and (driver_cuda is None or driver_cuda >= (12, 0)):
         return "cu126"
     return None
 
 
 def _command(card: Card, build: TorchBuild, driver: Driver) -> Message:
-    """The rest of a sentence: what to do."""
+    """The end of a sentence: what to do."""
     better = _better_build(card, driver)
     if better is not None:
         return _pip(build, better)
     if card.capability is not None and card.capability < (5, 0):
-        return phrase("no current torch serves this card; train with device=cpu.")
+        return phrase("no current torch supports this card; train with device=cpu.")
     newest = 13 if card.capability is None or card.capability >= (10, 0) else 12
     return phrase(
         "first update NVIDIA's driver (now {driver}) to {oldest} or newer, then {command}",
@@ -162,12 +144,12 @@ def _command(card: Card, build: TorchBuild, driver: Driver) -> Message:
 
 
 def _pip(build: TorchBuild, name: str) -> Message:
-    """The command that puts another build of the same release in place; pip takes a bare `torch` for installed already."""
-    wanted = [
+    """The command that installs another build of the same release. For a bare `torch` pip would do nothing: it is installed."""
+    packages = [
         package if version is None else f'"{package}=={version.partition("+")[0]}+{name}"'
         for package, version in (("torch", build.version), ("torchvision", build.torchvision))
     ]
-    return phrase("run: {command}", command=f"pip install {' '.join(wanted)} --index-url {PYTORCH_INDEX}/{name}")
+    return phrase("run: {command}", command=f"pip install {' '.join(packages)} --index-url {PYTORCH_INDEX}/{name}")
 
 
 def _architectures(version: str | None, cuda: str | None) -> tuple[tuple[int, int], ...] | None:
@@ -176,7 +158,7 @@ def _architectures(version: str | None, cuda: str | None) -> tuple[tuple[int, in
         return None
     release = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if cuda.startswith("12.6"):
-        return _OLD_CARDS
+        return _FROM_MAXWELL
     if cuda.startswith(("12.8", "12.9")):
         return _FROM_VOLTA if release < (2, 11) else _FROM_TURING
     return _FROM_TURING if cuda.startswith("13.") else None
@@ -184,18 +166,18 @@ def _architectures(version: str | None, cuda: str | None) -> tuple[tuple[int, in
 
 def _assignments(path: Path) -> dict[str, str]:
     """The strings that the top of a Python file assigns to names."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     with suppress(OSError, SyntaxError, ValueError):
         for statement in ast.parse(path.read_text(encoding="utf-8")).body:
             match statement:
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(value))):
-                    found[name] = value
+                    values[name] = value
                 case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(value))):
-                    found[name] = value
-    return found
+                    values[name] = value
+    return values
 
 
-def _installed(package: str) -> str | None:
+def _installed_version(package: str) -> str | None:
     with suppress(metadata.PackageNotFoundError):
         return metadata.version(package)
     return None
@@ -205,9 +187,3 @@ def _has_mps() -> bool:
     """Every wheel for Apple processors can use their graphics from macOS 14 on."""
     release = platform.mac_ver()[0].partition(".")[0]
     return sys.platform == "darwin" and platform.machine() == "arm64" and release.isdigit() and int(release) >= 14
-
-
-def _capability(name: str) -> tuple[int, int]:
-    """(8, 6) of `sm_86`, (12, 0) of `compute_120`, (9, 0) of `sm_90a`."""
-    digits = "".join(c for c in name.partition("_")[2] if c.isdigit())
-    return int(digits[:-1]), int(digits[-1])

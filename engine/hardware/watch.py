@@ -1,4 +1,4 @@
-"""One look at everything, and looks repeated cheaply."""
+"""A snapshot of the hardware: once (`probe`), or repeatedly at little cost (`HardwareWatch`)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from types import TracebackType
 from typing import Self
 
 from engine.hardware.cuda_order import CudaOrder, cuda_order
-from engine.hardware.machine import ROOT, free_disk, nvidia_card_built_in, read_memory, read_processor
+from engine.hardware.machine import ROOT, free_disk, has_nvidia_card, read_memory, read_processor
 from engine.hardware.nvml import Nvml
 from engine.hardware.snapshot import Card, Driver, Hardware, TorchBuild
-from engine.hardware.torch_build import problem_with, read_torch_build
+from engine.hardware.torch_build import incompatibility, read_torch_build
 from engine.messages import Message
 
 
 class HardwareWatch:
-    """Looks again and again: NVML stays open, what cannot change is asked once. For use from one thread."""
+    """Takes snapshots. NVML stays open between them, and what cannot change is read once. For use from one thread."""
 
     def __init__(
         self,
@@ -29,7 +29,14 @@ class HardwareWatch:
         root: Path = ROOT,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`root` stands for `/` and `environment` for the process's variables, for looking at another machine's files."""
+        """Read what cannot change.
+
+        Args:
+            workspace: the folder whose disk is measured.
+            torch_build: used instead of the installed one.
+            root: the folder that stands for `/`, to read the files of another machine.
+            environment: used instead of the process's own variables.
+        """
         self._workspace = workspace
         self._root = root
         self._environment = os.environ if environment is None else environment
@@ -37,23 +44,23 @@ class HardwareWatch:
         self._torch = read_torch_build() if torch_build is None else torch_build
         self._nvml = Nvml()
 
-    def look(self) -> Hardware:
-        """Everything as it is now. Creates no CUDA context, imports no torch and raises nothing."""
-        driver, cards = self._nvml.look()
+    def read(self) -> Hardware:
+        """A snapshot of everything. Creates no CUDA context, imports no torch and raises nothing."""
+        driver, cards = self._nvml.read()
         order = cuda_order(self._nvml.identities(), self._environment)
         return Hardware(
             processor=self._processor,
             memory=read_memory(self._root),
             disk_free=free_disk(self._workspace),
             torch=self._torch,
-            driver=self._explained(driver),
-            cards=tuple(self._judged(card, order, driver) for card in cards),
+            driver=self._explained_driver(driver),
+            cards=tuple(self._checked_card(card, order, driver) for card in cards),
             cuda_order_known=order.known,
-            notes=() if order.known else (_ESTIMATED,),
+            notes=() if order.known else (_ESTIMATED_ORDER,),
         )
 
     def close(self) -> None:
-        """Let go of the driver."""
+        """Close the connection to the driver."""
         self._nvml.close()
 
     def __enter__(self) -> Self:
@@ -64,23 +71,23 @@ class HardwareWatch:
     ) -> None:
         self.close()
 
-    def _judged(self, card: Card, order: CudaOrder, driver: Driver) -> Card:
-        """`card` with its CUDA number, and with the first reason why torch cannot train on it."""
+    def _checked_card(self, card: Card, order: CudaOrder, driver: Driver) -> Card:
+        """`card` with its CUDA index, and with the first reason why torch cannot train on it."""
         if card.problem is not None:
             return card
         index = order.numbers.index(card.number) if card.number in order.numbers else None
-        problem = problem_with(card, self._torch, driver)
+        problem = incompatibility(card, self._torch, driver)
         if problem is None and index is None:
-            problem = _slices_chosen(card) if order.slices else _hidden(card, self._environment)
+            problem = _mig_listed(card) if order.mig else _hidden(card, self._environment)
         return replace(card, cuda_index=index, problem=problem)
 
-    def _explained(self, driver: Driver) -> Driver:
-        """`driver`; where there is none, with what that means on this machine."""
+    def _explained_driver(self, driver: Driver) -> Driver:
+        """`driver`; if it is missing, with what that means on this machine."""
         if driver.problem is None or driver.problem.code != "hardware.no_driver":
             return driver
         if sys.platform == "darwin":
             return Driver(problem=_MAC)
-        return Driver(problem=_CARD_WITHOUT_DRIVER) if nvidia_card_built_in(self._root) else driver
+        return Driver(problem=_CARD_WITHOUT_DRIVER) if has_nvidia_card(self._root) else driver
 
 
 def probe(
@@ -90,14 +97,14 @@ def probe(
     root: Path = ROOT,
     environment: Mapping[str, str] | None = None,
 ) -> Hardware:
-    """Look once. `workspace` is the folder whose disk will be written to; it need not exist."""
+    """One snapshot; arguments as for `HardwareWatch`. `workspace` need not exist yet."""
     with HardwareWatch(workspace, torch_build=torch_build, root=root, environment=environment) as watch:
-        return watch.look()
+        return watch.read()
 
 
 _MAC = Message(
     "hardware.mac",
-    "NVIDIA's cards do not work in a Mac; training uses Apple's graphics (device=mps) where torch can, else the processor.",
+    "NVIDIA cards do not work in a Mac; training uses the Apple GPU (device=mps) if torch supports it, else the processor.",
 )
 
 _CARD_WITHOUT_DRIVER = Message(
@@ -106,10 +113,10 @@ _CARD_WITHOUT_DRIVER = Message(
     "cards), or train on the processor.",
 )
 
-_ESTIMATED = Message(
+_ESTIMATED_ORDER = Message(
     "hardware.order_estimated",
-    "The cards differ, and CUDA numbers them by its own estimate of their speed: the numbers shown are ours; set "
-    "CUDA_DEVICE_ORDER=PCI_BUS_ID to be sure of them.",
+    "The cards are of different models, and CUDA numbers them by its own estimate of their speed: the numbers shown are "
+    "estimated too; set CUDA_DEVICE_ORDER=PCI_BUS_ID to make them certain.",
 )
 
 
@@ -121,9 +128,9 @@ def _hidden(card: Card, environment: Mapping[str, str]) -> Message:
     )
 
 
-def _slices_chosen(card: Card) -> Message:
+def _mig_listed(card: Card) -> Message:
     return Message(
         "hardware.slices_chosen",
-        "{card}: CUDA_VISIBLE_DEVICES names a slice (MIG), whose memory is not known here; name a whole card to train on it.",
+        "{card}: CUDA_VISIBLE_DEVICES names a MIG instance, whose memory cannot be read; name a whole card to train on it.",
         {"card": card.name},
     )

@@ -1,4 +1,4 @@
-"""CSPDarknet53 and its tiny sibling: the part of a network that the freeze stage holds still.
+"""CSPDarknet53 and CSPDarknet53-tiny: the part of a network that the freeze stage does not change.
 
 Parameters and running statistics are exactly the prefix of a Darknet file that is published as backbone weights.
 """

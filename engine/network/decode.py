@@ -1,4 +1,4 @@
-"""From raw predictions to boxes in pixels. Grids are made from shapes, so everything runs on any device, meta included."""
+"""Boxes in pixels from the raw outputs of an anchor-based network. Runs on any device, the meta device included."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engine.network.yolov4 import Level
+from engine.network.detector import Level
 
 
 def split_level(raw: Tensor, anchors: int) -> Tensor:
-    """The view (batch, anchors, height, width, 5 + classes) of raw predictions (batch, anchors * (5 + classes), h, w)."""
+    """A view (batch, anchors, height, width, 5 + classes) of one level's output (batch, anchors * (5 + classes), h, w)."""
     batch, _, height, width = raw.shape
     return raw.view(batch, anchors, -1, height, width).permute(0, 1, 3, 4, 2)
 
 
 def decode_boxes(predicted: Tensor, level: Level) -> Tensor:
-    """Boxes of one level, cx cy w h in pixels of the input.
+    """The boxes of one level: cx cy w h in pixels of the input.
 
     centre = sigmoid(t) * s - (s - 1) / 2 + cell; size = anchor * exp(t). YOLOv3 (Redmon, Farhadi 2018), section 2.1, with
     YOLOv4's scale s (section 3.2).
 
     Args:
-        predicted: (batch, anchors, height, width, 4 or more), as `split_level` gives it.
+        predicted: (batch, anchors, height, width, 4 or more), as `split_level` returns it.
         level: stride, anchors and scale of that level.
 
     Returns:
@@ -41,26 +41,27 @@ def decode_boxes(predicted: Tensor, level: Level) -> Tensor:
     return torch.cat((centres, sizes), dim=-1)
 
 
-def decode(raw: Sequence[Tensor], levels: Sequence[Level], shape: tuple[int, int]) -> Tensor:
+def decode(raw: Sequence[Tensor], levels: Sequence[Level], input_shape: tuple[int, int]) -> Tensor:
     """All predictions of a batch in float32.
 
     Args:
-        raw: what `Detector.forward` returns.
+        raw: for each level (batch, anchors * (5 + classes), height, width).
         levels: the network's levels, in the same order.
-        shape: height and width of the input in pixels.
+        input_shape: height and width of the input in pixels.
 
     Returns:
         (batch, rows, 5 + classes): cx cy w h in pixels of the input, objectness, class probabilities. Rows run over
         levels, then y, x, anchor.
 
     Raises:
-        ValueError: a level's shape does not belong to an input of that shape.
+        ValueError: the output of a level does not belong to an input of that shape.
     """
     rows = []
-    for one, level in zip(raw, levels, strict=True):
-        if tuple(one.shape[2:]) != (shape[0] // level.stride, shape[1] // level.stride):
-            raise ValueError(f"predictions of {tuple(one.shape[2:])} cells at stride {level.stride} for input {shape}")
-        predicted = split_level(one.float(), len(level.anchors))
+    for output, level in zip(raw, levels, strict=True):
+        grid_shape = tuple(output.shape[2:])
+        if grid_shape != (input_shape[0] // level.stride, input_shape[1] // level.stride):
+            raise ValueError(f"predictions of {grid_shape} cells at stride {level.stride} for input {input_shape}")
+        predicted = split_level(output.float(), len(level.anchors))
         boxes = decode_boxes(predicted, level)
         decoded = torch.cat((boxes, predicted[..., 4:].sigmoid()), dim=-1)
         # (batch, anchors, height, width, 5 + classes) -> (batch, height * width * anchors, 5 + classes)

@@ -1,4 +1,4 @@
-"""What mixes a backbone's features between levels, and what predicts from them."""
+"""Necks, which mix a backbone's features between levels, and the head of a level."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.network.blocks import Conv2d, ConvBNAct, SpatialPyramidPooling, conv
 
 
 class PathAggregation(nn.Module):
-    """YOLOv4's neck: pooling at the coarsest level, features mixed downwards, then upwards (PANet, section 3)."""
+    """YOLOv4's neck: pooling at the coarsest level, features mixed top-down, then bottom-up (PANet, section 3)."""
 
     channels = (128, 256, 512)
 
@@ -36,37 +36,37 @@ class PathAggregation(nn.Module):
 
 
 class _TopDown(nn.Module):
-    """Coarser features, enlarged, beside the backbone's own at this level; five convolutions mix them."""
+    """Upsampled coarser features, concatenated with the backbone's features of this level, then five convolutions."""
 
-    def __init__(self, inside: int, channels: int) -> None:
+    def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
-        self.reduce = ConvBNAct(inside, channels, 1)
-        self.lateral = ConvBNAct(inside, channels, 1)
+        self.reduce = ConvBNAct(in_channels, channels, 1)
+        self.lateral = ConvBNAct(in_channels, channels, 1)
         self.mix = conv_stack(2 * channels, channels, 5)
 
-    def forward(self, own: Tensor, coarser: Tensor) -> Tensor:
-        """(b, inside, h, w) and (b, inside, h/2, w/2) -> (b, channels, h, w)."""
-        enlarged = upsample(self.reduce(coarser))
-        mixed: Tensor = self.mix(torch.cat((self.lateral(own), enlarged), dim=1))
+    def forward(self, features: Tensor, coarser: Tensor) -> Tensor:
+        """(b, in_channels, h, w) and (b, in_channels, h/2, w/2) -> (b, channels, h, w)."""
+        upsampled = upsample(self.reduce(coarser))
+        mixed: Tensor = self.mix(torch.cat((self.lateral(features), upsampled), dim=1))
         return mixed
 
 
 class _BottomUp(nn.Module):
-    """Finer features, halved in size, beside this level's own; five convolutions mix them."""
+    """Downsampled finer features, concatenated with the features of this level, then five convolutions."""
 
-    def __init__(self, inside: int, channels: int) -> None:
+    def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
-        self.downsample = ConvBNAct(inside, channels, 3, 2)
+        self.downsample = ConvBNAct(in_channels, channels, 3, 2)
         self.mix = conv_stack(2 * channels, channels, 5)
 
-    def forward(self, finer: Tensor, own: Tensor) -> Tensor:
-        """(b, inside, 2h, 2w) and (b, channels, h, w) -> (b, channels, h, w)."""
-        mixed: Tensor = self.mix(torch.cat((self.downsample(finer), own), dim=1))
+    def forward(self, finer: Tensor, features: Tensor) -> Tensor:
+        """(b, in_channels, 2h, 2w) and (b, channels, h, w) -> (b, channels, h, w)."""
+        mixed: Tensor = self.mix(torch.cat((self.downsample(finer), features), dim=1))
         return mixed
 
 
 class TinyNeck(nn.Module):
-    """YOLOv4-tiny's neck: coarse features, and the same enlarged beside the fine ones."""
+    """YOLOv4-tiny's neck: the coarse features, and the same upsampled and concatenated with the fine ones."""
 
     channels = (384, 256)
 
@@ -85,12 +85,12 @@ class TinyNeck(nn.Module):
 class Head(nn.Module):
     """A 3x3 convolution, and the 1x1 convolution that predicts."""
 
-    def __init__(self, inside: int, hidden: int, outside: int) -> None:
+    def __init__(self, in_channels: int, hidden: int, out_channels: int) -> None:
         super().__init__()
-        self.spread = ConvBNAct(inside, hidden, 3)
-        self.predict = Conv2d(hidden, outside, 1)
+        self.spread = ConvBNAct(in_channels, hidden, 3)
+        self.predict = Conv2d(hidden, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, inside, h, w) -> (b, outside, h, w), no activation."""
+        """(b, in_channels, h, w) -> (b, out_channels, h, w), no activation."""
         raw: Tensor = self.predict(self.spread(x))
         return raw

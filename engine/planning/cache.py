@@ -1,6 +1,6 @@
-"""What planning has found out once and need not find out again: small JSON files in the user's cache folder.
+"""Cached results of planning: small JSON files in the user's cache folder.
 
-Everything in them can be found out anew; a file that cannot be read or written is as good as none.
+Every result can be computed again, so a file that cannot be read or written is ignored.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -16,24 +15,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from engine.files import write_text
 from engine.messages import BadInput
 
 Key = Mapping[str, Any]
-_NEWEST = 200
+_MAX_ENTRIES = 200
 
 
 def load_cached(kind: str, key: Key) -> Any:
-    """What was remembered under `key`, or None."""
+    """The value stored under `key`, or None."""
     return _read(kind).get(_digest(key), {}).get("value")
 
 
 def store_cached(kind: str, key: Key, value: Any) -> None:
-    """Keep a JSON value; of each kind the newest two hundred stay."""
-    known = _read(kind)
-    known.pop(_digest(key), None)
-    known[_digest(key)] = {"key": dict(key), "value": value}
-    newest = dict(list(known.items())[-_NEWEST:])
+    """Store a JSON value. The newest 200 entries of each kind are kept."""
+    entries = _read(kind)
+    entries.pop(_digest(key), None)
+    entries[_digest(key)] = {"key": dict(key), "value": value}
+    newest = dict(list(entries.items())[-_MAX_ENTRIES:])
     with suppress(OSError, BadInput):
         path = _path(kind)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,24 +42,18 @@ def store_cached(kind: str, key: Key, value: Any) -> None:
 
 
 def cache_folder() -> Path:
-    """Where it is kept: FREEZETUI_CACHE, or the system's place for caches."""
-    if given := os.environ.get("FREEZETUI_CACHE"):
-        return Path(given)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "freezetui"
+    """FREEZETUI_CACHE, or `freezetui` in the system's folder for caches (Linux: ~/.cache)."""
+    if folder := os.environ.get("FREEZETUI_CACHE"):
+        return Path(folder)
+    return platformdirs.user_cache_path("freezetui", appauthor=False, opinion=False)
 
 
 @cache
-def program() -> dict[str, str]:
-    """What computes: torch's version, and a digest of our network's and trainer's code. Belongs into every key."""
+def code_version() -> dict[str, str]:
+    """The version of torch and a digest of the network's, trainer's and planner's code. Part of every key."""
     engine = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for path in sorted([*engine.glob("network/*.py"), *engine.glob("training/*.py"), *engine.glob("planning/*.py")]):
+    for path in sorted(path for room in ("network", "training", "planning") for path in engine.glob(f"{room}/**/*.py")):
         digest.update(path.read_bytes())
     return {"torch": version("torch"), "code": digest.hexdigest()[:16]}
 

@@ -1,4 +1,4 @@
-"""What a training computes with: the device, the format of its numbers, the threads."""
+"""The device, precision and number of threads of a training."""
 
 from __future__ import annotations
 
@@ -14,51 +14,49 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 
 def choose_device(recipe: Recipe, hardware: Hardware) -> str:
-    """The torch device that trains: `cpu`, `cuda:0`, `mps`.
+    """The torch device to train on: `cpu`, `cuda:0`, `mps`. `Hardware.best_card` chooses among several cards.
 
     Raises:
-        BadInput: the wanted one is not there, or torch cannot use it.
+        BadInput: the device that the recipe names does not exist, or torch cannot use it.
     """
-    build = hardware.torch
-    number = recipe.devices[0] if recipe.devices else 0
-    card = hardware.cuda_card(number)
-    usable = card is not None and card.usable
-    if recipe.parallel != "none":
+    if recipe.device == "mps" and not hardware.torch.mps:
         raise bad_input(
-            "plan.parallel",
-            "parallel: {parallel} needs several graphics cards, and training on several is not part of this version; set "
-            "parallel=none.",
-            parallel=recipe.parallel,
+            "plan.no_mps", "device: mps is not possible, since this is not a Mac with an Apple GPU; set device=auto."
         )
-    if recipe.device == "auto":
-        return f"cuda:{number}" if usable else "mps" if build.mps else "cpu"
-    if recipe.device == "cuda" and not usable:
+    card = hardware.best_card(recipe.devices) if recipe.device in ("auto", "cuda") else None
+    if card is not None:
+        return f"cuda:{card.cuda_index}"
+    number = recipe.devices[0] if recipe.devices else 0
+    if recipe.device == "cuda":
         raise bad_input(
             "plan.no_cuda",
-            "device: cuda:{number} is not possible; set device=auto, or mend this: {reason}",
+            "device: cuda:{number} is not possible; set device=auto, or fix this: {reason}",
             number=number,
-            reason=_why_not(hardware, card),
+            reason=_reason_unusable(hardware, hardware.cuda_card(number)),
         )
-    if recipe.device == "mps" and not build.mps:
+    if recipe.device == "auto" and recipe.devices:
         raise bad_input(
-            "plan.no_mps", "device: mps is not possible, since this is no Mac with Apple graphics; set device=auto."
+            "plan.devices",
+            "devices: cuda:{number} is not possible; leave devices empty to train on the best device, or fix this: {reason}",
+            number=number,
+            reason=_reason_unusable(hardware, hardware.cuda_card(number)),
         )
-    return f"cuda:{number}" if recipe.device == "cuda" else recipe.device
+    if recipe.device == "auto":
+        return "mps" if hardware.torch.mps else "cpu"
+    return recipe.device
 
 
-def _why_not(hardware: Hardware, card: Card | None) -> Message:
-    """What keeps torch from `card`, or from every card where there is no such one."""
-    candidates = hardware.cards if card is None else (card,)
-    problems = [
-        problem for problem in (hardware.driver.problem, *(c.problem for c in candidates)) if problem is not None
-    ]
+def _reason_unusable(hardware: Hardware, card: Card | None) -> Message:
+    """Why torch cannot use `card`; for None, why it cannot use any card."""
+    cards = hardware.cards if card is None else (card,)
+    problems = [problem for problem in (hardware.driver.problem, *(c.problem for c in cards)) if problem is not None]
     if problems:
         return problems[0]
     return phrase("torch can use {count} card(s) here, numbered from 0.", count=len(hardware.usable_cards))
 
 
 def choose_precision(recipe: Recipe, device: str, hardware: Hardware) -> Precision:
-    """The format to compute in; "auto" takes 16-bit where the device does it well, unless its self-test failed there once.
+    """The number format to compute in. "auto": 16-bit if the device is fast in it and has not failed the AMP check.
 
     Raises:
         BadInput: fp16 on the processor.
@@ -74,15 +72,15 @@ def choose_precision(recipe: Recipe, device: str, hardware: Hardware) -> Precisi
 
 
 def check_amp(recipe: Recipe, hardware: Hardware) -> None:
-    """Find out, once for each device and network, whether 16-bit works there, where "auto" would take it (some seconds).
+    """Run the AMP check if "auto" would choose 16-bit and it has not run for this device and network yet (some seconds).
 
     Raises:
-        BadInput: the recipe's device is not there.
+        BadInput: the device that the recipe names does not exist.
     """
     device = choose_device(recipe, hardware)
-    wanted = preferred_amp_dtype(device, hardware)
-    if recipe.precision == "auto" and wanted is not None:
-        run_amp_check(device, hardware, recipe.network, wanted)
+    dtype = preferred_amp_dtype(device, hardware)
+    if recipe.precision == "auto" and dtype is not None:
+        run_amp_check(device, hardware, recipe.network, dtype)
 
 
 def preferred_amp_dtype(device: str, hardware: Hardware) -> Literal["bf16", "fp16"] | None:
@@ -93,18 +91,18 @@ def preferred_amp_dtype(device: str, hardware: Hardware) -> Literal["bf16", "fp1
         if capability is None or capability < (7, 0):
             return None
         return "bf16" if capability >= (8, 0) else "fp16"
-    # AVX512-BF16 without AMX was measured slower than fp32: 1.37 against 1.06 s a step.
+    # AVX512-BF16 without AMX was slower than fp32: 1.37 against 1.06 s per step.
     return "bf16" if device == "cpu" and hardware.processor.amx_bf16 else None
 
 
 def usable_amp_dtype(device: str, hardware: Hardware, network: Network) -> Literal["bf16", "fp16"] | None:
-    """What the device does well, unless its self-test with this network failed there once."""
-    wanted = preferred_amp_dtype(device, hardware)
-    return None if wanted is None or amp_check_failed(device, hardware, network, wanted) else wanted
+    """`preferred_amp_dtype`, or None if the AMP check failed for this device and network."""
+    dtype = preferred_amp_dtype(device, hardware)
+    return None if dtype is None or amp_check_failed(device, hardware, network, dtype) else dtype
 
 
 def choose_threads(hardware: Hardware) -> int:
-    """Threads of the processor's matrix work: one for each core; fewer where the user has told every program so."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    """CPU threads for matrix operations: one per core, or fewer if OMP_NUM_THREADS says so."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
     cores = hardware.processor.cores
-    return max(1, min(int(wanted), cores)) if wanted.isdigit() else cores
+    return max(1, min(int(limit), cores)) if limit.isdigit() else cores

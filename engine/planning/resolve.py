@@ -1,15 +1,16 @@
-"""Recipe, Dataset and Hardware resolved into a Plan, with everything a user should know before it runs."""
+"""Makes a Plan of Recipe, Dataset and Hardware: device, precision, batch sizes, stages, memory, time, warnings."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 from engine.dataset.index import Dataset, require_training_images
 from engine.hardware import Hardware
-from engine.messages import BadInput, Message, bad_input, nearest, phrase
+from engine.messages import BadInput, Message, bad_input, format_bytes, nearest, phrase
 from engine.plan import DataSource, Plan, StageName, StagePlan
 from engine.planning.device import choose_device, choose_precision, choose_threads
 from engine.planning.dry_run.timing import with_cached_seconds
@@ -19,15 +20,14 @@ from engine.planning.memory.batch_size import (
     batch_size_problem,
     does_not_fit_message,
     fit_freeze_batch_size,
-    gigabytes,
     largest_fitting,
     suggest_batch_sizes,
 )
 from engine.planning.warnings import plan_warnings
-from engine.recipe import COCO, LEAST_BATCH, Recipe
-from engine.training.schedule import fitted_stage
-from engine.weights.download.fetch import find
-from engine.weights.load import require_weights
+from engine.recipe import COCO, MIN_BATCH_SIZE, Recipe
+from engine.training.schedule import fit_stage
+from engine.weights.download.registry import find, official_file
+from engine.weights.load import require_weights_file
 from engine.weights.signature import WEIGHTS_SUFFIXES
 from engine.workspace import weights_named
 
@@ -39,30 +39,38 @@ def make_plan(
     hardware: Hardware,
     workspace: Path,
     *,
-    begun: Plan | None = None,
+    resumed: Plan | None = None,
 ) -> Plan:
-    """What will run. Takes a second or two, since memory is predicted; nothing is allocated and no GPU is touched.
+    """The Plan of a training. Takes a second or two, since memory is predicted; nothing is allocated and no GPU is used.
+
+    Args:
+        recipe: the settings.
+        dataset: the data set at `source`.
+        source: stored in the plan.
+        hardware: where it will run; free memory as it is now.
+        workspace: the folder with logs/ and model_data/.
+        resumed: the plan of the run to resume; its device, precision and weights are kept.
 
     Raises:
-        BadInput: the data set has too few training images, the device is not there, the weights are not, or a batch size is
-            "auto" and not even 2 fits.
+        BadInput: there are too few training images, the device or the weights do not exist, or a batch size is "auto" and
+            not even 2 fits.
     """
-    train = len(dataset.splits["train"])
+    train_images = len(dataset.splits["train"])
     require_training_images(dataset)
-    if train < LEAST_BATCH * recipe.accumulate:
+    if train_images < MIN_BATCH_SIZE * recipe.accumulate:
         raise bad_input(
             "plan.accumulate",
             "accumulate: {accumulate} batches of at least 2 need {needed} training images and there are {count}; set "
             "accumulate={most} or less.",
             accumulate=recipe.accumulate,
-            needed=LEAST_BATCH * recipe.accumulate,
-            count=train,
-            most=train // LEAST_BATCH,
+            needed=MIN_BATCH_SIZE * recipe.accumulate,
+            count=train_images,
+            most=train_images // MIN_BATCH_SIZE,
         )
-    device = choose_device(recipe, hardware) if begun is None else begun.device
-    precision = choose_precision(recipe, device, hardware) if begun is None else begun.precision
+    device = choose_device(recipe, hardware) if resumed is None else resumed.device
+    precision = choose_precision(recipe, device, hardware) if resumed is None else resumed.precision
     problem = batch_size_problem(recipe, dataset, device, precision, hardware)
-    chosen = _choose_batches(problem, device)
+    batch_sizes = _resolve_batch_sizes(problem, device)
     plan = Plan(
         recipe=recipe,
         data=source,
@@ -71,26 +79,26 @@ def make_plan(
         device=device,
         precision=precision,
         threads=choose_threads(hardware),
-        weights=_weights(recipe, workspace) if begun is None else begun.weights,
+        weights=_weights_file(recipe, workspace) if resumed is None else resumed.weights,
         workspace=str(workspace.absolute()),
-        stages=_with_memory(_stages(recipe, train, chosen), problem),
+        stages=_with_memory(_stages(recipe, train_images, batch_sizes), problem),
     )
     plan = with_cached_seconds(plan, hardware)
-    notes = (*chosen.notes, *_memory_warnings(plan, problem), *plan_warnings(plan, dataset))
-    return replace(plan, warnings=notes)
+    warnings = (*batch_sizes.notes, *_memory_warnings(plan, problem), *plan_warnings(plan, dataset))
+    return replace(plan, warnings=warnings)
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
-    """Batch sizes in numbers, and what is to be said about them."""
+class _ResolvedBatchSizes:
+    """Batch sizes as numbers, and notes about how they were chosen."""
 
     freeze: int
     unfreeze: int
     notes: tuple[Message, ...]
 
 
-def _choose_batches(problem: BatchSizeProblem, device: str) -> _Chosen:
-    """Numbers for "auto", and nothing larger than the training split; a step of `accumulate` batches must fit into an epoch."""
+def _resolve_batch_sizes(problem: BatchSizeProblem, device: str) -> _ResolvedBatchSizes:
+    """Numbers for "auto". No batch is larger than the training split; an epoch has room for a step of `accumulate` batches."""
     recipe = problem.recipe
     freeze, unfreeze = recipe.freeze_batch_size, recipe.unfreeze_batch_size
     notes: list[Message] = []
@@ -98,35 +106,38 @@ def _choose_batches(problem: BatchSizeProblem, device: str) -> _Chosen:
         suggested = suggest_batch_sizes(problem)
         if suggested is None:
             raise BadInput(does_not_fit_message(problem, device))
-        notes.append(_suggested(problem, suggested.largest, device))
+        if problem.is_predictable:
+            notes.append(_suggestion_note(problem, suggested.largest, device))
         if unfreeze == "auto" and freeze == "auto":
             freeze, unfreeze = suggested.freeze, suggested.unfreeze
         elif unfreeze == "auto" and not recipe.freeze_train:
             unfreeze = suggested.unfreeze
         elif unfreeze == "auto":
-            unfreeze = _bound_by(min(int(freeze), problem.most), suggested)
+            unfreeze = _matching_unfreeze(min(int(freeze), problem.max_batch_size), suggested)
         else:
             freeze = fit_freeze_batch_size(problem, int(unfreeze))
-    most = problem.most
+    limit = problem.max_batch_size
     for key, size in (("freeze_batch_size", int(freeze)), ("unfreeze_batch_size", int(unfreeze))):
-        if size > most and (recipe.freeze_train or key == "unfreeze_batch_size"):
+        if size > limit and (recipe.freeze_train or key == "unfreeze_batch_size"):
             notes.append(
                 Message(
                     "plan.batch_clipped",
-                    "{key}: {size} is more than the {train} training images give; {most} is taken.",
-                    {"key": key, "size": size, "train": problem.train_images, "most": most},
+                    "{key}: {size} is more than the {train} training images allow; {most} is used.",
+                    {"key": key, "size": size, "train": problem.train_images, "most": limit},
                 )
             )
-    return _Chosen(min(int(freeze), most), min(int(unfreeze), most), tuple(notes))
+    return _ResolvedBatchSizes(min(int(freeze), limit), min(int(unfreeze), limit), tuple(notes))
 
 
-def _suggested(problem: BatchSizeProblem, largest: int, device: str) -> Message:
+def _suggestion_note(problem: BatchSizeProblem, largest: int, device: str) -> Message:
     limit = problem.budget.limit
     return Message(
         "plan.batch_suggested",
-        "Batch sizes were chosen for the {limit} that are free on {device}: memory and data would allow {largest}. {margin}",
+        "Batch sizes were chosen for {limit} on {device}; memory and data allow up to {largest}. {margin}",
         {
-            "limit": phrase("memory") if limit is None else gigabytes(limit),
+            "limit": phrase("an unknown amount of free memory")
+            if limit is None
+            else phrase("{size} of free memory", size=format_bytes(limit)),
             "device": device,
             "largest": largest,
             "margin": problem.budget.reason,
@@ -134,29 +145,30 @@ def _suggested(problem: BatchSizeProblem, largest: int, device: str) -> Message:
     )
 
 
-def _stages(recipe: Recipe, train: int, chosen: _Chosen) -> tuple[StagePlan, ...]:
-    """The stages that have epochs to train."""
-    border = recipe.freeze_epoch if recipe.freeze_train else 0
-    borders: tuple[tuple[StageName, int, int, int], ...] = (
-        ("freeze", recipe.init_epoch, border, chosen.freeze),
-        ("unfreeze", max(recipe.init_epoch, border), recipe.unfreeze_epoch, chosen.unfreeze),
+def _stages(recipe: Recipe, train_images: int, batch_sizes: _ResolvedBatchSizes) -> tuple[StagePlan, ...]:
+    """The stages that have at least one epoch."""
+    freeze_end = recipe.freeze_epoch if recipe.freeze_train else 0
+    stages: tuple[tuple[StageName, int, int, int], ...] = (
+        ("freeze", recipe.init_epoch, freeze_end, batch_sizes.freeze),
+        ("unfreeze", max(recipe.init_epoch, freeze_end), recipe.unfreeze_epoch, batch_sizes.unfreeze),
     )
     return tuple(
-        fitted_stage(recipe, StagePlan(name, first, end - 1, batch, 0.0, 0.0, 0, recipe.accumulate), train)
-        for name, first, end, batch in borders
-        if first < end
+        fit_stage(recipe, StagePlan(name, start, end - 1, batch_size, 0.0, 0.0, 0, recipe.accumulate), train_images)
+        for name, start, end, batch_size in stages
+        if start < end
     )
 
 
 def _with_memory(stages: tuple[StagePlan, ...], problem: BatchSizeProblem) -> tuple[StagePlan, ...]:
+    """The stages with their predicted memory, if it can be predicted."""
     budget = problem.budget
     smallest = min(stage.batch_size for stage in stages)
     peaks = [problem.peak(stage.name, stage.batch_size, smallest) for stage in stages]
     return tuple(
         replace(
             stage,
-            memory_estimate_bytes=budget.need(peak),
-            memory_margin_bytes=budget.margin(peak),
+            memory_estimate_bytes=None if peak is None else budget.need(peak),
+            memory_margin_bytes=None if peak is None else budget.margin(peak),
             memory_limit_bytes=budget.limit,
         )
         for stage, peak in zip(stages, peaks, strict=True)
@@ -164,14 +176,21 @@ def _with_memory(stages: tuple[StagePlan, ...], problem: BatchSizeProblem) -> tu
 
 
 def _memory_warnings(plan: Plan, problem: BatchSizeProblem) -> Iterator[Message]:
-    """A stage that was given a batch size in numbers and will probably not fit, with the number that would."""
+    """Stages whose batch size is a number that probably does not fit, each with the largest number that does."""
+    if not problem.is_predictable:
+        yield Message(
+            "plan.memory_unknown",
+            "The memory that this training needs cannot be predicted with torch {version}; the log says why. A batch size set to "
+            "auto is a small one. If memory runs out, set smaller batch sizes.",
+            {"version": version("torch")},
+        )
     for stage in plan.stages:
         need, limit, name = stage.memory_estimate_bytes, problem.budget.limit, stage.name
         if need is None or limit is None or need <= limit:
             continue
 
-        def fits(batch: int, name: StageName = name) -> bool:
-            return problem.fits(name, batch)
+        def fits(batch_size: int, name: StageName = name) -> bool:
+            return problem.fits(name, batch_size)
 
         fitting = largest_fitting(fits, stage.batch_size)
         if fitting is None:
@@ -183,62 +202,69 @@ def _memory_warnings(plan: Plan, problem: BatchSizeProblem) -> Iterator[Message]
             {
                 "stage": name,
                 "batch": stage.batch_size,
-                "need": gigabytes(need),
-                "limit": gigabytes(limit),
+                "need": format_bytes(need),
+                "limit": format_bytes(limit),
                 "device": plan.device,
                 "fitting": fitting,
             },
         )
 
 
-def _bound_by(freeze: int, suggested: BatchSizes) -> int:
-    """The unfreeze batch beside a freeze batch that was named, which is 1 to 2 times that.
+def _matching_unfreeze(freeze: int, suggested: BatchSizes) -> int:
+    """The unfreeze batch size for a given freeze batch size, which must be 1 to 2 times as large.
 
     Raises:
-        BadInput: what it would have to be does not fit.
+        BadInput: the smallest allowed size does not fit.
     """
-    least = math.ceil(freeze / 2)
-    if least > suggested.largest:
+    smallest = math.ceil(freeze / 2)
+    if smallest > suggested.largest:
         raise bad_input(
             "plan.freeze_batch",
             "freeze_batch_size: {freeze} needs an unfreeze_batch_size of {least} or more, and {largest} is the largest that fits; "
             "set freeze_batch_size={most} or less, or auto.",
             freeze=freeze,
-            least=least,
+            least=smallest,
             largest=suggested.largest,
             most=2 * suggested.largest,
         )
-    return min(max(suggested.unfreeze, least), freeze)
+    return min(max(suggested.unfreeze, smallest), freeze)
 
 
-def _weights(recipe: Recipe, workspace: Path) -> str | None:
-    """The file to start from."""
+def _weights_file(recipe: Recipe, workspace: Path) -> str | None:
+    """Path of the weights to start from; None for a start from scratch."""
     if recipe.start == "scratch":
         return None
     if recipe.start == "backbone" or recipe.model_path == COCO:
-        name = f"{recipe.network}.weights"
-        if (path := find(name, workspace / "model_data")) is None:
+        official = official_file(recipe.network)
+        if official is None:
+            raise bad_input(
+                "plan.no_official_weights",
+                "model_path: there are no official weights of {network}; set it to a weights file, or start from scratch with "
+                "model_path= and freeze_train=false.",
+                network=recipe.network,
+            )
+        if (file := find(official, workspace / "model_data")) is None:
             raise bad_input(
                 "plan.no_weights",
-                "{name} is not in {folder}; fetch it with: freezetui weights get {name}",
-                name=name,
+                "{name} is not in {folder}; download it with: freezetui weights get {name}",
+                name=official.name,
                 folder=workspace / "model_data",
             )
-        return str(path.absolute())
-    if (path := weights_named(recipe.model_path, workspace)) is not None:
-        require_weights(path)
-        return str(path)
-    given = Path(recipe.model_path).expanduser()
-    folders = [folder for folder in (given.parent, workspace, workspace / "model_data") if folder.is_dir()]
-    there = {
-        path.name: path for folder in reversed(folders) for path in folder.iterdir() if path.suffix in WEIGHTS_SUFFIXES
+        return str(file.absolute())
+    if (file := weights_named(recipe.model_path, workspace)) is not None:
+        require_weights_file(file)
+        return str(file)
+    path = Path(recipe.model_path).expanduser()
+    folders = [folder for folder in (path.parent, workspace, workspace / "model_data") if folder.is_dir()]
+    available = {
+        file.name: file for folder in reversed(folders) for file in folder.iterdir() if file.suffix in WEIGHTS_SUFFIXES
     }
-    close = nearest(given.name, there)
+    close = nearest(path.name, available)
     raise bad_input(
         "plan.model_path",
-        "model_path: {path} is not there{hint}",
+        "model_path: {path} does not exist{hint}",
         path=recipe.model_path,
-        hint=phrase("; did you mean {nearest}?", nearest=there[close])
+        hint=phrase("; did you mean {nearest}?", nearest=available[close])
         if close
         else phrase("; 'coco' starts from the official weights."),
     )

@@ -1,8 +1,7 @@
-"""Questions that are answered in a fresh process: one that may die of them, and whose memory is its own."""
+"""Calls a function in a child process, which may crash and whose memory is its own."""
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 import subprocess
@@ -15,76 +14,84 @@ from typing import Any
 
 from engine.hardware import Hardware
 
+SubprocessCall = Callable[[str, Mapping[str, Any], float, threading.Event | None], dict[str, Any]]
+"""`call_subprocess`, or what takes its place in a test."""
+
 KILLED = "killed"
 STOPPED = "stopped"
-"""Nobody wanted the answer any more."""
-_PATIENCE = 0.2
+_POLL_SECONDS = 0.2
 
 
 def call_subprocess(
-    module: str, question: Mapping[str, Any], timeout: float, stop: threading.Event | None = None
+    module: str, request: Mapping[str, Any], timeout: float, stop: threading.Event | None = None
 ) -> dict[str, Any]:
-    """What `python -P -m module` answers, as JSON on its last line, to `question`, as JSON on its standard input.
+    """Run `python -P -m module` with `request` as JSON on its standard input.
 
-    A child that dies, hangs or talks nonsense answers `{"failed": why}`; so does one that is ended because `stop` is set.
+    Args:
+        module: a module that calls `serve_call`.
+        request: anything that can be written as JSON.
+        timeout: seconds.
+        stop: ends the child process once it is set.
+
+    Returns:
+        The last line of its standard output, parsed as JSON. `{"failed": reason}` if the child crashes, exceeds `timeout`,
+        is stopped or prints no JSON; with `signal`, its number, if a signal ended it.
     """
     try:
         child = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            # -P: the user's folder may hold an engine.py or a train.py of its own.
+            # -P: the user's folder may contain an engine.py or a train.py of its own.
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            errors="replace",  # of what libraries print, in whatever language
-            start_new_session=True,  # Ctrl+C is for the parent, which stops its children itself
+            errors="replace",  # libraries may print in another encoding
+            start_new_session=True,  # Ctrl+C goes to the parent only, which stops its child itself
         )
     except OSError as error:
         return {"failed": str(error)}
     with child:
-        output = _communicate(child, json.dumps(question), timeout, stop or threading.Event())
+        output = _communicate(child, json.dumps(request), timeout, stop or threading.Event())
         if isinstance(output, str):
             child.kill()
             return {"failed": output}
     stdout, stderr = output
     with suppress(ValueError, IndexError):
-        answer = json.loads(stdout.splitlines()[-1])
-        if isinstance(answer, dict):
-            return answer
+        response = json.loads(stdout.splitlines()[-1])
+        if isinstance(response, dict):
+            return response
     if child.returncode < 0:
         number = -child.returncode
-        killed = number == getattr(signal, "SIGKILL", None)  # as the kernel does when memory runs out
-        return {"failed": KILLED if killed else f"ended by signal {number}", "signal": number}
+        is_kill = number == getattr(signal, "SIGKILL", None)  # sent by the kernel when memory runs out
+        return {"failed": KILLED if is_kill else f"ended by signal {number}", "signal": number}
     return {"failed": (stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]}
 
 
-def serve_call(answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
-    """In the child: read the question of `call_subprocess`, and write what `answer` makes of it."""
-    sys.stdout.write(json.dumps(answer(json.loads(sys.stdin.read()))) + "\n")
-    # The parent waits for the end, at which Python would look for garbage among torch's million objects: a second for nothing.
-    gc.freeze()
+def serve_call(function: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """In the child process: read the request, call `function` with it and print its result."""
+    sys.stdout.write(json.dumps(function(json.loads(sys.stdin.read()))) + "\n")
 
 
 def _communicate(
-    child: subprocess.Popen[str], question: str, timeout: float, stop: threading.Event
+    child: subprocess.Popen[str], request: str, timeout: float, stop: threading.Event
 ) -> tuple[str, str] | str:
-    """What the child wrote to its two streams, or why nobody waits for it any longer."""
-    end, asked = time.monotonic() + timeout, False
+    """Standard output and standard error of the child; or why the wait for it was given up."""
+    deadline, is_sent = time.monotonic() + timeout, False
     while True:
         try:
-            # Called again after a time-out it goes on where it was; what was written or read is not lost.
-            return child.communicate(None if asked else question, timeout=_PATIENCE)
+            # After a TimeoutExpired communicate() can be called again; no input or output is lost.
+            return child.communicate(None if is_sent else request, timeout=_POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            asked = True
+            is_sent = True
         if stop.is_set():
             return STOPPED
-        if time.monotonic() > end:
+        if time.monotonic() > deadline:
             return f"no answer within {timeout:.0f} s"
 
 
 def device_identity(device: str, hardware: Hardware) -> dict[str, Any]:
-    """What computes, as part of a key: the card and its driver, or the processor."""
+    """The part of a cache key that identifies the device: the card and its driver, or the processor."""
     if device.startswith("cuda"):
         card = hardware.cuda_card(int(device.partition(":")[2] or 0))
         name = None if card is None else (card.uuid or card.name)

@@ -1,4 +1,4 @@
-"""Batches of noise, for steps that are only to be measured."""
+"""Batches of random images and boxes, for steps whose result does not matter."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class SyntheticBatch:
-    """Images and truth as the loader's `Batch` has them."""
+    """Images and targets in the form of the loader's `Batch`."""
 
     images: Tensor
+    """(batch, 3, height, width) uint8."""
     targets: Tensor
+    """(batch, boxes, 5) float32 cx cy w h class in pixels."""
 
 
-def synthetic_batch(batch: int, shape: tuple[int, int], boxes: int, classes: int) -> SyntheticBatch:
-    """`batch` images of noise of `shape` (height, width), each with `boxes` boxes; always the same."""
-    chance = torch.Generator().manual_seed(1)
+def synthetic_batch(batch_size: int, shape: tuple[int, int], boxes: int, classes: int) -> SyntheticBatch:
+    """`batch_size` images of `shape` (height, width) with `boxes` boxes each; the same ones on every call."""
+    generator = torch.Generator().manual_seed(1)
     height, width = shape
-    images = torch.randint(0, 256, (batch, height, width, 3), dtype=torch.uint8, generator=chance)
-    targets = torch.rand(batch, boxes, 5, generator=chance)
+    images = torch.randint(0, 256, (batch_size, height, width, 3), dtype=torch.uint8, generator=generator)
+    targets = torch.rand(batch_size, boxes, 5, generator=generator)
     targets[..., :2] = targets[..., :2] * torch.tensor([width, height])
     targets[..., 2:4] = (0.05 + 0.4 * targets[..., 2:4]) * torch.tensor([width, height])
     targets[..., 4] = (targets[..., 4] * classes).floor().clamp(max=classes - 1)

@@ -1,12 +1,12 @@
-"""Every parameter of a training: the model, the rules between its settings, and how it is made, read and written."""
+"""Every parameter of a training: the model, the rules between settings, and how a recipe is made, read and written."""
 
-from engine.recipe.files import load_recipe, parse_assignments, read_settings_file, recipe_to_toml
+from engine.recipe.files import load_recipe, parse_assignments, read_settings_file, recipe_to_toml, to_plain_value
 from engine.recipe.making import make_recipe
-from engine.recipe.model import COCO, LEAST_BATCH, Network, Recipe, is_read_by
+from engine.recipe.model import COCO, MIN_BATCH_SIZE, Network, Recipe, is_read_by
 
 __all__ = [
     "COCO",
-    "LEAST_BATCH",
+    "MIN_BATCH_SIZE",
     "Network",
     "Recipe",
     "is_read_by",
@@ -15,4 +15,5 @@ __all__ = [
     "parse_assignments",
     "read_settings_file",
     "recipe_to_toml",
+    "to_plain_value",
 ]

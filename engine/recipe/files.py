@@ -1,4 +1,4 @@
-"""Recipes as text: TOML files, and `key=value` words of a command line."""
+"""Recipes as text: TOML files, and `key=value` arguments of a command line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from engine.recipe.model import Recipe
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """The settings in `key=value` words, each value read as TOML where it is TOML and as plain text elsewhere.
+    """The settings in `key=value` arguments. A value that is valid TOML is read as TOML, any other as plain text.
 
     Raises:
-        BadInput: a word has no `=`.
+        BadInput: an argument has no `=`.
     """
     settings: dict[str, Any] = {}
     for assignment in assignments:
@@ -30,11 +30,11 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
                 "--set {word}: write it as key=value, for example unfreeze_epoch=100.",
                 word=assignment,
             )
-        settings[key.strip()] = _typed(text.strip())
+        settings[key.strip()] = _parse_value(text.strip())
     return settings
 
 
-def _typed(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return tomlkit.parse(f"value = {text}").unwrap()["value"]
     except (TOMLKitError, KeyError):
@@ -42,34 +42,39 @@ def _typed(text: str) -> Any:
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:
-    """The settings in a preset or recipe file (TOML).
+    """The content of a preset or recipe file (TOML): settings, and a preset's table `preset`.
 
     Raises:
-        BadInput: the file cannot be read or is no TOML.
+        BadInput: the file cannot be read, or is not TOML.
     """
     try:
         return tomlkit.parse(read_text(path)).unwrap()
     except TOMLKitError as error:
         raise bad_input(
-            "recipe.not_toml", "{path}: this is no TOML file ({reason}).", path=path, reason=error
+            "recipe.not_toml", "{path}: this is not a TOML file ({reason}).", path=path, reason=error
         ) from error
 
 
 def load_recipe(path: Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The Recipe in a TOML file, with `overrides` laid over it.
+    """The Recipe in a recipe or preset file (TOML), with `overrides` laid over it.
 
     Raises:
-        BadInput: one message for every wrong setting.
+        BadInput: the file cannot be read, or is not TOML; or one message for every wrong setting.
     """
-    return make_recipe({**read_settings_file(path), **(overrides or {})}, source=str(path))
+    settings = read_settings_file(path)
+    settings.pop("preset", None)
+    return make_recipe(settings, str(path), overrides)
 
 
 def recipe_to_toml(recipe: Recipe) -> str:
-    """The whole Recipe as TOML, each setting under its description."""
+    """The settings that the recipe's method reads, as TOML, each under its description."""
     document = tomlkit.document()
-    for name, value in recipe.read_settings().items():
+    for name, value in recipe.relevant_settings().items():
         document.add(tomlkit.comment(str(Recipe.model_fields[name].description)))
-        document.add(
-            name, [list(v) if isinstance(v, tuple) else v for v in value] if isinstance(value, tuple) else value
-        )
+        document.add(name, to_plain_value(value))
     return tomlkit.dumps(document)
+
+
+def to_plain_value(value: Any) -> Any:
+    """A value of a recipe as TOML and JSON have it: lists for tuples."""
+    return [to_plain_value(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,62 +1,92 @@
-"""From settings to a Recipe, or to one sentence for each that is wrong, with the nearest that would be right."""
+"""From settings to a Recipe, or to one sentence for each wrong setting, with the nearest valid value."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.messages import BadInput, Message, marked, nearest, phrase
-from engine.recipe.model import Recipe, is_read_by, with_method_defaults
-from engine.recipe.rules import broken_rules
+from engine.messages import BadInput, Message, gettext_noop, nearest, phrase
+from engine.recipe.model import Recipe, apply_method_defaults, is_read_by
+from engine.recipe.rules import Problem, broken_rules
+
+_REMOVED_SETTINGS: Mapping[str, object] = {"parallel": "none", "sync_bn": False}
+"""Settings of earlier recipes and runs, with the one value that changes nothing: training uses one graphics card."""
 
 
-def make_recipe(settings: Mapping[str, Any], source: str = "--set") -> Recipe:
-    """The Recipe of `settings`.
+def make_recipe(
+    settings: Mapping[str, Any], source: str = "--set", overrides: Mapping[str, Any] | None = None
+) -> Recipe:
+    """The Recipe of `settings` with `overrides` laid over them. Every Recipe is made here.
 
     Raises:
-        BadInput: one message for every wrong setting and broken rule, each opening with `source` and the key.
+        BadInput: one message for every wrong setting and every broken rule. Each opens with the source of the setting:
+            `source`, or `--set` for one in `overrides`. A broken rule between several settings opens with `--set` if
+            `overrides` has one of them.
     """
-    method = settings.get("method", "modern")
-    unread = [
-        Message(
-            "recipe.unread",
-            "{key}: the {method} method does not read it; leave it out, or set method={other}.",
-            {"key": key, "method": method, "other": "tutorial" if method == "modern" else "modern"},
-        )
-        for key in settings
-        if key in Recipe.model_fields and method in ("modern", "tutorial") and not is_read_by(key, method)
-    ]
+    overrides = overrides or {}
+    given = {**settings, **overrides}
+    problems = [*_removed_settings(given), *_unread_settings(given)]
+    given = {key: value for key, value in given.items() if key not in _REMOVED_SETTINGS}
+    wrong: dict[str, Message] = {}
     try:
-        recipe = Recipe.model_validate(settings)
+        recipe = Recipe.model_validate(apply_method_defaults(given))
     except ValidationError as error:
-        problems = unread + _messages_of(error, settings)
-    else:
-        problems = unread
+        wrong = _wrong_settings(error, given)
+        # The rules between the other settings are checked as well, so that every mistake is reported at once.
+        valid = {key: value for key, value in given.items() if key not in wrong}
+        recipe = Recipe.model_validate(apply_method_defaults(valid))
+    problems += [((key,), message) for key, message in wrong.items()]
+    problems += broken_rules(recipe, ignoring=wrong.keys())
     if problems:
-        raise BadInput(*(Message(p.code, "{source}: {problem}", {"source": source, "problem": p}) for p in problems))
+        raise BadInput(
+            *(
+                _with_source(message, source if overrides.keys().isdisjoint(keys) else "--set")
+                for keys, message in problems
+            )
+        )
     return recipe
 
 
-def _messages_of(error: ValidationError, settings: Mapping[str, Any]) -> list[Message]:
-    """Pydantic's findings, one for each key, and what the rules find among the settings that are right."""
-    found: dict[str, Message] = {}
+def _with_source(problem: Message, source: str) -> Message:
+    return Message(problem.code, "{source}: {problem}", {"source": source, "problem": problem})
+
+
+def _removed_settings(given: Mapping[str, Any]) -> Iterator[Problem]:
+    for key, neutral in _REMOVED_SETTINGS.items():
+        if given.get(key, neutral) != neutral:
+            message = Message(
+                "plan.parallel",
+                "{key}: training on several graphics cards is not part of this version; leave this setting out.",
+                {"key": key},
+            )
+            yield (key,), message
+
+
+def _unread_settings(given: Mapping[str, Any]) -> Iterator[Problem]:
+    method = given.get("method", "modern")
+    if method not in ("modern", "tutorial"):
+        return
+    for key in given:
+        if key in Recipe.model_fields and not is_read_by(key, method):
+            message = Message(
+                "recipe.unread",
+                "{key}: the {method} method does not read it; leave it out, or set method={other}.",
+                {"key": key, "method": method, "other": "tutorial" if method == "modern" else "modern"},
+            )
+            yield (key,), message
+
+
+def _wrong_settings(error: ValidationError, given: Iterable[str]) -> dict[str, Message]:
+    """One message for each setting in `given` that pydantic refuses; not for a default derived from one."""
+    wrong: dict[str, Message] = {}
     for detail in error.errors(include_url=False):
-        if detail["type"] == "recipe_rules":
-            return list(detail["ctx"]["messages"])
         key = str(detail["loc"][0])
-        found.setdefault(key, _message_of(key, detail))
-    right = {key: value for key, value in settings.items() if key not in found}
-    try:
-        Recipe.model_validate(right)
-    except ValidationError as rest:
-        for detail in rest.errors(include_url=False):
-            if detail["type"] == "recipe_rules":
-                partial = Recipe.model_construct(**with_method_defaults(right))
-                return [*found.values(), *broken_rules(partial, ignoring=frozenset(found))]
-    return list(found.values())
+        if key in given:
+            wrong.setdefault(key, _message_of(key, detail))
+    return wrong
 
 
 def _message_of(key: str, detail: ErrorDetails) -> Message:
@@ -72,29 +102,29 @@ def _message_of(key: str, detail: ErrorDetails) -> Message:
     return Message(
         "recipe.wrong_value",
         "{key}: {value} is not possible ({reason}){hint}",
-        {"key": key, "value": _shortly(detail["input"]), "reason": _reason(detail), "hint": _hint(key, detail)},
+        {"key": key, "value": _shortened(detail["input"]), "reason": _reason(detail), "hint": _hint(key, detail)},
     )
 
 
 _REASONS = {
-    "int_parsing": marked("it needs a whole number"),
-    "int_type": marked("it needs a whole number"),
-    "int_from_float": marked("it needs a whole number"),
-    "float_parsing": marked("it needs a number"),
-    "float_type": marked("it needs a number"),
-    "bool_parsing": marked("it is true or false"),
-    "bool_type": marked("it is true or false"),
-    "tuple_type": marked("it needs a list, for example [416, 416]"),
-    "greater_than": marked("input should be greater than {gt}"),
-    "greater_than_equal": marked("input should be greater than or equal to {ge}"),
-    "less_than": marked("input should be less than {lt}"),
-    "less_than_equal": marked("input should be less than or equal to {le}"),
-    "multiple_of": marked("input should be a multiple of {multiple_of}"),
-    "literal_error": marked("input should be {expected}"),
-    "finite_number": marked("input should be a finite number"),
-    "string_type": marked("input should be a valid string"),
+    "int_parsing": gettext_noop("it needs a whole number"),
+    "int_type": gettext_noop("it needs a whole number"),
+    "int_from_float": gettext_noop("it needs a whole number"),
+    "float_parsing": gettext_noop("it needs a number"),
+    "float_type": gettext_noop("it needs a number"),
+    "bool_parsing": gettext_noop("it is true or false"),
+    "bool_type": gettext_noop("it is true or false"),
+    "tuple_type": gettext_noop("it needs a list, for example [416, 416]"),
+    "greater_than": gettext_noop("input should be greater than {gt}"),
+    "greater_than_equal": gettext_noop("input should be greater than or equal to {ge}"),
+    "less_than": gettext_noop("input should be less than {lt}"),
+    "less_than_equal": gettext_noop("input should be less than or equal to {le}"),
+    "multiple_of": gettext_noop("input should be a multiple of {multiple_of}"),
+    "literal_error": gettext_noop("input should be {expected}"),
+    "finite_number": gettext_noop("input should be a finite number"),
+    "string_type": gettext_noop("input should be a valid string"),
 }
-"""Reasons that can be translated: pydantic's own sentences, or plainer ones; others stay as pydantic says them."""
+"""Reasons that can be translated, by pydantic's error type; for other types the reason is pydantic's own English text."""
 
 
 def _reason(detail: ErrorDetails) -> Message | str:
@@ -103,7 +133,7 @@ def _reason(detail: ErrorDetails) -> Message | str:
 
 
 def _hint(key: str, detail: ErrorDetails) -> Message:
-    """The nearest valid value, where one can be named."""
+    """The nearest valid value, if there is one."""
     value, bounds = detail["input"], detail.get("ctx", {})
     if detail["type"] == "multiple_of" and isinstance(value, int):
         step = int(bounds["multiple_of"])
@@ -120,6 +150,6 @@ def _hint(key: str, detail: ErrorDetails) -> Message:
     return phrase(".")
 
 
-def _shortly(value: object) -> str:
+def _shortened(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

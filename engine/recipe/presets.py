@@ -12,7 +12,9 @@ import tomlkit
 
 from engine.files import write_text
 from engine.messages import BadInput, bad_input, nearest
-from engine.recipe import Recipe, make_recipe, read_settings_file
+from engine.recipe.files import read_settings_file, to_plain_value
+from engine.recipe.making import make_recipe
+from engine.recipe.model import Recipe
 
 _CHECKOUT = Path(__file__).parents[2] / "presets"
 _INSTALLED = Path(__file__).parents[1] / "preset_files"
@@ -22,7 +24,7 @@ DEFAULT_PRESET = "modern-whole"
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A preset as a list shows it. `order` sorts within its family, ours first."""
+    """A preset as a list shows it. `order` sorts within its family; `modern` comes before `tutorial`."""
 
     name: str
     title: str
@@ -34,10 +36,10 @@ class Preset:
     """Only what differs from the defaults."""
 
     def recipe(self) -> Recipe:
-        """The whole Recipe.
+        """The Recipe of the preset.
 
         Raises:
-            BadInput: the file has been edited into something impossible.
+            BadInput: one message for every wrong setting in the file.
         """
         return make_recipe(self.settings, source=str(self.path))
 
@@ -53,23 +55,23 @@ class Preset:
 
 
 def list_presets(workspace: Path | None = None) -> tuple[Preset, ...]:
-    """The presets that come with freezetui and those in the workspace's presets/, ours first.
+    """The presets that come with freezetui and those in the workspace's presets/, by family and order.
 
     Raises:
-        BadInput: a file is no TOML.
+        BadInput: a file cannot be read, or is not TOML.
     """
     folders = [_CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED]
     if workspace is not None and (workspace / "presets").resolve() != folders[0].resolve():
         folders.append(workspace / "presets")
-    found = [_read(path) for folder in folders for path in sorted(folder.glob("*.toml"))]
-    return tuple(sorted(found, key=lambda preset: (preset.family, preset.order, preset.name)))
+    presets = [_read_preset(path) for folder in folders for path in sorted(folder.glob("*.toml"))]
+    return tuple(sorted(presets, key=lambda preset: (preset.family, preset.order, preset.name)))
 
 
 def find_preset(name: str, workspace: Path | None = None) -> Preset:
     """The preset of that name.
 
     Raises:
-        BadInput: there is none; names the nearest.
+        BadInput: there is none; the message names the nearest.
     """
     presets = {preset.name: preset for preset in list_presets(workspace)}
     if name not in presets:
@@ -85,31 +87,31 @@ def find_preset(name: str, workspace: Path | None = None) -> Preset:
     return presets[name]
 
 
-def _read(path: Path) -> Preset:
+def _read_preset(path: Path) -> Preset:
     settings = read_settings_file(path)
-    about = settings.pop("preset", {})
+    description = settings.pop("preset", {})
     return Preset(
         name=path.stem,
-        title=str(about.get("title", path.stem)),
-        summary=str(about.get("summary", "")),
+        title=str(description.get("title", path.stem)),
+        summary=str(description.get("summary", "")),
         family="tutorial" if settings.get("method") == "tutorial" else "modern",
-        order=int(about.get("order", 99)),
+        order=int(description.get("order", 99)),
         path=path,
         settings=settings,
     )
 
 
-def least_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` without those that change nothing.
+def non_default_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` without those that leave the recipe as it is.
 
     Raises:
-        BadInput: they are no recipe.
+        BadInput: one message for every wrong setting.
     """
-    wanted, kept = make_recipe(settings), dict(settings)
+    recipe, kept = make_recipe(settings), dict(settings)
     for name in settings:
         rest = {key: value for key, value in kept.items() if key != name}
         with contextlib.suppress(BadInput):
-            if make_recipe(rest) == wanted:
+            if make_recipe(rest) == recipe:
                 kept = rest
     return kept
 
@@ -120,35 +122,33 @@ def save_preset(
     """Write `settings` as a commented preset into the workspace's presets/, only what differs from the defaults.
 
     Raises:
-        BadInput: the settings are no recipe, the name is no file name or one of freezetui's own, or a preset of that name is
-            there and `replace` is False (code `preset.exists`).
+        BadInput: a setting is wrong; the name is not a file name, or belongs to a preset that comes with freezetui; or a preset
+            of that name exists and `replace` is False (code `preset.exists`).
     """
     if not name or name.startswith(".") or name != name.strip(" .") or not set(name).isdisjoint('<>:"/\\|?*'):
-        raise bad_input("preset.name", '"{name}" is no file name; take letters, digits and hyphens.', name=name)
+        raise bad_input("preset.name", '"{name}" cannot be a file name; use letters, digits and hyphens.', name=name)
     path = workspace / "presets" / f"{name}.toml"
-    own = _CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED
-    if (own / path.name).exists() and own.resolve() != path.parent.resolve():
-        raise bad_input("preset.own", "{name} is a preset that comes with freezetui; take another name.", name=name)
+    built_in = _CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED
+    if (built_in / path.name).exists() and built_in.resolve() != path.parent.resolve():
+        raise bad_input("preset.own", "{name} is a preset that comes with freezetui; choose another name.", name=name)
     if path.exists() and not replace:
-        raise bad_input("preset.exists", "{name} is there already.", name=name)
+        raise bad_input("preset.exists", "A preset named {name} exists already.", name=name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, _commented(name, least_settings(settings), title, summary))
+    write_text(path, _preset_toml(name, non_default_settings(settings), title, summary))
     return path
 
 
-def _commented(name: str, settings: Mapping[str, Any], title: str, summary: str) -> str:
-    """Like the presets that come with freezetui: what it is, the command that runs it, each setting with its meaning."""
+def _preset_toml(name: str, settings: Mapping[str, Any], title: str, summary: str) -> str:
+    """In the form of the presets that come with freezetui: title, summary, the command, each setting with its meaning."""
     document = tomlkit.document()
     for line in (title, "", summary, "", f"    freezetui train --data FOLDER --preset {name}"):
         document.add(tomlkit.comment(line))
     document.add(tomlkit.nl())
     for key, value in settings.items():
-        item = tomlkit.item(
-            [list(one) if isinstance(one, tuple) else one for one in value] if isinstance(value, tuple) else value
-        )
+        item = tomlkit.item(to_plain_value(value))
         document.add(key, item.comment(str(Recipe.model_fields[key].description)))
     document.add(tomlkit.nl())
-    about = tomlkit.table()
-    about.update({"title": title, "summary": summary, "order": 50})
-    document.add("preset", about)
+    table = tomlkit.table()
+    table.update({"title": title, "summary": summary, "order": 50})
+    document.add("preset", table)
     return tomlkit.dumps(document)

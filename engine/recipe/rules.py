@@ -1,28 +1,27 @@
-"""What must hold between the settings of a recipe."""
+"""Rules between several settings of a recipe. `make_recipe` applies them; the model itself checks one setting at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine.messages import Message
+from engine.network.registry import NETWORKS
+from engine.recipe.model import Recipe
 
-if TYPE_CHECKING:
-    from engine.recipe.model import Recipe
-
-ANCHOR_COUNT: Mapping[str, int] = {"yolov4": 9, "yolov4-tiny": 6}
+Problem = tuple[tuple[str, ...], Message]
+"""The settings that are wrong, or do not go together, and the sentence about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A rule over several settings: `check` says what is wrong, or returns None."""
+    """A rule over the settings `reads`. `check` returns what is wrong, or None."""
 
     reads: tuple[str, ...]
     check: Callable[[Recipe], Message | None]
 
 
-def _freeze_batch(recipe: Recipe) -> Message | None:
+def _freeze_batch_size(recipe: Recipe) -> Message | None:
     freeze, unfreeze = recipe.freeze_batch_size, recipe.unfreeze_batch_size
     if not recipe.freeze_train or freeze == "auto" or unfreeze == "auto" or unfreeze <= freeze <= 2 * unfreeze:
         return None
@@ -43,7 +42,7 @@ def _freeze_needs_weights(recipe: Recipe) -> Message | None:
     )
 
 
-def _epochs_in_order(recipe: Recipe) -> Message | None:
+def _init_epoch(recipe: Recipe) -> Message | None:
     if recipe.init_epoch >= recipe.unfreeze_epoch:
         return Message(
             "recipe.init_epoch",
@@ -53,7 +52,7 @@ def _epochs_in_order(recipe: Recipe) -> Message | None:
     return None
 
 
-def _freeze_before_end(recipe: Recipe) -> Message | None:
+def _freeze_epoch(recipe: Recipe) -> Message | None:
     if recipe.freeze_train and recipe.freeze_epoch > recipe.unfreeze_epoch:
         return Message(
             "recipe.freeze_epoch",
@@ -63,7 +62,7 @@ def _freeze_before_end(recipe: Recipe) -> Message | None:
     return None
 
 
-def _learning_rates_in_order(recipe: Recipe) -> Message | None:
+def _min_lr(recipe: Recipe) -> Message | None:
     if recipe.min_lr <= recipe.init_lr:
         return None
     return Message(
@@ -74,7 +73,7 @@ def _learning_rates_in_order(recipe: Recipe) -> Message | None:
 
 
 def _anchor_count(recipe: Recipe) -> Message | None:
-    wanted = ANCHOR_COUNT[recipe.network]
+    wanted = len(NETWORKS[recipe.network].anchors)
     if recipe.anchors == "network" or len(recipe.anchors) == wanted:
         return None
     return Message(
@@ -84,24 +83,17 @@ def _anchor_count(recipe: Recipe) -> Message | None:
     )
 
 
-def _sync_needs_ddp(recipe: Recipe) -> Message | None:
-    if recipe.sync_bn and recipe.parallel != "ddp":
-        return Message("recipe.sync_bn", "sync_bn: true needs parallel=ddp.")
-    return None
-
-
 _RULES = (
-    _Rule(("freeze_train", "freeze_batch_size", "unfreeze_batch_size"), _freeze_batch),
+    _Rule(("freeze_train", "freeze_batch_size", "unfreeze_batch_size"), _freeze_batch_size),
     _Rule(("freeze_train", "model_path", "pretrained"), _freeze_needs_weights),
-    _Rule(("init_epoch", "unfreeze_epoch"), _epochs_in_order),
-    _Rule(("freeze_train", "freeze_epoch", "unfreeze_epoch"), _freeze_before_end),
-    _Rule(("init_lr", "min_lr"), _learning_rates_in_order),
+    _Rule(("init_epoch", "unfreeze_epoch"), _init_epoch),
+    _Rule(("freeze_train", "freeze_epoch", "unfreeze_epoch"), _freeze_epoch),
+    _Rule(("init_lr", "min_lr"), _min_lr),
     _Rule(("network", "anchors"), _anchor_count),
-    _Rule(("sync_bn", "parallel"), _sync_needs_ddp),
 )
 
 
-def broken_rules(recipe: Recipe, ignoring: frozenset[str] = frozenset()) -> list[Message]:
-    """What the rules between settings find wrong; rules that read a setting in `ignoring` are left out."""
-    checks = (rule.check(recipe) for rule in _RULES if ignoring.isdisjoint(rule.reads))
-    return [message for message in checks if message is not None]
+def broken_rules(recipe: Recipe, ignoring: Collection[str] = ()) -> list[Problem]:
+    """Every broken rule: the settings it reads, and the message. Rules that read a setting in `ignoring` are skipped."""
+    checks = ((rule.reads, rule.check(recipe)) for rule in _RULES if not any(name in ignoring for name in rule.reads))
+    return [(names, message) for names, message in checks if message is not None]

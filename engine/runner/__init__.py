@@ -1,1 +1,1 @@
-"""Starts trainings, watches over them, resumes them."""
+"""Starts, supervises and resumes trainings."""

@@ -1,4 +1,4 @@
-"""Going on with a run under other settings: more epochs, other batch sizes."""
+"""Resumes a run with other settings: more epochs, other batch sizes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.dataset.index import Dataset
 from engine.hardware import probe
-from engine.messages import bad_input
+from engine.messages import Message, bad_input
 from engine.plan import Plan
 from engine.planning.resolve import make_plan
 from engine.recipe import Recipe, make_recipe
@@ -24,54 +24,60 @@ OVERRIDABLE = (
     "eval_period",
     "num_workers",
 )
-"""What may be set anew when a run goes on. Everything else is what makes it that run."""
+"""Settings that may change when a run is resumed. The others are fixed from its first step to its last."""
 
 
 def with_overrides(
     plan: Plan, dataset: Dataset, overrides: Mapping[str, Any], checkpoint: Checkpoint
-) -> tuple[Plan, str]:
-    """The plan with other settings, and what that means in a sentence.
+) -> tuple[Plan, Message]:
+    """The plan with `overrides`, and a message that says what changes.
 
     Raises:
-        BadInput: a setting cannot be changed any more, or the settings do not go together.
+        BadInput: a setting cannot be changed in a run, or the settings contradict each other.
     """
     for key in overrides:
-        if (
-            key in Recipe.model_fields and key not in OVERRIDABLE
-        ):  # what is no setting at all, the recipe refuses itself
+        if key in Recipe.model_fields and key not in OVERRIDABLE:  # `make_recipe` rejects unknown settings
             raise bad_input(
                 "resume.fixed",
-                "--set {key}: a run keeps it from its first step to its last; what can be set when going on: {free}. For anything else "
-                "start a new run.",
+                "--set {key}: this setting is fixed for the whole run; when resuming you can set {free}. For anything else start a "
+                "new run.",
                 key=key,
                 free=", ".join(OVERRIDABLE),
             )
-    recipe = make_recipe(_with_matching_batches(plan.recipe.read_settings(), overrides))
-    if recipe.freeze_train and plan.recipe.freeze_epoch == plan.recipe.unfreeze_epoch < recipe.unfreeze_epoch:
-        note = "The freeze stage stays as it was; the new epochs train everything."
-    elif recipe.unfreeze_epoch != plan.recipe.unfreeze_epoch:
-        note = (
-            f"Extended from {plan.recipe.unfreeze_epoch} to {recipe.unfreeze_epoch} epochs: the learning rate's schedule is rebuilt "
-            "over the new length, so it rises again before it falls."
-        )
-    else:
-        note = "Settings changed: " + ", ".join(f"{key}={value}" for key, value in overrides.items()) + "."
-    fresh = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), begun=plan)
+    recipe = make_recipe(_with_matching_batches(plan.recipe.relevant_settings(), overrides))
+    note = _note(plan.recipe, recipe, overrides)
+    new_plan = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), resumed=plan)
     for stage in ("freeze", "unfreeze"):
         if f"{stage}_batch_size" in overrides:
             checkpoint.progress.batch_sizes.pop(stage, None)
             checkpoint.progress.accumulates.pop(stage, None)
-    return replace(fresh, threads=plan.threads), note
+    return replace(new_plan, threads=plan.threads), note
+
+
+def _note(old: Recipe, new: Recipe, overrides: Mapping[str, Any]) -> Message:
+    if new.freeze_train and old.freeze_epoch == old.unfreeze_epoch < new.unfreeze_epoch:
+        return Message(
+            "resume.unfreeze_added", "The freeze stage stays as it was; the new epochs train the whole network."
+        )
+    if new.unfreeze_epoch != old.unfreeze_epoch:
+        return Message(
+            "resume.extended",
+            "Extended from {old} to {new} epochs: the learning rate schedule is computed again for the new length, so the "
+            "learning rate rises before it falls.",
+            {"old": old.unfreeze_epoch, "new": new.unfreeze_epoch},
+        )
+    changed = ", ".join(f"{key}={value}" for key, value in overrides.items())
+    return Message("resume.changed", "Settings changed: {settings}.", {"settings": changed})
 
 
 def _with_matching_batches(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` with `overrides` over them; a batch size that was not named follows the one that was.
+    """`settings` updated with `overrides`; a batch size that is not overridden follows the one that is.
 
-    After out of memory one stage's batch is lowered, and the rule between the two must not stand in the way of that.
+    After out of memory the batch size of one stage is lowered; the rule between the two batch sizes must allow that.
     """
     merged = {**settings, **overrides}
     freeze, unfreeze = merged["freeze_batch_size"], merged["unfreeze_batch_size"]
-    if not isinstance(freeze, int) or not isinstance(unfreeze, int) or min(freeze, unfreeze) < 2:  # batch norm's least
+    if not isinstance(freeze, int) or not isinstance(unfreeze, int) or min(freeze, unfreeze) < 2:  # batch norm needs 2
         return merged
     if "unfreeze_batch_size" in overrides and "freeze_batch_size" not in overrides:
         merged["freeze_batch_size"] = min(max(freeze, unfreeze), 2 * unfreeze)

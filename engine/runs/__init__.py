@@ -1,1 +1,1 @@
-"""Run folders: their files, their lock, what is in them."""
+"""Run folders: their files, their lock, their state."""

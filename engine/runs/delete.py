@@ -1,4 +1,4 @@
-"""Removing a run for good."""
+"""Deletes runs."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import shutil
 from pathlib import Path
 
 from engine.messages import bad_input
-from engine.runs.folder import PLAN, run_lock
+from engine.runs.folder import PLAN
+from engine.runs.lock import run_lock
 
 
 def delete_run(run: Path) -> None:
-    """Remove a run folder with everything in it.
+    """Delete a run folder and everything in it.
 
     Raises:
-        BadInput: a process trains into it, it is no run, or it cannot be removed.
+        BadInput: a process is training into it, it is not a run, or it cannot be deleted.
     """
     if not (run / PLAN).is_file():
-        raise bad_input("run.none", "{path}: there is no such run, and {logs} holds none.", path=run, logs=run.parent)
+        raise bad_input("run.none", "{path}: this is not a run.", path=run)
     with run_lock(run):
         pass
-    # Under another name first: what is half removed is no run any more.
-    away = run.with_name(f".{run.name}.deleted")
+    # Renamed first, so that a folder that could be deleted only in part is not listed as a run.
+    renamed = run.with_name(f".{run.name}.deleted")
     try:
-        run.rename(away)
-        shutil.rmtree(away)
+        run.rename(renamed)
+        shutil.rmtree(renamed)
     except OSError as error:
-        raise bad_input("run.not_deleted", "{path}: cannot be removed ({reason}).", path=run, reason=error) from error
+        raise bad_input("run.not_deleted", "{path}: cannot be deleted ({reason}).", path=run, reason=error) from error

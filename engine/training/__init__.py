@@ -1,1 +1,1 @@
-"""From a Plan to trained weights, in two stages."""
+"""Trains a Plan in two stages: trainer, learner, loss, checkpoints, logs."""

@@ -1,7 +1,7 @@
-"""Checkpoints: everything needed to go on exactly.
+"""Checkpoints: everything that an exact resume needs.
 
-Two are kept. The new one is written beside the old ones and takes its place by renaming, so that at every moment, a
-killed process or a full disk included, at least one whole checkpoint lies in the run folder.
+Two are kept. A new one is written to a temporary file and then renamed, so that the run folder has at least one complete
+checkpoint at any time, also after the process was killed or the disk was full.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from engine.files import atomic_write, replace_file
 from engine.hardware import free_disk
-from engine.messages import BadInput, bad_input
+from engine.messages import BadInput, Message, bad_input, format_bytes, join_phrases
 from engine.runs.folder import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT
 from engine.weights.torch_file import read_torch_file
 
@@ -27,10 +27,10 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class Progress:
-    """How far a training has come. It points at the next thing to do.
+    """The position of a training: the next thing to do.
 
-    `step` counts the gradient updates of this epoch, `seen` the images they took from its order; an epoch whose steps are
-    all done has its validation still before it. `sums` are the loss parts added up over the epoch's steps.
+    `step` counts the optimizer steps of this epoch, `seen` the images that they used; after the last step of an epoch its
+    validation is next. `sums` are the loss parts summed over the epoch's steps. The names are part of the checkpoint's format.
     """
 
     epoch: int = 0
@@ -44,14 +44,14 @@ class Progress:
     best_map50_95: float | None = None
     best_val_loss: float | None = None
     batch_sizes: dict[str, int] = field(default_factory=dict)
-    """Batch sizes by stage that took the place of the plan's."""
+    """Batch sizes by stage that replace the plan's."""
     accumulates: dict[str, int] = field(default_factory=dict)
-    """Batches that make a step, by stage, where they took the place of the plan's."""
+    """Batches per step by stage that replace the plan's."""
     validation_batch: int | None = None
-    """Images at a time in validation, where memory did not suffice for more."""
+    """Batch size of validation, if memory did not suffice for more."""
 
     def next_epoch(self) -> None:
-        """Point at the first step of the next epoch."""
+        """Move to the first step of the next epoch."""
         self.epoch += 1
         self.step = self.seen = 0
         self.sums = [0.0] * 4
@@ -69,16 +69,16 @@ class Checkpoint:
     scaler: Mapping[str, Any]
     anchors: tuple[tuple[float, float], ...]
     scale_x_y: tuple[float, ...]
-    """Both belong to the weights the run started from."""
+    """Anchors and scale_x_y of the weights that the run started from; empty for a network without anchors."""
     logs: Mapping[str, int]
-    """Length in bytes of each log file at this moment."""
+    """Length of each log file in bytes."""
 
 
 def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write `last.ckpt`; the one before becomes `previous.ckpt`.
+    """Write `last.ckpt`; the last one becomes `previous.ckpt`.
 
     Raises:
-        BadInput: the disk is full or read-only; the checkpoints that were there stay.
+        BadInput: the disk is full or read-only; the existing checkpoints stay.
     """
     content = {
         "format": _FORMAT,
@@ -87,11 +87,11 @@ def save_checkpoint(run: Path, checkpoint: Checkpoint) -> Path:
         "progress": dataclasses.asdict(checkpoint.progress),
     }
     last, previous = run / LAST_CHECKPOINT, run / PREVIOUS_CHECKPOINT
-    fresh = run / f".{LAST_CHECKPOINT}.new"
-    atomic_write(fresh, lambda file: torch.save(content, file))
+    new = run / f".{LAST_CHECKPOINT}.new"
+    atomic_write(new, lambda file: torch.save(content, file))
     if last.exists():
         replace_file(last, previous)
-    replace_file(fresh, last)
+    replace_file(new, last)
     return last
 
 
@@ -101,36 +101,36 @@ def load_newest(run: Path) -> Checkpoint:
     Raises:
         BadInput: there is none.
     """
-    problems = []
-    # A process killed between the two renames leaves its new checkpoint under the first name, whole.
+    problems: list[Message] = []
+    # If the process is killed between the two renames, the new checkpoint is complete under the first name.
     for name in (f".{LAST_CHECKPOINT}.new", LAST_CHECKPOINT, PREVIOUS_CHECKPOINT):
         if (run / name).is_file():
             try:
                 return load_checkpoint(run / name)
             except BadInput as error:
-                problems.append(str(error))
+                problems.extend(error.messages)
     if problems:
         raise bad_input(
             "checkpoint.none_loads",
             "{run}: none of its checkpoints can be read: {problems}",
             run=run,
-            problems=" ".join(problems),
+            problems=join_phrases(problems, " "),
         )
     raise bad_input(
-        "checkpoint.none", "{run}: no checkpoint was saved in this run yet, so there is nothing to go on from.", run=run
+        "checkpoint.none", "{run}: no checkpoint was saved in this run yet, so it cannot be resumed.", run=run
     )
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read one checkpoint; no code in the file is ever run.
+    """Read one checkpoint; code in the file is never run.
 
     Raises:
-        BadInput: the file is missing, torn, hostile or something else.
+        BadInput: the file is missing, incomplete, hostile or no checkpoint.
     """
     try:
         content = read_torch_file(path)
     except BadInput as error:
-        raise bad_input("checkpoint.unreadable", "{path}: this is no whole checkpoint.", path=path) from error
+        raise bad_input("checkpoint.unreadable", "{path}: this is not a complete checkpoint.", path=path) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise bad_input("checkpoint.foreign", "{path}: this is not a checkpoint of freezetui.", path=path)
     if content.get("version") != _VERSION:
@@ -146,19 +146,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
             **{f.name: content[f.name] for f in dataclasses.fields(Checkpoint) if f.name != "progress"},
         )
     except (KeyError, TypeError) as error:
-        raise bad_input("checkpoint.unreadable", "{path}: this is no whole checkpoint.", path=path) from error
+        raise bad_input("checkpoint.unreadable", "{path}: this is not a complete checkpoint.", path=path) from error
 
 
 def check_disk(folder: Path, parameter_bytes: int, *, ema: bool, adam: bool, weights_files: int) -> None:
-    """Refuse a run that would fill the disk: three checkpoints (two kept, one in writing) and the weights that are kept.
+    """Refuse a run that would fill the disk: three checkpoints (two kept, one temporary) and the weights files.
 
     Args:
         folder: where the run will write.
         parameter_bytes: size of the network's parameters and buffers.
+        ema: whether checkpoints contain an EMA of the network.
+        adam: whether the optimizer keeps two values per parameter, not one.
         weights_files: how many weights files the run keeps.
 
     Raises:
-        BadInput: naming what is needed and what is free.
+        BadInput: naming the needed and the free disk space.
     """
     copies = 1 + ema + (2 if adam else 1)
     needed = parameter_bytes * (3 * copies + weights_files)
@@ -166,10 +168,10 @@ def check_disk(folder: Path, parameter_bytes: int, *, ema: bool, adam: bool, wei
     if free is not None and needed > free:
         raise bad_input(
             "disk.too_small",
-            "{folder}: the run needs {needed} MB of disk (two checkpoints, one in writing, {files} weights files), and {free} MB are "
-            "free; free some space, or raise save_period.",
+            "{folder}: the run needs {needed} of disk space (three checkpoints, one of them temporary, and {files} weights files), and "
+            "{free} are free; free some space, or set a larger save_period.",
             folder=folder,
-            needed=needed // 10**6 + 1,
+            needed=format_bytes(needed),
             files=weights_files,
-            free=free // 10**6,
+            free=format_bytes(free),
         )

@@ -1,4 +1,4 @@
-"""How a spectator asks a running training to stop, to pause or to take a smaller batch. Safe from any thread."""
+"""Requests to a running training: stop, pause, or a smaller batch size. Safe from any thread."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import threading
 
 
 class Control:
-    """Wishes for a training. It looks at them between two steps and between two validation batches."""
+    """Requests to a training, which checks them between two steps and between two validation batches."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._may_go = threading.Event()
-        self._may_go.set()
+        self._not_paused = threading.Event()
+        self._not_paused.set()
         self._lock = threading.Lock()
-        self._wanted_batch: int | None = None
+        self._requested_batch_size: int | None = None
 
     def stop(self) -> None:
-        """Ask for a checkpoint and the end."""
+        """Request a checkpoint and the end of the training."""
         self._stop.set()
-        self._may_go.set()
+        self._not_paused.set()
 
     def pause(self) -> None:
-        """Ask to wait after the step that runs."""
-        self._may_go.clear()
+        """Request a pause after the current step."""
+        self._not_paused.clear()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """End a pause."""
-        self._may_go.set()
+        self._not_paused.set()
 
     def lower_batch(self, size: int) -> None:
-        """Ask for another batch size from the next step on, at least 2."""
+        """Request another batch size, at least 2, from the next step on."""
         with self._lock:
-            self._wanted_batch = max(2, size)
+            self._requested_batch_size = max(2, size)
 
     @property
     def stop_requested(self) -> bool:
@@ -40,20 +40,20 @@ class Control:
 
     @property
     def stop_event(self) -> threading.Event:
-        """Set once the training should end, for what waits for it."""
+        """Set when a stop is requested; for code that waits."""
         return self._stop
 
     @property
     def pause_requested(self) -> bool:
-        """Whether the training should wait."""
-        return not self._may_go.is_set()
+        """Whether the training should pause."""
+        return not self._not_paused.is_set()
 
     def wait_while_paused(self) -> None:
-        """Return when a pause ends or a stop is asked for."""
-        self._may_go.wait()
+        """Return when the pause ends or a stop is requested."""
+        self._not_paused.wait()
 
     def pop_requested_batch_size(self) -> int | None:
-        """The batch size asked for since the last call, or None."""
+        """The batch size requested since the last call, or None."""
         with self._lock:
-            wanted, self._wanted_batch = self._wanted_batch, None
-        return wanted
+            size, self._requested_batch_size = self._requested_batch_size, None
+        return size

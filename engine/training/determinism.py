@@ -1,4 +1,4 @@
-"""What makes a training repeat bit for bit on the CPU: the same threads, and no sum whose order is left to chance."""
+"""Makes a training on the CPU repeat bit for bit: a fixed number of threads, and deterministic sums."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch.utils import deterministic
+from torch.utils import deterministic as torch_settings
 
 from engine.plan import Plan
 
 
 @contextmanager
-def exact(plan: Plan) -> Iterator[None]:
-    """Train with the plan's threads and, on the CPU, with deterministic sums; afterwards everything is as before.
+def deterministic(plan: Plan) -> Iterator[None]:
+    """Inside the context torch uses the plan's number of threads and, on the CPU, deterministic algorithms.
 
-    Must be entered in the thread that trains: the number of threads set elsewhere does not reach it. On a GPU exactness is
-    not promised, since its deterministic kernels are slow.
+    Must be entered in the thread that trains: `torch.set_num_threads` does not affect threads that already run. On a GPU
+    training is not bit-exact, since deterministic GPU kernels are slow.
     """
     threads = torch.get_num_threads()
-    before = torch.get_deterministic_debug_mode()
-    memory: Any = deterministic  # its one setting lives in the module's class, where mypy does not see it
-    filling = memory.fill_uninitialized_memory
+    debug_mode = torch.get_deterministic_debug_mode()
+    settings: Any = torch_settings  # its only setting is a property of the module's class, unknown to mypy
+    fill_memory = settings.fill_uninitialized_memory
     torch.set_num_threads(plan.threads)
     if plan.device == "cpu":
-        # "warn" is use_deterministic_algorithms(True, warn_only=True) without what that imports: torch's compiler.
+        # The same as use_deterministic_algorithms(True, warn_only=True), which would import torch's compiler.
         torch.set_deterministic_debug_mode("warn")
-        # Filling fresh memory with NaN would only find defects of torch, and costs a pass over every tensor.
-        memory.fill_uninitialized_memory = False
+        # Filling new memory with NaN would cost a pass over every tensor and only help to find defects in torch.
+        settings.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.set_deterministic_debug_mode(before)
-        memory.fill_uninitialized_memory = filling
+        torch.set_deterministic_debug_mode(debug_mode)
+        settings.fill_uninitialized_memory = fill_memory

@@ -1,4 +1,4 @@
-"""Python's garbage collector, and how it is kept from stopping a training."""
+"""Keeps Python's garbage collector from interrupting a training."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from importlib import import_module
 
 
-def import_late_modules() -> None:
-    """Import before it is waited for what the first validation does: torchvision's operators, and with them torch's compiler.
+def preload_modules() -> None:
+    """Import what the first validation needs, before it is needed: torchvision's operators, and with them torch's compiler.
 
-    That is seconds, and most of torch's objects.
+    The import takes seconds and creates most of torch's objects.
     """
     import_module("torchvision.ops")
 
 
 @contextmanager
 def gc_frozen() -> Iterator[None]:
-    """Within, the collector looks only at what was made within; afterwards at everything again.
+    """Inside the context the collector ignores all objects that existed before it.
 
-    torch and its modules are more than a million objects. Looking through all of them takes half a second, in which neither
-    a step nor a screen moves.
+    torch and its modules are more than a million objects. A collection of all of them takes half a second, during which
+    neither the training nor the screen moves.
     """
-    import_late_modules()
+    preload_modules()
     gc.collect()
     gc.freeze()
     try:

@@ -1,4 +1,4 @@
-"""What running out of memory looks like, and giving back what is no longer needed."""
+"""Recognises out-of-memory errors, and releases memory that is no longer used."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from contextlib import suppress
 
 import torch
 
-_SIGNS = (
+_PATTERNS = (
     "DefaultCPUAllocator: can't allocate memory",
     "DefaultCPUAllocator: not enough memory",
-    "could not create a memory object",  # oneDNN; and where the code it writes at run time finds no room:
-    "could not create a primitive",
+    "could not create a memory object",  # oneDNN
+    "could not create a primitive",  # oneDNN, no memory for the code it generates
     "std::bad_alloc",
-    "can't start new thread",  # its stack finds no room
-    "Resource temporarily unavailable",  # the same, for threads of C++
+    "can't start new thread",  # no memory for its stack
+    "Resource temporarily unavailable",  # the same, for C++ threads
     "Insufficient memory",  # OpenCV
-    "CUDA error: out of memory",  # of the driver and CUDA's libraries, beside torch's allocator
+    "CUDA error: out of memory",  # from the driver and CUDA's libraries, not from torch's allocator
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
     "MPS backend out of memory",
@@ -26,20 +26,20 @@ _SIGNS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that an allocation failed, on a GPU (its own type) or on the CPU (as each library words it)."""
+    """Whether an allocation failed. GPU errors have a type of their own; on the CPU only the text of the error tells."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    is_worded = isinstance(error, RuntimeError) or type(error).__module__ == "cv2"
-    return is_worded and any(sign in str(error) for sign in _SIGNS)
+    may_match = isinstance(error, RuntimeError) or type(error).__module__ == "cv2"
+    return may_match and any(pattern in str(error) for pattern in _PATTERNS)
 
 
 def release_memory(device: torch.device) -> None:
-    """Return memory that nothing uses any more to the GPU or the system, as far as they can be told to."""
+    """Return unused memory to the GPU or the system, as far as these have a call for it."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
     elif sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # glibc's; other C libraries have none
+        with suppress(OSError, AttributeError):  # only glibc has malloc_trim
             ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Reports of steps whose losses may still be on the device: on a GPU they are fetched one step later, so that nothing waits."""
+"""Step events. On a GPU the loss of a step is fetched one step later, so that the training does not wait for it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,7 @@ from engine.events import Step
 from engine.hardware import process_memory_bytes
 from engine.plan import StagePlan
 from engine.training.checkpoint import Progress
-
-
-class NonFiniteLoss(Exception):
-    """The loss of `batches`, or what a step made of the weights, is infinite or not a number."""
-
-    def __init__(self, batches: list[Batch]) -> None:
-        super().__init__("the loss is not finite")
-        self.indices = tuple(index for batch in batches for index in batch.indices)
+from engine.training.learner import NonFiniteLoss
 
 
 @dataclass(slots=True)
@@ -33,29 +26,29 @@ class _Pending:
 
 
 class StepReports:
-    """Steps that are done and not yet reported, oldest first."""
+    """Steps that are done but not reported yet, oldest first."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pending: deque[_Pending] = deque()
-        self.kept = 0 if device.type == "cpu" else 1
-        """How many reports are left on the device while the training goes on."""
+        self.max_pending = 0 if device.type == "cpu" else 1
+        """How many reports may stay on the device during training."""
 
     def add(
         self, stage: StagePlan, progress: Progress, steps: int, lr: float, seconds: float, waited: float, parts: Tensor,
         batches: list[Batch],
     ) -> None:  # fmt: skip
-        """Take in the step that `progress` has just counted.
+        """Add the step that `progress` has just counted.
 
         Args:
-            stage: the stage as it now is.
+            stage: the stage with its current batch size.
             progress: after the step.
-            steps: how many the epoch has.
+            steps: number of steps in the epoch.
             lr: the learning rate.
-            seconds: how long the step took, `waited` of them for images.
-            waited: see there.
+            seconds: duration of the step.
+            waited: how many of these seconds the step waited for images.
             parts: (4,) total, box, objectness, classes, on the device.
-            batches: what it learned from.
+            batches: the batches of the step.
         """
         event = Step(
             stage=stage.name,
@@ -69,29 +62,29 @@ class StepReports:
             lr=lr,
             images_per_second=stage.batch_size * stage.accumulate / max(seconds, 1e-9),
             data_wait=waited / max(seconds, 1e-9),
-            memory_bytes=self._memory(),
+            memory_bytes=self._memory_bytes(),
         )
         self._pending.append(_Pending(event, parts, batches))
 
-    def arrived(self, keep: int) -> Iterator[Step]:
-        """The events of all but the newest `keep` steps, with their losses.
+    def pop(self, max_pending: int) -> Iterator[Step]:
+        """Remove and yield the oldest steps, with their losses, until `max_pending` are left.
 
         Raises:
-            NonFiniteLoss: one of them is not a number.
+            NonFiniteLoss: the loss of one of them is infinite or NaN.
         """
-        while len(self._pending) > keep:
-            done = self._pending.popleft()
-            values = done.parts.tolist()
-            if not all(map(math.isfinite, values)):
-                raise NonFiniteLoss(done.batches)
-            loss, box, objectness, classes = values
-            yield replace(done.event, loss=loss, box=box, objectness=objectness, classes=classes)
+        while len(self._pending) > max_pending:
+            report = self._pending.popleft()
+            parts = report.parts.tolist()
+            if not all(map(math.isfinite, parts)):
+                raise NonFiniteLoss(index for batch in report.batches for index in batch.indices)
+            loss, box, objectness, classes = parts
+            yield replace(report.event, loss=loss, box=box, objectness=objectness, classes=classes)
 
     def clear(self) -> None:
-        """Forget them."""
+        """Drop all pending reports."""
         self._pending.clear()
 
-    def _memory(self) -> int:
+    def _memory_bytes(self) -> int:
         if self._device.type == "cuda":
             return torch.cuda.memory_reserved(self._device)
         return process_memory_bytes()

@@ -1,7 +1,7 @@
-"""The file that TensorBoard reads: scalars of a run, one after the other.
+"""Writes the scalars of a run into a TensorBoard event file.
 
-TensorBoard's own writer hands its records to a thread, where a full disk becomes a traceback that nobody can catch. Its
-record format is used here without that thread.
+TensorBoard's own writer uses a thread, where the error of a full disk cannot be caught. This one uses its record format without
+that thread.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ class TensorBoardWriter:
     """An open TensorBoard file in a run folder."""
 
     def __init__(self, run: Path, first_epoch: int) -> None:
-        """Begin a file; what earlier files of the run say of `first_epoch` and later is no longer shown.
+        """Create a file. TensorBoard no longer shows what earlier files of the run have for `first_epoch` and later.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        began = time.time()
-        self._file = (run / f"events.out.tfevents.{began:.6f}.{socket.gethostname()}").open("ab")
+        started_at = time.time()
+        self._file = (run / f"events.out.tfevents.{started_at:.6f}.{socket.gethostname()}").open("ab")
         self._records = RecordWriter(self._file)
-        self._write(Event(wall_time=began, step=first_epoch, file_version="brain.Event:2"))
-        self._write(Event(wall_time=began, step=first_epoch, session_log=SessionLog(status=SessionLog.START)))
+        self._write(Event(wall_time=started_at, step=first_epoch, file_version="brain.Event:2"))
+        self._write(Event(wall_time=started_at, step=first_epoch, session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, name: str, value: float, epoch: int) -> None:
         """Write one value.

@@ -1,7 +1,7 @@
-"""The training itself, in the order in which it happens: stages, epochs, steps, validation, checkpoints.
+"""The training loop: stages, epochs, steps, validation, checkpoints.
 
-A `Trainer` yields events and writes the run folder. It looks at its `Control` between two steps and between two validation
-batches; everything it needs to go on exactly is in its checkpoint.
+A `Trainer` yields events and writes the run folder. It checks its `Control` between two steps and between two validation
+batches. Its checkpoint contains everything that an exact resume needs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
 from engine.dataset.loader import Batch, CachedImages, training_batches
 from engine.events import (
@@ -32,19 +33,19 @@ from engine.events import (
     StageStarted,
     Stopped,
 )
-from engine.network.yolov4 import Detector
+from engine.network.detector import Detector
 from engine.plan import Plan, StagePlan
 from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from engine.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from engine.training.control import Control
-from engine.training.learner import Learner, NotFinite
+from engine.training.learner import Learner, NonFiniteLoss
 from engine.training.save_weights import save_epoch_weights, update_best
-from engine.training.schedule import fitted_stage, schedule_of
-from engine.training.step_reports import NonFiniteLoss, StepReports
+from engine.training.schedule import fit_stage, make_schedule
+from engine.training.step_reports import StepReports
 from engine.training.validation import StopRequested, validate
 
 CHECKPOINT_SECONDS = 180.0
-"""Inside a long epoch a checkpoint is saved this often."""
+"""During a long epoch a checkpoint is saved this often."""
 
 Phase = Literal["training", "validation"]
 
@@ -54,7 +55,7 @@ class PartialStep(Exception):
 
 
 class Trainer:
-    """One run of one process, between its first step and its last."""
+    """One run in one process, from its first step to its last."""
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class Trainer:
         control: Control,
         checkpoint: Checkpoint | None,
     ) -> None:
-        """`network` holds the weights to start from; a `checkpoint` replaces them and everything else."""
+        """`network` has the weights to start from; a `checkpoint` replaces them and all other state."""
         self.run = run
         self.plan = plan
         self.recipe = plan.recipe
@@ -73,10 +74,9 @@ class Trainer:
         self.images = CachedImages(dataset)
         self.control = control
         self.device = torch.device(plan.device)
-        moved: Detector = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.learner = Learner(plan.recipe, moved, self.device, plan.precision, plan.total_steps)
+        self.learner = Learner(plan.recipe, network.move_to(self.device), self.device, plan.precision, plan.total_steps)
         self.progress = Progress(epoch=plan.stages[0].first_epoch)
-        self.schedule = schedule_of(self.recipe, plan.stages)
+        self.schedule = make_schedule(self.recipe, plan.stages)
         self.reports = StepReports(self.device)
         self._saved_at = time.monotonic()
         self.phase: Phase = "training"
@@ -86,7 +86,7 @@ class Trainer:
     # Stages and epochs
 
     def train(self, log_lengths: Callable[[], Mapping[str, int]]) -> Iterator[Event]:
-        """Everything from here to the end; `log_lengths` tells how long the run's logs are now.
+        """Train from the current progress to the end; `log_lengths` returns the current length of the run's logs.
 
         Raises:
             NonFiniteLoss: see the class; the checkpoint in the run folder is good.
@@ -96,15 +96,15 @@ class Trainer:
         try:
             for stage in self.plan.stages:
                 if self.progress.epoch <= stage.last_epoch:
-                    yield from self._stage(stage)
+                    yield from self._train_stage(stage)
         except StopRequested:
             yield from self._stopped()
             return
         yield self._finished()
 
-    def _stage(self, stage: StagePlan) -> Iterator[Event]:
-        self.stage, self.phase = self._as_it_now_is(stage), "training"
-        self.learner.enter(stage.name)
+    def _train_stage(self, stage: StagePlan) -> Iterator[Event]:
+        self.stage, self.phase = self._current(stage), "training"
+        self.learner.enter_stage(stage.name)
         yield StageStarted(
             stage=stage.name,
             epoch=self.progress.epoch,
@@ -113,35 +113,35 @@ class Trainer:
             min_lr=self.stage.min_lr,
         )
         if not self.progress.total_steps:
-            yield self.save()  # so that a run that dies in its first epoch can go on too
+            yield self.save()  # so that a run that dies in its first epoch can be resumed too
         while self.progress.epoch <= stage.last_epoch:
-            yield from self._epoch()
+            yield from self._train_epoch()
 
-    def _as_it_now_is(self, stage: StagePlan) -> StagePlan:
-        """The stage with the batch size that has taken the place of the plan's, if one has."""
-        batch = self.progress.batch_sizes.get(stage.name, stage.batch_size)
+    def _current(self, stage: StagePlan) -> StagePlan:
+        """The stage of the plan with its current batch size, which may have been lowered."""
+        batch_size = self.progress.batch_sizes.get(stage.name, stage.batch_size)
         accumulate = self.progress.accumulates.get(stage.name, stage.accumulate)
-        if (batch, accumulate) == (stage.batch_size, stage.accumulate):
+        if (batch_size, accumulate) == (stage.batch_size, stage.accumulate):
             return stage
-        changed = replace(stage, batch_size=batch, accumulate=accumulate)
-        return fitted_stage(self.recipe, changed, len(self.dataset.splits["train"]))
+        changed = replace(stage, batch_size=batch_size, accumulate=accumulate)
+        return fit_stage(self.recipe, changed, len(self.dataset.splits["train"]))
 
-    def _epoch(self) -> Iterator[Event]:
+    def _train_epoch(self) -> Iterator[Event]:
         self.phase = "training"
         while (steps := self.progress.step + self._steps_left()) > self.progress.step:
-            yield from self._steps(steps)
-        yield from self._report(keep=0)
+            yield from self._train_steps(steps)
+        yield from self._report(max_pending=0)
         yield from self._save_if_due()
         self.phase = "validation"
-        yield from self._close_epoch()
+        yield from self._finish_epoch()
 
     def validation_batch(self) -> int:
-        """Images at a time in validation: never more than any stage trains with."""
-        smallest = min(self._as_it_now_is(stage).batch_size for stage in self.plan.stages)
+        """The batch size of validation: at most the smallest batch size of the stages."""
+        smallest = min(self._current(stage).batch_size for stage in self.plan.stages)
         return min(smallest, self.progress.validation_batch or smallest)
 
-    def _close_epoch(self) -> Iterator[Event]:
-        """Validation, weights and the epoch's checkpoint; `progress` moves on only after all of it."""
+    def _finish_epoch(self) -> Iterator[Event]:
+        """Validation, weights and the epoch's checkpoint; `progress` moves to the next epoch only after all of them."""
         started = time.monotonic()
         epoch, progress = self.progress.epoch, self.progress
         is_last = epoch == self.plan.stages[-1].last_epoch
@@ -149,11 +149,11 @@ class Trainer:
         validation = validate(
             self.learner, self.images, self.recipe, self.validation_batch(), with_map=with_map, control=self.control
         )
-        self.learner.enter(self.stage.name)
+        self.learner.enter_stage(self.stage.name)
         train_loss = progress.sums[0] / max(progress.step, 1)
         progress.epoch_seconds += time.monotonic() - started
         for skipped in validation.skipped:
-            yield ImageSkipped(image=str(skipped.path), reason=str(skipped.message))
+            yield _image_skipped(skipped)
         yield EpochFinished(
             stage=self.stage.name,
             epoch=epoch,
@@ -161,13 +161,20 @@ class Trainer:
             val_loss=validation.loss,
             seconds=progress.epoch_seconds,
         )
-        best = update_best(progress, validation)
+        is_best = update_best(progress, validation)
         if validation.scores is not None:
             scores = validation.scores
-            yield Evaluated(epoch=epoch, map50=scores.map50, map50_95=scores.map50_95, best=best)
-        due = is_last or (epoch + 1) % self.recipe.save_period == 0
+            yield Evaluated(epoch=epoch, map50=scores.map50, map50_95=scores.map50_95, best=is_best)
+        is_due = is_last or (epoch + 1) % self.recipe.save_period == 0
         save_epoch_weights(
-            self.run, self.learner.evaluated, self.plan, epoch, train_loss, validation, best=best, due=due
+            self.run,
+            self.learner.eval_network,
+            self.plan,
+            epoch,
+            train_loss,
+            validation,
+            is_best=is_best,
+            is_due=is_due,
         )
         progress.seconds += progress.epoch_seconds
         progress.next_epoch()
@@ -179,69 +186,70 @@ class Trainer:
         images = len(self.dataset.splits["train"]) - self.progress.seen
         return images // (self.stage.batch_size * self.stage.accumulate)
 
-    def _share_done(self) -> float:
-        """Of the images that this epoch takes; those that fill no batch are not among them."""
+    def _epoch_fraction(self) -> float:
+        """The part of the epoch's images that is done; images that do not fill a batch do not count."""
         left = self._steps_left() * self.stage.batch_size * self.stage.accumulate
         return self.progress.seen / (self.progress.seen + left)
 
-    def _steps(self, steps: int) -> Iterator[Event]:
-        """The epoch's steps from where it stands, until its end or until the batch size changes."""
-        batches = training_batches(
+    def _train_steps(self, steps: int) -> Iterator[Event]:
+        """The epoch's remaining steps, until its end or until the batch size changes."""
+        loader = training_batches(
             self.images,
             self.recipe,
             epoch=self.progress.epoch,
             batch_size=self.stage.batch_size,
-            first_image=self.progress.seen,
+            start=self.progress.seen,
             workers=self.recipe.num_workers,
         )
-        with closing(batches):
+        with closing(loader):
             while self.progress.step < steps:
-                began = time.monotonic()
-                group = [next(batches) for _ in range(self.stage.accumulate)]
-                waited = time.monotonic() - began
-                parts, lr = self._step(group)
-                self._advance(group)
-                seconds = time.monotonic() - began
+                started = time.monotonic()
+                batches = [next(loader) for _ in range(self.stage.accumulate)]
+                waited = time.monotonic() - started
+                parts, lr = self._step(batches)
+                self._advance(batches)
+                seconds = time.monotonic() - started
                 self.progress.epoch_seconds += seconds
-                self.reports.add(self.stage, self.progress, steps, lr, seconds, waited, parts, group)
-                yield from self._report(keep=self.reports.kept)
-                for skipped in (image for batch in group for image in batch.skipped):
-                    yield ImageSkipped(image=str(skipped.path), reason=str(skipped.message))
+                self.reports.add(self.stage, self.progress, steps, lr, seconds, waited, parts, batches)
+                yield from self._report(self.reports.max_pending)
+                for skipped in (image for batch in batches for image in batch.skipped):
+                    yield _image_skipped(skipped)
                 if self.control.pause_requested or self.control.stop_requested:
-                    yield from self._wait_or_stop()
+                    yield from self._pause_or_stop()
                 yield from self._save_if_due()
                 if (size := self.control.pop_requested_batch_size()) is not None and size != self.stage.batch_size:
-                    yield from self._report(keep=0)
+                    yield from self._report(max_pending=0)
                     yield self.lower_batch(size)
                     return
 
-    def _step(self, group: list[Batch]) -> tuple[Tensor, float]:
-        """One gradient update from the batches of `group`; its loss parts (4,) and learning rate."""
-        lr = self.schedule.lr(self.progress.epoch, self._share_done(), self.stage)
+    def _step(self, batches: list[Batch]) -> tuple[Tensor, float]:
+        """One optimizer step; returns its loss parts (4,) and learning rate."""
+        lr = self.schedule.lr(self.progress.epoch, self._epoch_fraction(), self.stage)
         try:
-            # On a GPU looking would wait for it; there the loss is looked at one step later.
-            parts = self.learner.step(group, lr, self.progress.total_steps, stop_at_broken=self.device.type == "cpu")
-        except NotFinite as error:
-            raise NonFiniteLoss(group) from error
+            # On a GPU the check would wait for the step; there the loss is checked one step later, in its report.
+            check_loss = self.device.type == "cpu"
+            parts = self.learner.step(batches, lr, self.progress.total_steps, check_loss=check_loss)
+        except NonFiniteLoss as error:
+            raise NonFiniteLoss(index for batch in batches for index in batch.indices) from error
         return parts, lr
 
-    def _advance(self, group: list[Batch]) -> None:
+    def _advance(self, batches: list[Batch]) -> None:
         self.progress.step += 1
         self.progress.total_steps += 1
-        self.progress.seen += sum(len(batch.indices) for batch in group)
+        self.progress.seen += sum(len(batch.indices) for batch in batches)
 
-    def _report(self, keep: int) -> Iterator[Event]:
-        """The events of steps whose losses have arrived, leaving `keep` of them on the device."""
-        for event in self.reports.arrived(keep):
+    def _report(self, max_pending: int) -> Iterator[Event]:
+        """The events of finished steps; at most `max_pending` stay on the device."""
+        for event in self.reports.pop(max_pending):
             parts = (event.loss, event.box, event.objectness, event.classes)
             self.progress.sums = [a + b for a, b in zip(self.progress.sums, parts, strict=True)]
             yield event
 
-    # Wishes, and memory that ran out
+    # Requests, and out of memory
 
-    def _wait_or_stop(self) -> Iterator[Event]:
+    def _pause_or_stop(self) -> Iterator[Event]:
         if self.control.pause_requested and not self.control.stop_requested:
-            yield from self._report(keep=0)
+            yield from self._report(max_pending=0)
             yield self.save()
             yield Paused(epoch=self.progress.epoch, step=self.progress.step)
             self.control.wait_while_paused()
@@ -250,20 +258,20 @@ class Trainer:
             raise StopRequested
 
     def lower_batch(self, size: int, accumulate: int | None = None) -> BatchChanged:
-        """From the next step on this stage and those after it train with at most `size` images.
+        """From the next step on, this stage and those after it train with a batch size of at most `size`.
 
         Args:
             size: images in a batch, at least 2.
-            accumulate: batches that make one step of this stage; None: as many as before.
+            accumulate: batches per optimizer step in this stage; None: no change.
         """
         progress = self.progress
         for stage in self.plan.stages:
             if stage.first_epoch >= self.stage.first_epoch:
-                progress.batch_sizes[stage.name] = min(self._as_it_now_is(stage).batch_size, size)
+                progress.batch_sizes[stage.name] = min(self._current(stage).batch_size, size)
         if accumulate is not None:
             progress.accumulates[self.stage.name] = accumulate
         planned = next(stage for stage in self.plan.stages if stage.name == self.stage.name)
-        self.stage = self._as_it_now_is(planned)
+        self.stage = self._current(planned)
         return BatchChanged(
             stage=self.stage.name,
             epoch=progress.epoch,
@@ -275,62 +283,62 @@ class Trainer:
         )
 
     def lower_validation_batch(self, size: int) -> None:
-        """From the next validation on look at `size` images at a time; the validation loss does not hang on it."""
+        """From now on validate with a batch size of at most `size`; the validation loss does not depend on it."""
         self.progress.validation_batch = size
 
     def rollback(self) -> Iterator[Event]:
-        """After an error in mid-step: report what was done before it, and make that the state again.
+        """After an error in a step: report the steps before it, and restore the state before it.
 
         Raises:
-            NonFiniteLoss: a step before it was broken already.
-            PartialStep: the step had begun to change weights; only a checkpoint holds a good state.
+            NonFiniteLoss: the loss of an earlier step was not finite.
+            PartialStep: the step had begun to change weights; only a checkpoint has a good state.
         """
-        undone = self.learner.rollback()
-        yield from self._report(keep=0)
-        if not undone:
+        is_restored = self.learner.rollback()
+        yield from self._report(max_pending=0)
+        if not is_restored:
             raise PartialStep
 
-    # What is kept
+    # Checkpoints
 
     def save(self) -> CheckpointSaved:
-        """Write a checkpoint of this moment.
+        """Write a checkpoint of the current state.
 
         Raises:
-            NonFiniteLoss: the weights are no longer numbers; the checkpoint that was there stays.
+            NonFiniteLoss: a weight is not finite; the last checkpoint stays.
             BadInput: the disk is full.
         """
-        began = time.monotonic()
-        if not self.learner.is_finite():
-            raise NonFiniteLoss([])
+        started = time.monotonic()
+        if not self.learner.has_finite_weights():
+            raise NonFiniteLoss
         network = self.learner.network
         checkpoint = Checkpoint(
             progress=copy.deepcopy(self.progress),
             **self.learner.state(),
             anchors=network.all_anchors,
-            scale_x_y=tuple(level.scale_x_y for level in network.levels),
+            scale_x_y=network.scale_x_y,
             logs=self._log_lengths(),
         )
         path = save_checkpoint(self.run, checkpoint)
         self._saved_at = time.monotonic()
         return CheckpointSaved(
-            path=str(path), epoch=self.progress.epoch, step=self.progress.step, seconds=self._saved_at - began
+            path=str(path), epoch=self.progress.epoch, step=self.progress.step, seconds=self._saved_at - started
         )
 
     def _save_if_due(self) -> Iterator[Event]:
         if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
-            yield from self._report(keep=0)
+            yield from self._report(max_pending=0)
             yield self.save()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back, or on, to the moment of a checkpoint."""
+        """Load the state of a checkpoint."""
         self.reports.clear()
         self.progress = copy.deepcopy(checkpoint.progress)
         self.learner.restore(checkpoint.network, checkpoint.ema, checkpoint.optimizer, checkpoint.scaler)
 
-    # Ends
+    # The end
 
     def _stopped(self) -> Iterator[Event]:
-        yield from self._report(keep=0)
+        yield from self._report(max_pending=0)
         saved = self.save()
         yield saved
         yield Stopped(epoch=self.progress.epoch, step=self.progress.step, checkpoint=saved.path)
@@ -344,3 +352,7 @@ class Trainer:
             map50_95=self.progress.best_map50_95,
             seconds=self.progress.seconds,
         )
+
+
+def _image_skipped(image: UnreadableImage) -> ImageSkipped:
+    return ImageSkipped(image=str(image.path), reason=image.message)

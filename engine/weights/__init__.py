@@ -1,1 +1,1 @@
-"""Weights files: our own, Darknet's, the tutorials'; read, checked, loaded, downloaded."""
+"""Weights files: our own, Darknet's, the tutorials'. Reads, checks, loads and downloads them."""

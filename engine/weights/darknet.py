@@ -1,4 +1,4 @@
-"""Darknet's own weights files: whole, before the first head, or backbone only, told apart by their size.
+"""Darknet's weights files: the whole network, everything before the first head, or the backbone, distinguished by their size.
 
 A header (int32 major, minor, revision, then images seen as int64, before version 0.2 as int32), then float32 for each
 convolution in file order: with batch norm bias, scale, running mean, running variance, kernel; without it bias, kernel.
@@ -6,8 +6,8 @@ convolution in file order: with batch norm bias, scale, running mean, running va
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Literal
@@ -16,61 +16,64 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.messages import Message, bad_input, joined, phrase
-from engine.network.yolov4 import ANCHORS_PER_LEVEL, NETWORKS, Layer, build_network, layers_before_heads
+from engine.messages import Message, bad_input, join_phrases, phrase
+from engine.network.detector import build_network
+from engine.network.registry import NETWORKS, DarknetSizes
 
 Kind = Literal["whole", "before heads", "backbone"]
-_FLOAT = 4
-_VERSION = 12
-_MOST_CLASSES = 10_000
+_VERSION_BYTES = 12
+_HEADER_BYTES = 20  # of the files whose sizes are published
+_PUBLISHED_CLASSES = 80
+_MAX_CLASSES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class DarknetLayout:
-    """What the size of a file says: which network, which part of it, and for a whole file how many classes."""
+    """What the size of a file says: which network, which part of it, and for a whole network how many classes."""
 
     network: str
     kind: Kind
     classes: int | None
-    header: int  # bytes
+    header_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class DarknetFile:
-    """A Darknet file's content under the names of our networks' state dicts."""
+    """The content of a Darknet file; `state` has the names of our network's state dict."""
 
     layout: DarknetLayout
     state: dict[str, Tensor]
 
 
-def looks_like_darknet(beginning: bytes) -> bool:
-    """Whether a file that begins so can be a Darknet weights file: 12 bytes at least, of a version up to 99.999."""
-    if len(beginning) < _VERSION:
+def looks_like_darknet(signature: bytes) -> bool:
+    """Whether these first bytes can be those of a Darknet file: 12 bytes at least, of a version up to 99.999."""
+    if len(signature) < _VERSION_BYTES:
         return False
-    major, minor = (int(number) for number in np.frombuffer(beginning, "<i4", count=2))
+    major, minor = _version(signature)
     return 0 <= major < 100 and 0 <= minor < 1000 and (major, minor) != (0, 0)
 
 
 def layout_of(path: Path) -> DarknetLayout | None:
-    """What the Darknet file at `path` holds; None where its size fits neither network."""
+    """What the Darknet file at `path` holds; None if its size fits no network."""
     with path.open("rb") as file:
-        beginning = file.read(_VERSION)
+        signature = file.read(_VERSION_BYTES)
         size = file.seek(0, 2)
-    if not looks_like_darknet(beginning):
+    if not looks_like_darknet(signature):
         return None
-    header = _header_bytes(beginning)
-    if (size - header) % _FLOAT:
-        return None
-    floats = (size - header) // _FLOAT
-    fitting = (_fit(name, floats, header) for name in NETWORKS)
-    return next((layout for layout in fitting if layout is not None), None)
+    header_bytes = _HEADER_BYTES if _version(signature) >= (0, 2) else 16
+    for spec in NETWORKS.values():
+        if spec.darknet is not None:
+            fit = _fit(spec.darknet, size - header_bytes + _HEADER_BYTES)
+            if fit is not None:
+                return DarknetLayout(spec.name, *fit, header_bytes)
+    return None
 
 
 def read_darknet(path: Path) -> DarknetFile:
     """All layers of the Darknet file at `path`.
 
     Raises:
-        BadInput: the file's size fits no network; the sentence names the sizes that would.
+        BadInput: the file's size fits no network; the message names the sizes that would fit.
     """
     layout = layout_of(path)
     if layout is None:
@@ -81,70 +84,53 @@ def read_darknet(path: Path) -> DarknetFile:
             size=f"{path.stat().st_size:,}",
             sizes=_expected_sizes(),
         )
-    floats = torch.from_numpy(np.fromfile(path, "<f4", offset=layout.header).astype(np.float32, copy=False))
+    floats = torch.from_numpy(np.fromfile(path, "<f4", offset=layout.header_bytes).astype(np.float32, copy=False))
     state: dict[str, Tensor] = {}
-    place = 0
-    for layer, shapes in _shapes(layout.network, layout.classes or 1):
-        if place == floats.numel():
+    offset = 0
+    for name, shape in _tensors_in_file_order(layout.network, layout.classes or 1):
+        if offset == floats.numel():
             break
-        for name, shape in zip(layer.tensors, shapes, strict=True):
-            count = prod(shape)
-            state[name] = floats[place : place + count].view(shape)
-            place += count
+        count = prod(shape)
+        state[name] = floats[offset : offset + count].view(shape)
+        offset += count
     return DarknetFile(layout, state)
 
 
-def _header_bytes(beginning: bytes) -> int:
-    major, minor = (int(number) for number in np.frombuffer(beginning, "<i4", count=2))
-    return 20 if major * 10 + minor >= 2 else 16
+def _version(signature: bytes) -> tuple[int, int]:
+    major, minor = (int(number) for number in np.frombuffer(signature, "<i4", count=2))
+    return major, minor
 
 
-@cache
-def _shapes(name: str, classes: int) -> tuple[tuple[Layer, tuple[tuple[int, ...], ...]], ...]:
-    """Every layer of a network in file order with the shapes of its tensors, without allocating them."""
-    with torch.device("meta"):
-        network = build_network(name, classes)
-    state = network.state_dict()
-    return tuple((layer, tuple(tuple(state[tensor].shape) for tensor in layer.tensors)) for layer in network.layers())
+def _tensors_in_file_order(network: str, classes: int) -> Iterator[tuple[str, torch.Size]]:
+    with torch.device("meta"):  # only the shapes are needed
+        built = build_network(network, classes)
+    state = built.state_dict()
+    return ((name, state[name].shape) for layer in built.layers() for name in layer.tensors)
 
 
-def _float_counts(name: str) -> tuple[int, int, int, int]:
-    """Floats of the backbone, of all before the first head, of a whole file without classes, and for each class."""
-    counts = [(layer, sum(prod(shape) for shape in shapes)) for layer, shapes in _shapes(name, 1)]
-    backbone = sum(count for layer, count in counts if layer.part == "backbone")
-    before = sum(count for _, count in counts[: layers_before_heads(name)])
-    # A head's last convolution has 3 * (5 + classes) outputs, so its floats divide by 3 * 6 at one class.
-    heads = sum(count for layer, count in counts if layer.norm is None)
-    per_class = heads // (ANCHORS_PER_LEVEL * 6) * ANCHORS_PER_LEVEL
-    return backbone, before, sum(count for _, count in counts) - per_class, per_class
-
-
-def _fit(name: str, floats: int, header: int) -> DarknetLayout | None:
-    backbone, before, without_classes, per_class = _float_counts(name)
-    if floats == backbone:
-        return DarknetLayout(name, "backbone", None, header)
-    if floats == before:
-        return DarknetLayout(name, "before heads", None, header)
-    classes, rest = divmod(floats - without_classes, per_class)
-    if rest == 0 and 1 <= classes <= _MOST_CLASSES:
-        return DarknetLayout(name, "whole", classes, header)
-    return None
+def _fit(sizes: DarknetSizes, size: int) -> tuple[Kind, int | None] | None:
+    """What a file of `size` bytes with a header of 20 holds, and its number of classes."""
+    if size == sizes.backbone:
+        return "backbone", None
+    if size == sizes.before_heads:
+        return "before heads", None
+    more_classes, remainder = divmod(size - sizes.whole, sizes.per_class)
+    classes = _PUBLISHED_CLASSES + more_classes
+    return ("whole", classes) if remainder == 0 and 1 <= classes <= _MAX_CLASSES else None
 
 
 def _expected_sizes() -> Message | str:
-    sentences = []
-    for name in NETWORKS:
-        backbone, before, without_classes, per_class = _float_counts(name)
-        backbone, before, whole = (20 + _FLOAT * n for n in (backbone, before, without_classes + 80 * per_class))
-        sentences.append(
-            phrase(
-                "{name}: {whole} bytes whole with 80 classes ({each} for each class more or less), {before} before the first "
-                "head, {backbone} backbone only.",
-                name=name,
-                whole=f"{whole:,}",
-                each=f"{_FLOAT * per_class:,}",
-                before=f"{before:,}",
-                backbone=f"{backbone:,}",
-            )
+    sentences = [
+        phrase(
+            "{name}: {whole} bytes whole with 80 classes ({each} for each class more or less), {before} before the first "
+            "head, {backbone} backbone only.",
+            name=spec.name,
+            whole=f"{spec.darknet.whole:,}",
+            each=f"{spec.darknet.per_class:,}",
+            before=f"{spec.darknet.before_heads:,}",
+            backbone=f"{spec.darknet.backbone:,}",
         )
-    return joined(sentences, " ")
+        for spec in NETWORKS.values()
+        if spec.darknet is not None
+    ]
+    return join_phrases(sentences, " ")

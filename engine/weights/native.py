@@ -1,6 +1,6 @@
-"""Our own weights file: a network's numbers, and all that detecting with them needs.
+"""Our own weights file: a network's state dict and everything that detecting with it needs.
 
-It is `torch.save` of a plain dictionary, so that it opens without running code.
+It is `torch.save` of a plain dictionary, which can be loaded without running code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torch import Tensor
 from engine.dataset.letterbox import Preprocessing
 from engine.files import atomic_write
 from engine.messages import Message, bad_input
-from engine.network.yolov4 import Anchors, Detector, Level, darknet_scale_x_y, levels_of, published_anchors
+from engine.network.detector import Detector
+from engine.network.registry import Anchors, network_spec
+from engine.recipe.model import Network
 from engine.weights.torch_file import plain_tensors
 
 FORMAT = "freezetui weights"
@@ -26,11 +28,11 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class WeightsInfo:
-    """What belongs to weights besides the numbers.
+    """What belongs to weights besides the state dict.
 
-    `all_anchors` in pixels of the input; `scale_x_y` for each level in ascending stride; `input_shape` height, width;
-    `preprocessing` how an image becomes input; `threshold` the confidence of the best F1 (None: never measured);
-    `notes` what a reader had to assume.
+    `all_anchors` in pixels of the input; `scale_x_y` for each level in ascending stride; both empty for a network without
+    anchors. `input_shape`: height, width. `preprocessing`: how an image is resized to the input. `threshold`: the confidence of
+    the best F1 (None: never measured). `notes`: what the reader of a file had to assume.
     """
 
     network: str
@@ -43,11 +45,6 @@ class WeightsInfo:
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[Message, ...] = ()
 
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """Stride, anchors and scale of every output."""
-        return levels_of(self.network, self.all_anchors, self.scale_x_y)
-
 
 def info_of(
     network: Detector,
@@ -57,12 +54,12 @@ def info_of(
     threshold: float | None = None,
     metrics: Mapping[str, float] | None = None,
 ) -> WeightsInfo:
-    """What to save with the weights of `network`: its own anchors and scales, and what only the training knows."""
+    """What to save with the weights of `network`: its anchors and scales, and what the training knows."""
     return WeightsInfo(
         network=network.name,
         classes=tuple(classes),
         all_anchors=network.all_anchors,
-        scale_x_y=tuple(level.scale_x_y for level in network.levels),
+        scale_x_y=network.scale_x_y,
         input_shape=input_shape,
         threshold=threshold,
         metrics=dict(metrics or {}),
@@ -70,7 +67,7 @@ def info_of(
 
 
 def save_weights(path: Path, network: Detector, info: WeightsInfo) -> None:
-    """Write the weights of `network` and `info` to `path`, whole or not at all.
+    """Write the weights of `network` and `info` to `path` atomically.
 
     Raises:
         BadInput: the disk is full or the folder cannot be written.
@@ -95,48 +92,49 @@ def save_weights(path: Path, network: Detector, info: WeightsInfo) -> None:
 
 
 def plain_state(network: Detector) -> dict[str, Tensor]:
-    """The state dict on the CPU, every tensor laid out as any reader expects it."""
+    """The state dict on the CPU, every tensor contiguous, as other readers expect."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
 def is_native(content: object) -> bool:
-    """Whether what a PyTorch file holds is our own kind of weights file."""
+    """Whether the content of a PyTorch file is that of our own weights file."""
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
-def parsed(path: Path, content: Mapping[str, Any]) -> tuple[WeightsInfo, dict[str, Tensor]]:
-    """What our own file at `path` says and its state dict, from its `content`.
+def parse_native(path: Path, content: Mapping[str, Any]) -> tuple[WeightsInfo, dict[str, Tensor]]:
+    """The info and the state dict in the `content` of our own file at `path`.
 
     Raises:
-        BadInput: something is missing or impossible.
+        BadInput: a value is missing or not valid.
     """
     settings = dict(content)
     state = plain_tensors(settings.pop("state", None))
-    for name in ("anchors", "input_shape"):
-        settings[name] = _as_tuples(settings.get(name))
+    if isinstance(anchors := settings.get("anchors"), list):
+        settings["anchors"] = [_as_tuple(anchor) for anchor in anchors]
+    settings["input_shape"] = _as_tuple(settings.get("input_shape"))
     try:
         header = _Header.model_validate(settings)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise bad_input(
             "weights.damaged",
-            "{path}: a weights file of ours, but damaged or of a newer version: {key} {reason}.",
+            "{path}: this weights file of freezetui is damaged or of a newer version: {key} {reason}.",
             path=path,
             key=".".join(map(str, first["loc"])),
             reason=first["msg"].lower(),
         ) from error
-    anchors = tuple(header.anchors)
-    if (len(anchors), len(header.scale_x_y)) != _counts(header.network):
+    spec = network_spec(header.network)
+    if (len(header.anchors), len(header.scale_x_y)) != (len(spec.anchors), len(spec.scale_x_y)):
         raise bad_input(
             "weights.damaged",
-            "{path}: a weights file of ours, but its anchors do not belong to {network}.",
+            "{path}: this weights file of freezetui is damaged: its anchors do not belong to {network}.",
             path=path,
             network=header.network,
         )
     info = WeightsInfo(
         network=header.network,
         classes=tuple(header.classes),
-        all_anchors=anchors,
+        all_anchors=tuple(header.anchors),
         scale_x_y=tuple(header.scale_x_y),
         input_shape=header.input_shape,
         preprocessing=header.preprocessing,
@@ -147,12 +145,12 @@ def parsed(path: Path, content: Mapping[str, Any]) -> tuple[WeightsInfo, dict[st
 
 
 class _Header(BaseModel):
-    """What our own file says besides the state dict; nothing in it is believed unseen."""
+    """Everything in our own file but the state dict; every value is validated."""
 
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
     format_version: Literal[1]
-    network: Literal["yolov4", "yolov4-tiny"]
+    network: Network
     classes: Annotated[list[str], Field(min_length=1)]
     anchors: list[tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]]
     scale_x_y: list[Annotated[float, Field(ge=1)]]
@@ -165,12 +163,6 @@ class _Header(BaseModel):
     metrics: dict[str, float]
 
 
-def _as_tuples(value: Any) -> Any:
-    """Lists as tuples, one level deep for anchors: what strict validation wants to see."""
-    if not isinstance(value, list):
-        return value
-    return [tuple(item) for item in value] if value and isinstance(value[0], list) else tuple(value)
-
-
-def _counts(network: str) -> tuple[int, int]:
-    return len(published_anchors(network)), len(darknet_scale_x_y(network))
+def _as_tuple(value: Any) -> Any:
+    """A list as a tuple, which strict validation requires."""
+    return tuple(value) if isinstance(value, list) else value

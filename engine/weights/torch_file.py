@@ -1,4 +1,4 @@
-"""Opening PyTorch's files without running what they may carry."""
+"""Reads PyTorch's files without running code in them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from engine.messages import bad_input
 
-# What reading a damaged or hostile file ends in; torch's reader has no single error of its own.
-_WRAPPINGS = ("state_dict", "model")
-_REFUSALS = (
+_WRAPPER_KEYS = ("state_dict", "model")
+# What torch's reader raises on a damaged or hostile file; it has no error of its own.
+_READ_ERRORS = (
     pickle.PickleError,
     zipfile.BadZipFile,
     struct.error,
@@ -37,47 +37,45 @@ _REFUSALS = (
 )
 
 
-def is_torch_file(beginning: bytes) -> bool:
-    """Whether a file that begins so is PyTorch's: a zip, or a pickle as PyTorch wrote before version 1.6."""
-    return beginning.startswith((b"PK", b"\x80"))
+def is_torch_file(signature: bytes) -> bool:
+    """Whether these first bytes are those of a PyTorch file: a zip, or a pickle as PyTorch wrote before version 1.6."""
+    return signature.startswith((b"PK", b"\x80"))
 
 
 def read_torch_file(path: Path) -> Any:
-    """What stands in PyTorch's file at `path`: plain values and tensors, on the CPU. Code in it is never run.
+    """The content of the PyTorch file at `path`: plain values and tensors, on the CPU. Code in it is never run.
 
     Raises:
         BadInput: the file is damaged, is no PyTorch file, or holds more than plain values and tensors.
     """
-    _refuse_inflating(path)
+    _refuse_compressed(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # on odd files torch asks its developers for support; the user gets a sentence
+            warnings.simplefilter("ignore")  # about unusual files; the user gets our error message instead
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if asked is None:
+        call = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if call is None:
             raise _damaged(path) from error
         raise bad_input(
             "weights.unsafe",
-            "{path}: refused, since it asks to run {call} when opened; only files of plain tensors are read "
+            "{path}: refused, since loading it would run {call}; only files of plain tensors are loaded "
             "(torch.save(model.state_dict(), ...)).",
             path=path,
-            call=asked.group(1),
+            call=call.group(1),
         ) from error
-    except _REFUSALS as error:
+    except _READ_ERRORS as error:
         raise _damaged(path) from error
 
 
 def plain_tensors(content: object) -> dict[str, Tensor]:
-    """The ordinary tensors by name in what a `.pth` holds, unwrapped from DataParallel and the usual dictionaries.
+    """The tensors by name in the content of a `.pth`, unwrapped from DataParallel and the usual dictionaries.
 
-    Whatever is no dense tensor of real numbers in memory is left out.
+    Only dense tensors of real numbers on the CPU are returned.
     """
-    for wrapping in _WRAPPINGS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):
-            content = content[wrapping]
+    for key in _WRAPPER_KEYS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
     if not isinstance(content, Mapping):
         return {}
     return {
@@ -95,19 +93,19 @@ def _is_plain(tensor: Tensor) -> bool:
 def _damaged(path: Path) -> Exception:
     return bad_input(
         "weights.damaged",
-        "{path}: it cannot be read as PyTorch weights; it is truncated, or something else under that name.",
+        "{path}: it cannot be read as PyTorch weights; it is truncated or not a PyTorch file.",
         path=path,
     )
 
 
-def _refuse_inflating(path: Path) -> None:
-    """PyTorch stores tensors uncompressed; a zip that claims to grow when read is not its work."""
+def _refuse_compressed(path: Path) -> None:
+    """PyTorch stores tensors uncompressed; a zip whose content is larger than the file is not one of its files."""
     try:
         if not zipfile.is_zipfile(path):
             return
         with zipfile.ZipFile(path) as archive:
-            grows = sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size
-    except _REFUSALS as error:
+            is_compressed = sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size
+    except _READ_ERRORS as error:
         raise _damaged(path) from error
-    if grows:
+    if is_compressed:
         raise _damaged(path)

@@ -1,4 +1,4 @@
-"""Weights into a network, layer by layer, with a report of what matched, what did not and why."""
+"""Copies weights into a network, layer by layer, with a report of what matched, what did not and why."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from engine.messages import Message, bad_input
-from engine.network.yolov4 import ANCHORS_PER_LEVEL, Detector, Layer, Part
+from engine.network.detector import Detector, Layer, Part
 
-Wanted = Literal["whole", "backbone"]
+WeightsPart = Literal["whole", "backbone"]
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of a weights file.
+    """The result of loading a weights file.
 
-    `matched` of the network's `total` convolutions (each with its batch norm) were taken over; `skipped` says in
-    sentences which were not, and why. `kind` names what the file is.
+    `matched` of the network's `total` convolutions (each with its batch norm) were loaded; `skipped` has a message for those
+    that were not. `kind` says what the file is.
     """
 
     kind: str
@@ -40,15 +40,15 @@ class LoadReport:
 
 
 def transfer(
-    network: Detector, state: Mapping[str, Tensor], *, path: Path, kind: str, part: Wanted = "whole"
+    network: Detector, state: Mapping[str, Tensor], *, path: Path, kind: str, part: WeightsPart = "whole"
 ) -> LoadReport:
-    """Copy from `state`, which speaks the network's own names, every layer that is there with the same shapes.
+    """Copy every layer of `state` that the network has with the same shapes.
 
-    The network changes only where everything that is to be copied proved sound.
+    All layers are checked before the first is copied.
 
     Args:
-        network: takes the weights, on any device and in any float type.
-        state: tensors by the names of the network's state dict.
+        network: gets the weights, on any device and in any float type.
+        state: tensors by the names in the network's state dict.
         path: the file, for messages.
         kind: what the file is, for the report.
         part: "backbone" copies the backbone alone.
@@ -58,15 +58,15 @@ def transfer(
     """
     own = network.state_dict()
     matching: list[Layer] = []
-    absent: dict[Part, list[Layer]] = {}
-    misshapen: dict[Part, list[Layer]] = {}
+    missing: dict[Part, list[Layer]] = {}
+    mismatched: dict[Part, list[Layer]] = {}
     layers = network.layers()
-    wanted = [layer for layer in layers if part == "whole" or layer.part == "backbone"]
-    for layer in wanted:
+    requested = [layer for layer in layers if part == "whole" or layer.part == "backbone"]
+    for layer in requested:
         if not all(name in state for name in layer.tensors):
-            absent.setdefault(layer.part, []).append(layer)
+            missing.setdefault(layer.part, []).append(layer)
         elif any(state[name].shape != own[name].shape for name in layer.tensors):
-            misshapen.setdefault(layer.part, []).append(layer)
+            mismatched.setdefault(layer.part, []).append(layer)
         else:
             matching.append(layer)
     backbone = [layer for layer in layers if layer.part == "backbone"]
@@ -77,74 +77,69 @@ def transfer(
             path=path,
             network=network.name,
             matched=len(matching),
-            total=len(wanted),
+            total=len(requested),
         )
-    _refuse_unsound((name for layer in matching for name in layer.tensors), state, path)
+    _check_values((name for layer in matching for name in layer.tensors), state, path)
     with torch.no_grad():
         for layer in matching:
             for name in layer.tensors:
                 own[name].copy_(state[name])
-    skipped = [_absent(of, found, network) for of, found in absent.items()]
-    skipped += [_misshapen(of, found, state, network) for of, found in misshapen.items()]
-    if len(wanted) < len(layers):
+    totals = {part: sum(layer.part == part for layer in layers) for part in (*missing, *mismatched)}
+    skipped = [_missing(part, len(group), totals[part]) for part, group in missing.items()]
+    skipped += [_mismatched(part, group, totals[part], state, network) for part, group in mismatched.items()]
+    if len(requested) < len(layers):
         skipped.append(
             Message(
                 "weights.not_asked",
-                "neck and heads: {count} convolutions start fresh, since only the backbone was asked for.",
-                {"count": len(layers) - len(wanted)},
+                "neck and heads: {count} convolutions are newly initialised, since only the backbone is loaded.",
+                {"count": len(layers) - len(requested)},
             )
         )
     return LoadReport(kind, len(matching), len(layers), tuple(skipped))
 
 
-def _refuse_unsound(names: Iterable[str], state: Mapping[str, Tensor], path: Path) -> None:
+def _check_values(names: Iterable[str], state: Mapping[str, Tensor], path: Path) -> None:
     for name in names:
         tensor = state[name]
         if not bool(torch.isfinite(tensor).all()) or (name.endswith("running_var") and bool((tensor < 0).any())):
             raise bad_input(
                 "weights.not_finite",
-                "{path}: {name} holds values that no trained network has (not finite, or a negative variance); "
-                "get the file again.",
+                "{path}: {name} has values that no trained network has (not finite, or a negative variance); "
+                "download the file again.",
                 path=path,
                 name=name,
             )
 
 
-def _absent(part: Part, layers: list[Layer], network: Detector) -> Message:
+def _missing(part: Part, count: int, total: int) -> Message:
     return Message(
         "weights.absent",
-        "{part}: {count} of {of} convolutions are not in the file and start fresh.",
-        {"part": part, "count": len(layers), "of": _count(network, part)},
+        "{part}: {count} of {of} convolutions are not in the file and are newly initialised.",
+        {"part": part, "count": count, "of": total},
     )
 
 
-def _count(network: Detector, part: Part) -> int:
-    return sum(layer.part == part for layer in network.layers())
-
-
-def _misshapen(part: Part, layers: list[Layer], state: Mapping[str, Tensor], network: Detector) -> Message:
-    example = layers[0]
-    if part == "heads" and example.norm is None:
-        outside = state[f"{example.kernel}.bias"].shape
+def _mismatched(part: Part, layers: list[Layer], total: int, state: Mapping[str, Tensor], network: Detector) -> Message:
+    classes = network.count_classes(state) if part == "heads" else None
+    if classes is not None and classes != network.classes:
         return Message(
             "weights.other_classes",
-            "heads: {count} of {of} convolutions start fresh, since the file has {file} classes and the network {network}.",
-            {
-                "count": len(layers),
-                "of": _count(network, part),
-                "file": outside[0] // ANCHORS_PER_LEVEL - 5 if outside else 0,
-                "network": network.classes,
-            },
+            "heads: {count} of {of} convolutions are newly initialised, since the file has {file} classes and the "
+            "network {network}.",
+            {"count": len(layers), "of": total, "file": classes, "network": network.classes},
         )
+    own = network.state_dict()
+    example = next(name for name in reversed(layers[0].tensors) if state[name].shape != own[name].shape)
     return Message(
         "weights.other_shape",
-        "{part}: {count} of {of} convolutions start fresh, since their shapes differ ({example} is {file} in the file, {here} here).",
+        "{part}: {count} of {of} convolutions are newly initialised, since their shapes differ ({example} is {file} in "
+        "the file, {here} here).",
         {
             "part": part,
             "count": len(layers),
-            "of": _count(network, part),
-            "example": example.kernel,
-            "file": "x".join(map(str, state[f"{example.kernel}.weight"].shape)),
-            "here": "x".join(map(str, network.state_dict()[f"{example.kernel}.weight"].shape)),
+            "of": total,
+            "example": example,
+            "file": "x".join(map(str, state[example].shape)),
+            "here": "x".join(map(str, own[example].shape)),
         },
     )

@@ -1,4 +1,4 @@
-"""Asking the engine without waiting: the newest question wins, refusals arrive, late answers are dropped."""
+"""Work in a thread: the newest request wins, errors are delivered, results that are late are dropped."""
 
 from __future__ import annotations
 
@@ -15,105 +15,105 @@ from tests.tui.driving import until
 from tui.workers.latest_query import LatestQuery
 
 
-class Asking(App[None]):
-    """One widget whose questions are worked on only while `open` is set."""
+class QueryApp(App[None]):
+    """One widget whose requests are processed only while `gate` is set."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.open = threading.Event()
-        self.worked: list[str] = []
-        self.answers: list[str] = []
-        self.refusals: list[BadInput] = []
+        self.gate = threading.Event()
+        self.processed: list[str] = []
+        self.results: list[str] = []
+        self.errors: list[BadInput] = []
 
     def compose(self) -> ComposeResult:
-        yield Static("asking")
+        yield Static("owner")
 
     def on_mount(self) -> None:
-        self.asker = self.query_one(Static)
-        self.inquiry = LatestQuery(self.asker, self.work, self.answers.append, self.refusals.append)
+        self.owner = self.query_one(Static)
+        self.latest_query = LatestQuery(self.owner, self.work, self.results.append, self.errors.append)
 
-    def work(self, asked: str) -> str:
-        self.worked.append(asked)
-        assert self.open.wait(20)
-        if asked == "bad":
-            raise bad_input("test.bad", "{asked} cannot be answered.", asked=asked)
-        return asked.upper()
+    def work(self, request: str) -> str:
+        self.processed.append(request)
+        assert self.gate.wait(20)
+        if request == "bad":
+            raise bad_input("test.bad", "{request} has no result.", request=request)
+        return request.upper()
 
 
-def ask(script: Callable[[Asking, Pilot[None]], Awaitable[None]]) -> Asking:
-    app = Asking()
+def run(script: Callable[[QueryApp, Pilot[None]], Awaitable[None]]) -> QueryApp:
+    app = QueryApp()
 
-    async def run() -> None:
+    async def drive() -> None:
         async with app.run_test() as pilot:
             try:
                 await script(app, pilot)
             finally:
-                app.open.set()
+                app.gate.set()
 
-    asyncio.run(run())
+    asyncio.run(drive())
     return app
 
 
-def test_an_answer_arrives() -> None:
-    async def script(app: Asking, pilot: Pilot[None]) -> None:
-        app.open.set()
-        app.inquiry.ask("one")
-        await until(pilot, lambda: app.answers == ["ONE"])
-        await until(pilot, lambda: not app.inquiry.pending)
+def test_a_result_is_delivered() -> None:
+    async def script(app: QueryApp, pilot: Pilot[None]) -> None:
+        app.gate.set()
+        app.latest_query.submit("one")
+        await until(pilot, lambda: app.results == ["ONE"])
+        await until(pilot, lambda: not app.latest_query.is_pending)
 
-    ask(script)
-
-
-def test_of_questions_that_wait_only_the_newest_is_worked_on_and_answered() -> None:
-    async def script(app: Asking, pilot: Pilot[None]) -> None:
-        for question in ("first", "second", "third", "fourth"):
-            app.inquiry.ask(question)
-            await until(pilot, lambda: bool(app.worked))
-        assert app.inquiry.pending
-        app.open.set()
-        await until(pilot, lambda: app.answers == ["FOURTH"])
-
-    assert ask(script).worked == ["first", "fourth"]
+    run(script)
 
 
-def test_a_refusal_arrives_and_the_next_question_is_answered() -> None:
-    async def script(app: Asking, pilot: Pilot[None]) -> None:
-        app.open.set()
-        app.inquiry.ask("bad")
-        await until(pilot, lambda: len(app.refusals) == 1)
-        app.inquiry.ask("good")
-        await until(pilot, lambda: app.answers == ["GOOD"])
+def test_of_the_requests_that_wait_only_the_newest_is_processed() -> None:
+    async def script(app: QueryApp, pilot: Pilot[None]) -> None:
+        for request in ("first", "second", "third", "fourth"):
+            app.latest_query.submit(request)
+            await until(pilot, lambda: bool(app.processed))
+        assert app.latest_query.is_pending
+        app.gate.set()
+        await until(pilot, lambda: app.results == ["FOURTH"])
 
-    assert str(ask(script).refusals[0]) == "bad cannot be answered."
-
-
-def test_a_refusal_that_a_newer_question_has_overtaken_is_dropped() -> None:
-    async def script(app: Asking, pilot: Pilot[None]) -> None:
-        app.inquiry.ask("bad")
-        await until(pilot, lambda: app.worked == ["bad"])
-        app.inquiry.ask("good")
-        app.open.set()
-        await until(pilot, lambda: app.answers == ["GOOD"])
-
-    assert ask(script).refusals == []
+    assert run(script).processed == ["first", "fourth"]
 
 
-def test_nobody_hears_an_answer_that_is_no_longer_wanted_or_whose_asker_is_gone() -> None:
-    async def dropped(app: Asking, pilot: Pilot[None]) -> None:
-        app.inquiry.ask("one")
-        await until(pilot, lambda: app.worked == ["one"])
-        app.inquiry.drop()
-        app.open.set()
-        await until(pilot, lambda: not app.inquiry.pending)
-        await pilot.pause(0.1)
+def test_an_error_is_delivered_and_the_next_request_is_processed() -> None:
+    async def script(app: QueryApp, pilot: Pilot[None]) -> None:
+        app.gate.set()
+        app.latest_query.submit("bad")
+        await until(pilot, lambda: len(app.errors) == 1)
+        app.latest_query.submit("good")
+        await until(pilot, lambda: app.results == ["GOOD"])
 
-    async def gone(app: Asking, pilot: Pilot[None]) -> None:
-        app.inquiry.ask("one")
-        await until(pilot, lambda: app.worked == ["one"])
-        await app.asker.remove()
-        app.open.set()
-        await until(pilot, lambda: not app.inquiry.pending)
-        await pilot.pause(0.1)
+    assert str(run(script).errors[0]) == "bad has no result."
 
-    assert ask(dropped).answers == []
-    assert ask(gone).answers == []
+
+def test_an_error_is_dropped_after_a_newer_request() -> None:
+    async def script(app: QueryApp, pilot: Pilot[None]) -> None:
+        app.latest_query.submit("bad")
+        await until(pilot, lambda: app.processed == ["bad"])
+        app.latest_query.submit("good")
+        app.gate.set()
+        await until(pilot, lambda: app.results == ["GOOD"])
+
+    assert run(script).errors == []
+
+
+def test_a_result_is_dropped_after_cancel_and_after_the_owner_was_removed() -> None:
+    async def cancelled(app: QueryApp, pilot: Pilot[None]) -> None:
+        app.latest_query.submit("one")
+        await until(pilot, lambda: app.processed == ["one"])
+        app.latest_query.cancel()
+        app.gate.set()
+        await until(pilot, lambda: not app.latest_query.is_pending)
+        await pilot.pause()
+
+    async def removed(app: QueryApp, pilot: Pilot[None]) -> None:
+        app.latest_query.submit("one")
+        await until(pilot, lambda: app.processed == ["one"])
+        await app.owner.remove()
+        app.gate.set()
+        await until(pilot, lambda: not app.latest_query.is_pending)
+        await pilot.pause()
+
+    assert run(cancelled).results == []
+    assert run(removed).results == []

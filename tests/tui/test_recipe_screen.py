@@ -52,12 +52,12 @@ def test_enter_takes_the_recommendation(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await ready(app, pilot)
         lines = shown(app).splitlines()
-        ours = next(number for number, line in enumerate(lines) if "Ours" in line)
+        ours = next(number for number, line in enumerate(lines) if "freezetui's presets" in line)
         assert "recommended" in lines[ours + 1]
         await pilot.press("enter")
-        await until(pilot, lambda: app.state.place == "tune")
+        await until(pilot, lambda: app.state.screen_name == "tune")
 
-    state = drive(tmp_path, script, place="recipe", start="whole")
+    state = drive(tmp_path, script, screen_name="recipe", start="whole")
     usable = recommend(NAMES, PROCESSOR_ONLY, "whole", None).preset
     assert state.preset in (usable, "modern-whole", "modern-freeze-only")
 
@@ -68,7 +68,7 @@ def test_the_reason_counts_the_images(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "16 " in shown(app) and "recommended" in shown(app))
 
-    drive(tmp_path, script, place="recipe", start="whole", data=str(tmp_path / "data"), size=(120, 40))
+    drive(tmp_path, script, screen_name="recipe", start="whole", data=str(tmp_path / "data"), size=(120, 40))
 
 
 def test_a_tutorials_preset_brings_its_own_start_along_and_keeps_what_was_changed(tmp_path: Path) -> None:
@@ -78,10 +78,10 @@ def test_a_tutorials_preset_brings_its_own_start_along_and_keeps_what_was_change
         cards.highlighted = cards.get_option_index("tutorial-backbone-adam")
         await until(pilot, lambda: "starts from: a backbone" in shown(app))
         await pilot.press("enter")
-        await until(pilot, lambda: app.state.place == "tune")
+        await until(pilot, lambda: app.state.screen_name == "tune")
 
     settings = {"seed": 5, "unfreeze_epoch": 100}
-    state = drive(tmp_path, script, place="recipe", start="whole", preset="modern-whole", settings=settings)
+    state = drive(tmp_path, script, screen_name="recipe", start="whole", preset="modern-whole", settings=settings)
     assert (state.preset, state.start) == ("tutorial-backbone-adam", "backbone")
     assert find_preset("tutorial-backbone-adam").recipe().unfreeze_epoch == 100
     assert state.settings == {"seed": 5}
@@ -91,13 +91,13 @@ def test_what_the_user_highlights_stays_when_the_hardware_is_looked_at_again(tmp
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await ready(app, pilot)
         await pilot.press("down", "down")
-        chosen = app.screen.query_one(PresetList).chosen
-        await until(pilot, lambda: chosen is not None and f"Enter takes: {chosen.title}" in shown(app))
+        chosen = app.screen.query_one(PresetList).selected
+        await until(pilot, lambda: chosen is not None and f"Enter uses: {chosen.title}" in shown(app))
         app.hardware = WITH_CARD
         await pilot.pause()
-        assert app.screen.query_one(PresetList).chosen == chosen
+        assert app.screen.query_one(PresetList).selected == chosen
 
-    drive(tmp_path, script, place="recipe", start="whole")
+    drive(tmp_path, script, screen_name="recipe", start="whole")
 
 
 def test_f1_says_what_the_preset_sets_and_what_that_means(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ def test_f1_says_what_the_preset_sets_and_what_that_means(tmp_path: Path) -> Non
         cards.highlighted = cards.get_option_index("quick-cpu")
         await pilot.press("f1")
         await until(pilot, lambda: "input_shape = 320 x 320" in shown(app))
-        assert "Height and width the network sees" in shown(app).replace("\n", " ")
+        assert "Input height and width" in shown(app).replace("\n", " ")
 
-    drive(tmp_path, script, place="recipe")
+    drive(tmp_path, script, screen_name="recipe")
 
 
 def test_a_preset_of_the_workspace_is_a_card_and_an_impossible_one_is_refused(tmp_path: Path) -> None:
@@ -124,10 +124,10 @@ def test_a_preset_of_the_workspace_is_a_card_and_an_impossible_one_is_refused(tm
         cards.highlighted = cards.get_option_index("mine")
         await pilot.pause()
         await pilot.press("enter")
-        await until(pilot, lambda: "cannot be taken" in shown(app))
-        assert app.state.place == "recipe"
+        await until(pilot, lambda: "cannot be used" in shown(app))
+        assert app.state.screen_name == "recipe"
 
-    drive(tmp_path, script, place="recipe")
+    drive(tmp_path, script, screen_name="recipe")
 
 
 def test_a_damaged_file_in_the_workspace_is_named_and_ours_are_there(tmp_path: Path) -> None:
@@ -138,4 +138,4 @@ def test_a_damaged_file_in_the_workspace_is_named_and_ours_are_there(tmp_path: P
         await ready(app, pilot)
         assert "broken.toml" in shown(app).replace("\n", "").replace(" ", "")
 
-    drive(tmp_path, script, place="recipe", size=(160, 40))
+    drive(tmp_path, script, screen_name="recipe", size=(160, 40))

@@ -12,14 +12,15 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine.plan import DataSource
+from engine.planning.request import PreparedPlan
 from engine.recipe.presets import find_preset
 from tests.small_training import freezetui
 from tests.tui.driving import drive, shown, until
 from tests.tui.on_the_way import somewhere
 from tui.app import Freezetui
 from tui.screens.review import ReviewScreen
-from tui.wizard.cli_equivalent import assignment, cli_words
-from tui.wizard.planner import PlanPreview, located
+from tui.wizard.cli_equivalent import command_words, set_argument
+from tui.wizard.data_source import absolute_source
 from tui.wizard.recipe_draft import RecipeDraft, recipe_draft
 from tui.wizard.state import WizardState
 
@@ -31,12 +32,12 @@ def review(app: Freezetui) -> ReviewScreen:
     return app.screen
 
 
-async def planned(app: Freezetui, pilot: Pilot[int]) -> PlanPreview:
+async def planned(app: Freezetui, pilot: Pilot[int]) -> PreparedPlan:
     step = review(app)
-    await until(pilot, lambda: step._proposed is not None, PLAN)
+    await until(pilot, lambda: step.prepared is not None, PLAN)
     await pilot.pause()
-    assert step._proposed is not None
-    return step._proposed
+    assert step.prepared is not None
+    return step.prepared
 
 
 def page(app: Freezetui) -> str:
@@ -54,11 +55,15 @@ def test_the_whole_plan_is_on_the_page_and_its_times_arrive(tmp_path: Path) -> N
         assert "steps are few" in text
         assert f"{plan.stages[1].init_lr:.2g}" in text
         step = review(app)
-        await until(pilot, lambda: not step._rehearsals.pending and "being timed" not in page(app), 300)
-        assert step._proposed is not None
-        assert step._proposed.timed
+        await until(
+            pilot,
+            lambda: step.prepared is not None and step.prepared.is_timed and "measuring ..." not in page(app),
+            300,
+        )
+        assert step.prepared is not None
+        assert step.prepared.is_timed
 
-    drive(tmp_path, script, size=(120, 40), **somewhere(tmp_path, "review"))
+    drive(tmp_path, script, size=(120, 40), **somewhere(tmp_path, "review", is_timed=False))
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN", "pseudo"])
@@ -89,7 +94,7 @@ def test_the_command_is_copied_and_plans_the_very_same_run(tmp_path: Path) -> No
     drive(workspace, script, **somewhere(workspace, "review", seed=5, label_smoothing=0.005, mosaic=False))
     program, command, *options = shlex.split(copied[0])
     assert (program, command) == ("freezetui", "train")
-    done = freezetui("plan", *options, "--json", "--no-rehearsal")
+    done = freezetui("plan", *options, "--json", "--no-dry-run")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     (plan,) = plans
@@ -116,21 +121,21 @@ class TestCommandLine:
     def test_what_is_assigned_is_read_back(self, name: str, value: Any) -> None:
         from engine.recipe import parse_assignments
 
-        assert parse_assignments([assignment(name, value)]) == {name: value}
+        assert parse_assignments([set_argument(name, value)]) == {name: value}
 
     def test_a_preset_of_the_other_method_is_spelled_out(self, tmp_path: Path) -> None:
         (tmp_path / "presets").mkdir()
         (tmp_path / "presets" / "mine.toml").write_text('method = "tutorial"\niou_type = "siou"\n', encoding="utf-8")
         proposal = RecipeDraft(find_preset("mine", tmp_path), changes={"method": "modern"})
-        words = cli_words(proposal, DataSource("data"), tmp_path)
+        words = command_words(proposal, DataSource("data"), tmp_path)
         assert words[words.index("--preset") + 1] == "modern-whole"
         assert "iou_type=siou" not in words
         assert proposal.recipe().method == "modern"
 
     def test_format_classes_and_mapping_go_along(self, tmp_path: Path) -> None:
         (tmp_path / "names.txt").write_text("a\n", encoding="utf-8")
-        source = located(DataSource("data", "yolo", str(tmp_path / "names.txt"), {"x=y": "z"}), tmp_path)
-        words = cli_words(RecipeDraft(find_preset("quick-cpu")), source, tmp_path)
+        source = absolute_source(DataSource("data", "yolo", str(tmp_path / "names.txt"), {"x=y": "z"}), tmp_path)
+        words = command_words(RecipeDraft(find_preset("quick-cpu")), source, tmp_path)
         assert words[words.index("--format") + 1] == "yolo"
         assert words[words.index("--classes") + 1] == str(tmp_path / "names.txt")
         assert words[words.index("--map") + 1] == "x=y=z"
@@ -142,7 +147,7 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
 
     async def save(app: Freezetui, pilot: Pilot[int], name: str) -> None:
         await pilot.press("s")
-        await until(pilot, lambda: "under which name" in shown(app))
+        await until(pilot, lambda: "Name of the preset?" in shown(app))
         app.screen.query_one(Input).value = name
         await pilot.pause()
         await pilot.press("enter")
@@ -154,7 +159,7 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
         assert "comes with freezetui" in shown(app)
         await pilot.press("escape")
         await save(app, pilot, "a/b")
-        assert "no file name" in shown(app)
+        assert "cannot be a file name" in shown(app)
         await pilot.press("escape")
         await save(app, pilot, "mine")
         await until(pilot, saved.exists)
@@ -163,7 +168,7 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
         saved.write_text("seed = 99\n", encoding="utf-8")
         await pilot.pause()
         await save(app, pilot, "mine")
-        assert "Enter once more replaces it" in shown(app)
+        assert "Press Enter again to replace it" in shown(app)
         assert saved.read_text(encoding="utf-8") == "seed = 99\n"
         await pilot.press("enter")
         await until(pilot, lambda: "seed = 99" not in saved.read_text(encoding="utf-8"))
@@ -180,10 +185,10 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
 def test_enter_starts_the_training_also_where_it_came_too_early(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.press("enter")
-        await until(pilot, lambda: app.trains and app.training.course.steps > 0, PLAN)
-        assert app.training.course.last_epoch == 2
-        assert app.state.place == "train"
+        await until(pilot, lambda: app.is_training and app.training.history.steps > 0, PLAN)
+        assert app.training.history.last_epoch == 2
+        assert app.state.screen_name == "train"
         app.training.stop()
-        await until(pilot, lambda: not app.trains, PLAN)
+        await until(pilot, lambda: not app.is_training, PLAN)
 
     drive(tmp_path, script, **somewhere(tmp_path, "review"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.events import BatchChanged, EpochFinished, Event, RunStarted, StageStarted, Step
-from tui.widgets.training_panel import on_one_line
-from tui.wizard.run_history import MOST_POINTS, History, RunHistory
+from tui.widgets.training_panel import join_to_width
+from tui.wizard.run_history import MAX_POINTS, BoundedSeries, RunHistory
 
 STAGES = [
     {"name": "freeze", "first_epoch": 0, "last_epoch": 1, "batch_size": 4, "steps_per_epoch": 5},
@@ -29,47 +29,47 @@ def begun() -> list[Event]:
 
 
 def test_a_long_history_stays_short_and_keeps_its_mean() -> None:
-    history = History()
-    for value in range(10 * MOST_POINTS):
+    history = BoundedSeries()
+    for value in range(10 * MAX_POINTS):
         history.append(float(value))
     points = history.points
-    assert len(points) < MOST_POINTS
+    assert len(points) < MAX_POINTS
     assert points == sorted(points)
-    assert sum(points) / len(points) == pytest.approx(len(points) * history.together / 2, rel=0.01)
+    assert sum(points) / len(points) == pytest.approx(len(points) * history.values_per_point / 2, rel=0.01)
 
 
 def test_the_time_left_follows_the_measured_speed_and_counts_the_slower_stage_to_come() -> None:
-    course = RunHistory().take_all(begun())
-    assert course.seconds_left() is None
-    course.take_all(step(10.0 + number, 0, number) for number in range(4))
+    history = RunHistory().apply_all(begun())
+    assert history.seconds_left() is None
+    history.apply_all(step(10.0 + number, 0, number) for number in range(4))
     # one second a step: 1 + 5 steps frozen, then 20 steps that take twice as long for each image, at half the batch
-    assert course.seconds_left() == pytest.approx(6 + 20, rel=0.01)
+    assert history.seconds_left() == pytest.approx(6 + 20, rel=0.01)
 
 
 def test_what_comes_between_epochs_is_no_step_but_counts_for_each_epoch_to_come() -> None:
-    course = RunHistory().take_all(begun()).take_all(step(10.0 + number, 0, number) for number in range(5))
-    course.take(EpochFinished(time=40.0, stage="freeze", epoch=0, train_loss=1.0, val_loss=0.5, seconds=30))
-    course.take_all(step(45.0 + number, 1, number) for number in range(2))
+    history = RunHistory().apply_all(begun()).apply_all(step(10.0 + number, 0, number) for number in range(5))
+    history.apply(EpochFinished(time=40.0, stage="freeze", epoch=0, train_loss=1.0, val_loss=0.5, seconds=30))
+    history.apply_all(step(45.0 + number, 1, number) for number in range(2))
     # the first step of the second epoch came 31 s after the last of the first, 1 s of which was its own
-    assert course.clock.seconds_per_step("freeze") == pytest.approx(1.0)
-    assert course.seconds_left() == pytest.approx(3 + 20 + 3 * 30, rel=0.01)
+    assert history.timer.seconds_per_step("freeze") == pytest.approx(1.0)
+    assert history.seconds_left() == pytest.approx(3 + 20 + 3 * 30, rel=0.01)
 
 
 def test_another_batch_is_measured_anew() -> None:
-    course = RunHistory().take_all(begun()).take_all(step(10.0 + number, 0, number) for number in range(4))
-    course.take(BatchChanged(time=14, stage="freeze", epoch=0, step=4, batch_size=2, init_lr=1e-3, min_lr=1e-5))
-    assert course.batch_size == 2
-    assert course.clock.seconds_per_step("freeze") is None
+    history = RunHistory().apply_all(begun()).apply_all(step(10.0 + number, 0, number) for number in range(4))
+    history.apply(BatchChanged(time=14, stage="freeze", epoch=0, step=4, batch_size=2, init_lr=1e-3, min_lr=1e-5))
+    assert history.batch_size == 2
+    assert history.timer.seconds_per_step("freeze") is None
 
 
 def test_the_border_and_the_losses_of_a_stage() -> None:
-    course = RunHistory().take_all(begun()).take_all(step(10.0 + number, 0, number) for number in range(5))
-    course.take(EpochFinished(time=16, stage="freeze", epoch=0, train_loss=1.0, val_loss=0.5, seconds=5))
-    course.take(StageStarted(time=17, stage="unfreeze", epoch=1, batch_size=2, init_lr=1e-3, min_lr=1e-5))
-    course.take(EpochFinished(time=30, stage="unfreeze", epoch=1, train_loss=1.0, val_loss=0.9, seconds=5))
-    assert course.border == 5
-    assert course.losses_of_stage == [0.9]
-    assert course.best == (0, 0.5)
+    history = RunHistory().apply_all(begun()).apply_all(step(10.0 + number, 0, number) for number in range(5))
+    history.apply(EpochFinished(time=16, stage="freeze", epoch=0, train_loss=1.0, val_loss=0.5, seconds=5))
+    history.apply(StageStarted(time=17, stage="unfreeze", epoch=1, batch_size=2, init_lr=1e-3, min_lr=1e-5))
+    history.apply(EpochFinished(time=30, stage="unfreeze", epoch=1, train_loss=1.0, val_loss=0.9, seconds=5))
+    assert history.unfreeze_step == 5
+    assert history.stage_losses == [0.9]
+    assert history.lowest_loss == (0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_the_border_and_the_losses_of_a_stage() -> None:
     ],
 )
 def test_the_figures_of_the_moment_keep_to_one_line_and_the_first_to_the_last(width: int, shown: str) -> None:
-    assert on_one_line(("epoch 12/20", "step 1/9", "剩余 3 分", "batch 8"), width) == shown
+    assert join_to_width(("epoch 12/20", "step 1/9", "剩余 3 分", "batch 8"), width) == shown

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from engine.network.yolov4 import build_network
-from engine.runs.folder import BEST_WEIGHTS, is_running, list_runs, run_lock
+from engine.network.detector import build_network
+from engine.runs.folder import BEST_WEIGHTS
+from engine.runs.lock import is_running, run_lock
+from engine.runs.summary import list_runs
 from engine.weights.native import info_of, save_weights
-from tests.small_training import child_environment
+from tests.small_training import child_environment, copy_run
 from tests.tui.driving import drive, shown, until
-from tests.tui.training import PATIENCE, over, steps, trained_run, workspace_with_data
+from tests.tui.training import ended, trained_run, workspace_with_data
 from tests.tui.untranslated import untranslated
 from tui.app import Freezetui
 from tui.dialogs.compare_runs import CompareRunsDialog
@@ -26,7 +28,7 @@ from tui.dialogs.help import HelpDialog
 from tui.dialogs.prediction import PredictionDialog
 from tui.screens.runs import RunsScreen
 from tui.widgets.path_input import PathInput
-from tui.widgets.terminal_image import UPPER
+from tui.widgets.terminal_image import UPPER_HALF
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workspace(trained: Path, tmp_path: Path) -> Path:
     """The same, its paths its own."""
-    for name in ("data", "model_data", "logs"):
-        shutil.copytree(trained / name, tmp_path / name)
-    plan = only(tmp_path) / "plan.json"
-    plan.write_text(plan.read_text(encoding="utf-8").replace(str(trained), str(tmp_path)), encoding="utf-8")
+    copy_run(trained, tmp_path)
     return tmp_path
 
 
@@ -67,12 +66,12 @@ def test_enter_goes_on_with_a_stopped_run(workspace: Path, language: str) -> Non
         if language == "en":
             assert "in stage freeze, epoch 1 of 2" in " ".join(text.split())
             await pilot.press("enter")
-            assert app.state.place == "train"
-            await steps(app, pilot, 3)
+            assert app.state.screen_name == "train"
+            await until(pilot, lambda: app.training.history.steps > 2)
             app.training.stop()
-            await over(app, pilot)
+            await ended(app, pilot)
 
-    drive(workspace, script, size=(120, 40), place="runs", furthest="review", language=language)
+    drive(workspace, script, size=(120, 40), screen_name="runs", furthest_screen="review", language=language)
 
 
 def test_a_killed_run_says_so(workspace: Path) -> None:
@@ -83,10 +82,10 @@ def test_a_killed_run_says_so(workspace: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await listed(app, pilot)
         text = " ".join(shown(app).split())
-        assert "killed without a word" in text
-        assert "Enter goes on with it." in text
+        assert "was killed and left no reason" in text
+        assert "Enter resumes it." in text
 
-    drive(workspace, script, place="runs")
+    drive(workspace, script, screen_name="runs")
 
 
 def test_deleting_asks_and_then_removes_the_folder(workspace: Path) -> None:
@@ -103,13 +102,13 @@ def test_deleting_asks_and_then_removes_the_folder(workspace: Path) -> None:
         await pilot.press("d")
         await pilot.pause()
         await pilot.press("d")
-        await until(pilot, lambda: "Nothing has been trained here yet." in shown(app))
+        await until(pilot, lambda: "No runs yet." in shown(app))
         assert not run.exists()
         assert app.state.run is None
         await pilot.press("enter")
-        await until(pilot, lambda: app.state.place == "review")
+        await until(pilot, lambda: app.state.screen_name == "review")
 
-    drive(workspace, script, place="runs", furthest="review", run=str(run))
+    drive(workspace, script, screen_name="runs", furthest_screen="review", run=str(run))
 
 
 @pytest.fixture
@@ -143,13 +142,17 @@ def test_two_runs_stand_side_by_side_with_what_differs(workspace: Path, two: tup
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
 
-    drive(workspace, script, size=(120, 40), place="runs", furthest="review", language=language)
+    drive(workspace, script, size=(120, 40), screen_name="runs", furthest_screen="review", language=language)
 
 
 def test_at_eighty_columns_both_names_are_whole_and_f1_explains(workspace: Path, two: tuple[Path, Path]) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: all(run.name in shown(app) for run in two))
-        await pilot.press("m", "down", "m")
+        await pilot.press("m")
+        await until(pilot, lambda: "Go to another run and press M again" in shown(app))
+        await pilot.press("down")
+        await until(pilot, lambda: "Go to another run" not in shown(app))
+        await pilot.press("m")
         await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog) and "seed" in shown(app))
         (row,) = (line for line in shown(app).splitlines() if two[0].name in line)
         assert two[1].name in row
@@ -158,7 +161,7 @@ def test_at_eighty_columns_both_names_are_whole_and_f1_explains(workspace: Path,
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog))
 
-    drive(workspace, script, size=(80, 24), place="runs", furthest="review")
+    drive(workspace, script, size=(80, 24), screen_name="runs", furthest_screen="review")
 
 
 @pytest.fixture
@@ -185,22 +188,22 @@ def test_the_weights_look_at_pictures_of_the_users(workspace: Path, taught: Path
         assert field.value == str(workspace / "data")  # the run's own data set, by suggestion, not the wizard's
         field.value = "elsewhere"
         await pilot.press("enter")
-        await until(pilot, lambda: "there is no such picture or folder" in shown(app))
+        await until(pilot, lambda: "there is no such image or folder" in shown(app))
         field.value = str(folder)
         await pilot.press("enter")
-        await until(pilot, lambda: "1/3" in shown(app) and UPPER in shown(app), PATIENCE)
+        await until(pilot, lambda: "1/3" in shown(app) and UPPER_HALF in shown(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "2/3" in shown(app) and "1.jpg" in shown(app), PATIENCE)
+        await until(pilot, lambda: "2/3" in shown(app) and "1.jpg" in shown(app))
         await pilot.press("f5")
-        await until(pilot, lambda: "3/3" in shown(app) and "broken.png" in shown(app), PATIENCE)
+        await until(pilot, lambda: "3/3" in shown(app) and "broken.png" in shown(app))
         await pilot.press("f5")
-        await until(pilot, lambda: "1/3" in shown(app) and "nothing found" in shown(app), PATIENCE)
+        await until(pilot, lambda: "1/3" in shown(app) and "no objects detected" in shown(app))
         await pilot.press("f4")
         await until(pilot, lambda: "3/3" in shown(app))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
 
-    drive(workspace, script, size=(120, 40), place="runs", data="elsewhere", run=str(taught))
+    drive(workspace, script, size=(120, 40), screen_name="runs", data="elsewhere", run=str(taught))
 
 
 def test_a_run_without_weights_predicts_nothing(workspace: Path) -> None:
@@ -208,15 +211,15 @@ def test_a_run_without_weights_predicts_nothing(workspace: Path) -> None:
         await listed(app, pilot)
         (only(workspace) / BEST_WEIGHTS).unlink(missing_ok=True)
         await pilot.press("w")
-        await until(pilot, lambda: "It has no weights yet" in shown(app))
+        await until(pilot, lambda: "This run has no weights yet" in shown(app))
 
-    drive(workspace, script, place="runs")
+    drive(workspace, script, screen_name="runs")
 
 
 @pytest.fixture
 def held(workspace: Path) -> Iterator[Path]:
     """A run into which another process trains."""
-    code = "import sys; from pathlib import Path; from engine.runs.folder import run_lock\nwith run_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    code = "import sys; from pathlib import Path; from engine.runs.lock import run_lock\nwith run_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(only(workspace))],
         stdin=subprocess.PIPE,
@@ -238,11 +241,11 @@ def test_a_run_that_another_process_trains_is_neither_deleted_nor_gone_on_with(h
             await pilot.press(key)
             await pilot.pause()
             assert isinstance(app.screen, RunsScreen)
-            assert "It trains now" in shown(app)
+            assert "It is training now" in shown(app)
         assert held.is_dir()
         assert is_running(held)
 
-    drive(workspace, script, place="runs")
+    drive(workspace, script, screen_name="runs")
 
 
 def test_extending_trains_for_more_epochs(workspace: Path) -> None:
@@ -251,23 +254,23 @@ def test_extending_trains_for_more_epochs(workspace: Path) -> None:
         await pilot.press("e")
         await pilot.pause()
         await pilot.press("3", "enter")
-        await until(pilot, lambda: app.training.course.last_epoch == 2, PATIENCE)
+        await until(pilot, lambda: app.training.history.last_epoch == 2)
         app.training.stop()
-        await over(app, pilot)
+        await ended(app, pilot)
 
-    drive(workspace, script, place="runs")
+    drive(workspace, script, screen_name="runs")
     assert list_runs(workspace)[0].last_epoch == 2
 
 
 def test_escape_leads_back_to_where_one_came_from(workspace: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
-        app.go_to("runs")
+        app.show_screen("runs")
         await listed(app, pilot)
         await pilot.press("escape")
-        assert app.state.place == "hardware"
+        assert app.state.screen_name == "hardware"
 
-    drive(workspace, script, furthest="review")
+    drive(workspace, script, furthest_screen="review")
 
 
 def test_the_path_is_copied(workspace: Path) -> None:
@@ -276,7 +279,7 @@ def test_the_path_is_copied(workspace: Path) -> None:
         await pilot.press("c")
         assert app.clipboard == str(only(workspace))
 
-    drive(workspace, script, place="runs")
+    drive(workspace, script, screen_name="runs")
 
 
 def test_a_run_in_use_is_not_removed_by_the_engine_either(workspace: Path) -> None:

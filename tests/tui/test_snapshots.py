@@ -1,37 +1,54 @@
 """Each screen as a whole, as text: what a change moves without meaning to.
 
-`pytest tests/tui/test_snapshots.py --snapshot-update` writes them anew; read the difference before it is committed. Figures of
-the machine and of a training differ from run to run; a snapshot keeps where they stand, not what they say.
+Every figure is given, so the screens are kept as they are: the hardware, the time that a step takes, the events of a run.
+`pytest tests/tui/test_snapshots.py --snapshot-update` writes them anew; read the difference before it is committed.
 """
 
 from __future__ import annotations
 
-import re
+import math
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pynvml
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.pilot import Pilot
 
-from engine.hardware import probe
-from tests.nvml_stand_in import GIB, built, card, machine
+from engine.events import Event, Step
+from engine.hardware import CardProcess, Driver, Hardware
+from engine.training.control import Control
+from tests.given_hardware import GIB, PROCESSOR_ONLY, RTX_3060, GivenHardware
+from tests.recorded_run import RUN, recorded_events, recorded_plan, recorded_run
+from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
 from tests.tui.on_the_way import somewhere
-from tests.tui.other_machines import first_screens
-from tests.tui.training import PATIENCE, trained_run, workspace_with_data
 from tui.app import Freezetui
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="temporary folders have longer names, written with other strokes"
-)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="paths and times are written as Linux writes them")
 WIDE = (120, 40)
 LANGUAGES = ["en", "zh_CN"]
+WITH_CARD = replace(
+    PROCESSOR_ONLY,
+    torch=replace(PROCESSOR_ONLY.torch, version="2.14.1+cu130", cuda="13.0"),
+    driver=Driver("580.95.05", (13, 0)),
+    cards=(
+        replace(
+            RTX_3060,
+            utilisation=37,
+            temperature=61,
+            power=115.25,
+            processes=(CardProcess(4242, "python", 5 * GIB, graphics=False),),
+        ),
+    ),
+)
 
 
 class TextFile(SingleFileSnapshotExtension):
@@ -41,94 +58,93 @@ class TextFile(SingleFileSnapshotExtension):
     file_extension = "txt"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_cards() -> Iterator[None]:
-    """What is recommended hangs on the machine's cards: none is seen here, whatever this machine has."""
-
-    def not_there() -> None:
-        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pynvml, "nvmlInit", not_there)
-        assert not probe(Path()).cards
-        yield
-
-
 @pytest.fixture
 def as_before(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """What was kept of this very test."""
     return snapshot.use_extension(TextFile)
 
 
-@pytest.fixture
-def workspace() -> Iterator[Path]:
-    """A folder whose path is always equally long, so that lines break where they broke before."""
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The time zone is UTC, and nobody else writes into what planning keeps."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TZ", "UTC")
+        patched.setenv("FREEZETUI_CACHE", str(tmp_path_factory.mktemp("cache")))
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@contextmanager
+def fixed_length_folder() -> Iterator[Path]:
+    """A folder whose path is always equally long, so that lines break at the same place."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="w") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def workspace() -> Iterator[Path]:
+    with fixed_length_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Path]:
     """A finished run, which the screens after Review show."""
-    with tempfile.TemporaryDirectory(dir="/tmp", prefix="w") as folder:
-        yield trained_run(workspace_with_data(Path(folder)), freeze_epoch=1, unfreeze_epoch=2)
+    with fixed_length_folder() as folder:
+        yield recorded_run(folder)
 
 
-def tidied(screen: str, workspace: Path) -> str:
-    """`screen` without what no two runs share: figures and curves, the machine, where the workspace lies."""
-    text = screen.replace(str(workspace), "WORKSPACE")
-    text = re.sub(r"(processor|处理器)  .*?[,，]", r"\1  NAME,", text)
-    text = re.sub(r"[▁▂▃▄▅▆▇█░▀]+", "▒", text)
-    text = re.sub(r"\d+\.\d+(e-\d+)?|\d+(?= (GiB|GB|MB|s|min|cores?|threads?|个核心)\b)", "0", text)
-    text = re.sub(
-        r"(0 min )?0 s\b", "TIME", re.sub(r"best epoch \d", "best epoch 0", re.sub("threads", "thread", text))
-    )
-    text = re.sub(r"\d{4}([-_]\d\d){2}([-_ ]\d\d[:_]\d\d(_\d\d)?)?", "DATE", text)
-    text = re.sub(r"─+", "─", re.sub(r"  +", "  ", text))
-    # A field proposes how a path may go on, which may come a moment later.
-    return "\n".join(line.rstrip(" /") for line in text.splitlines()) + "\n"
+def says(*texts: str) -> Callable[[Freezetui], bool]:
+    """Whether all of `texts` are on the screen."""
+    return lambda app: all(text in shown(app) for text in texts)
+
+
+async def settled(app: Freezetui, pilot: Pilot[int]) -> str:
+    """What is on the screen once no thread works for it and it no longer changes."""
+    previous, now = "", shown(app)
+    while now != previous:
+        await until(pilot, lambda: all(worker.is_finished or worker.group == "training" for worker in app.workers))
+        await pilot.pause(0.3)
+        previous, now = now, shown(app)
+    return now
 
 
 def screen_of(
     workspace: Path,
     ready: Callable[[Freezetui], bool],
     *,
-    size: tuple[int, int] = (80, 24),
     keys: tuple[str, ...] = (),
     after: Callable[[Freezetui], bool] = lambda _: True,
-    **entered: Any,
+    **drive_arguments: Any,
 ) -> str:
     """What is on the screen once it was `ready`, `keys` were pressed, and what comes `after` them has come."""
     kept: list[str] = []
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: ready(app), PATIENCE)
+        await until(pilot, lambda: ready(app))
         await pilot.press(*keys)
-        await until(pilot, lambda: after(app), PATIENCE)
-        await pilot.pause(0.5)
-        kept.append(tidied(shown(app), workspace))
+        await until(pilot, lambda: after(app))
+        kept.append(await settled(app, pilot))
 
-    drive(workspace, script, size=size, **entered)
-    return kept[0]
-
-
-def says(*words: str) -> Callable[[Freezetui], bool]:
-    """Whether all of `words` are on the screen."""
-    return lambda app: all(word in shown(app) for word in words)
+    drive(workspace, script, **drive_arguments)
+    return as_text(kept[0], workspace)
 
 
-def test_hardware_with_a_card_and_without(
-    tmp_path_factory: pytest.TempPathFactory, workspace: Path, as_before: SnapshotAssertion
-) -> None:
-    library = built(tmp_path_factory.mktemp("driver"))
-    small = card("NVIDIA GeForce GTX 1650", gib=4, used=int(1.5 * GIB), capability="7.5", graphics="4242 536870912")
-    states = (machine(), []), (machine(small), ["NVIDIA GeForce GTX 1650"])
-    for screen in first_screens(library, workspace, *states, size=(80, 24)):
-        assert tidied(screen, workspace) == as_before
+def as_text(screen: str, workspace: Path) -> str:
+    """`screen` with the name that all workspaces share here."""
+    text = screen.replace(str(workspace), "/tmp/workspace")
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize("hardware", [PROCESSOR_ONLY, WITH_CARD], ids=["processor only", "with a card"])
+def test_hardware(workspace: Path, as_before: SnapshotAssertion, hardware: Hardware) -> None:
+    source = GivenHardware(hardware)
+    assert screen_of(workspace, says("Recommended"), screen_name="hardware", open_hardware=source.open) == as_before
 
 
 def test_a_window_that_is_too_small(workspace: Path, as_before: SnapshotAssertion) -> None:
-    assert screen_of(workspace, says("60x20"), size=(60, 20), place="hardware") == as_before
+    assert screen_of(workspace, says("60x20"), size=(60, 20), screen_name="hardware") == as_before
 
 
 @pytest.mark.parametrize(
@@ -140,7 +156,7 @@ def test_data(workspace: Path, as_before: SnapshotAssertion, language: str, chec
 
 
 def test_help(workspace: Path, as_before: SnapshotAssertion) -> None:
-    assert screen_of(workspace, says("What is understood"), keys=("f1",), place="data") == as_before
+    assert screen_of(workspace, says("Formats that are recognised"), keys=("f1",), screen_name="data") == as_before
 
 
 def test_weights(workspace: Path, as_before: SnapshotAssertion) -> None:
@@ -152,7 +168,7 @@ def test_recipe(workspace: Path, as_before: SnapshotAssertion) -> None:
     assert screen_of(workspace, says("recommended"), **somewhere(workspace, "recipe")) == as_before
 
 
-@pytest.mark.parametrize(("language", "planned"), [("en", "steps in all"), ("zh_CN", "建议 400 步")], ids=LANGUAGES)
+@pytest.mark.parametrize(("language", "planned"), [("en", "steps in total"), ("zh_CN", "建议 400 步")], ids=LANGUAGES)
 def test_tune(workspace: Path, as_before: SnapshotAssertion, language: str, planned: str) -> None:
     entered = somewhere(workspace, "tune")
     size = (80, 24) if language == "en" else WIDE
@@ -160,24 +176,49 @@ def test_tune(workspace: Path, as_before: SnapshotAssertion, language: str, plan
 
 
 def test_review(workspace: Path, as_before: SnapshotAssertion) -> None:
-    def timed(app: Freezetui) -> bool:
-        return says("Enter starts the training", "GiB")(app) and "being timed" not in shown(app)
-
-    assert screen_of(workspace, timed, size=WIDE, **somewhere(workspace, "review")) == as_before
+    entered = somewhere(workspace, "review")
+    assert screen_of(workspace, says("Enter starts the training", "GiB"), size=WIDE, **entered) == as_before
 
 
-def test_train(workspace: Path, as_before: SnapshotAssertion) -> None:
-    entered = somewhere(workspace, "review", unfreeze_epoch=2, freeze_epoch=1)
-    begins, ends = says("Enter starts the training"), says("Finished in")
-    assert screen_of(workspace, begins, keys=("enter",), after=ends, **entered) == as_before
+@pytest.mark.parametrize(
+    ("size", "steps", "status"),
+    [((80, 24), 30, "step 6/8"), (WIDE, math.inf, "Finished in")],
+    ids=["in mid run", "at its end"],
+)
+def test_train(workspace: Path, as_before: SnapshotAssertion, size: tuple[int, int], steps: float, status: str) -> None:
+    prepare(workspace)
+    plan, run = recorded_plan(workspace), workspace / "logs" / RUN
+    may_continue = threading.Event()
+    kept: list[str] = []
+
+    def events(_: Control) -> Iterator[Event]:
+        done = 0
+        for event in recorded_events(run, plan):
+            if done == steps:
+                may_continue.wait()
+            done += isinstance(event, Step)
+            yield event
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        try:
+            app.training.follow(events)
+            app.show_screen("train")
+            await until(pilot, lambda: says(status)(app))
+            kept.append(await settled(app, pilot))
+        finally:
+            may_continue.set()
+        await until(pilot, lambda: not app.training.is_running)
+
+    drive(workspace, script, size=size, screen_name="review", furthest_screen="review")
+    assert as_text(kept[0], workspace) == as_before
 
 
-@pytest.mark.parametrize("keys", [(), ("enter",), ("enter", "enter")], ids=["weights", "pictures", "classes"])
+@pytest.mark.parametrize("keys", [(), ("enter",), ("enter", "enter")], ids=["weights", "images", "classes"])
 def test_results(run: Path, as_before: SnapshotAssertion, keys: tuple[str, ...]) -> None:
-    entered = {"place": "results", "furthest": "results", "run": str(run)}
-    assert screen_of(run.parents[1], says("It finds nothing yet"), size=WIDE, keys=keys, **entered) == as_before
+    entered = {"screen_name": "results", "furthest_screen": "results", "run": str(run)}
+    assert screen_of(run.parents[1], says("No objects are detected yet"), size=WIDE, keys=keys, **entered) == as_before
 
 
 def test_runs(run: Path, as_before: SnapshotAssertion) -> None:
-    entered = {"place": "runs", "furthest": "results", "run": str(run)}
+    entered = {"screen_name": "runs", "furthest_screen": "results", "run": str(run)}
     assert screen_of(run.parents[1], says("finished"), **entered) == as_before

@@ -12,18 +12,19 @@ from textual.widgets._footer import FooterKey
 
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
+from tui.dialogs.help import HelpDialog
 from tui.wizard.state import WizardState, load_state, save_state, state_file
-from tui.wizard.steps import PLACES
+from tui.wizard.steps import SCREEN_ORDER
 
 
 def test_escape_goes_back_and_the_way_forward_stays_open(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
         await pilot.press("escape")
-        assert app.state.place == "weights"
-        assert app.state.reachable("recipe")
+        assert app.state.screen_name == "weights"
+        assert app.state.was_visited("recipe")
 
-    assert drive(tmp_path, script, place="recipe", furthest="recipe", data="somewhere").data == "somewhere"
+    assert drive(tmp_path, script, screen_name="recipe", furthest_screen="recipe", data="somewhere").data == "somewhere"
 
 
 def test_the_language_changes_while_running(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_a_small_window_is_told_so_and_loses_nothing(tmp_path: Path) -> None:
         assert "60x20" in shown(app)
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
-        assert "What this machine has" in shown(app)
+        assert "Hardware of this machine" in shown(app)
 
     drive(tmp_path, script)
 
@@ -64,7 +65,11 @@ def test_f1_explains_and_closes(tmp_path: Path) -> None:
 
 def test_the_state_survives_and_a_damaged_file_is_a_fresh_start(tmp_path: Path) -> None:
     state = WizardState(
-        data="图片 [1]", mapping={"ball": "sphere"}, settings={"seed": 3}, place="tune", furthest=PLACES[5]
+        data="图片 [1]",
+        mapping={"ball": "sphere"},
+        settings={"seed": 3},
+        screen_name="tune",
+        furthest_screen=SCREEN_ORDER[5],
     )
     save_state(state, tmp_path)
     assert load_state(tmp_path) == state
@@ -80,15 +85,15 @@ def test_the_state_survives_and_a_damaged_file_is_a_fresh_start(tmp_path: Path) 
 
 @pytest.mark.parametrize(("key", "data"), [("enter", "somewhere [old]"), ("n", None)])
 def test_another_day_one_is_asked_whether_to_go_on(tmp_path: Path, key: str, data: str | None) -> None:
-    state = WizardState(data="somewhere [old]", place="recipe", furthest="recipe", language="en")
+    state = WizardState(data="somewhere [old]", screen_name="recipe", furthest_screen="recipe", language="en")
 
     async def run() -> None:
-        app = Freezetui(state, tmp_path, offer=True)
+        app = Freezetui(state, tmp_path, offer_resume=True)
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.pause()
             assert "somewhere [old]" in shown(app)
             await pilot.press(key)
-            await until(pilot, lambda: "Go on where you left?" not in shown(app))
+            await until(pilot, lambda: "Continue your last session?" not in shown(app))
 
     asyncio.run(run())
     assert state.data == data
@@ -100,13 +105,13 @@ def test_screens_that_were_closed_leave_no_keys_behind(tmp_path: Path) -> None:
         return sum(type(one) is FooterKey for one in gc.get_objects())
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await pilot.pause(0.3)
+        await until(pilot, lambda: app.hardware is not None)
         shown_now = len(app.screen.query(FooterKey))
         for _time in range(4):
             await pilot.press("f1")
-            await pilot.pause(0.1)
+            await until(pilot, lambda: isinstance(app.screen, HelpDialog))
             await pilot.press("escape")
-            await pilot.pause(0.2)
-        assert alive() <= 2 * shown_now
+            await until(pilot, lambda: not isinstance(app.screen, HelpDialog))
+        await until(pilot, lambda: alive() <= 2 * shown_now)
 
     drive(tmp_path, script)

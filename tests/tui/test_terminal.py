@@ -10,13 +10,13 @@ import pytest
 
 pytest.importorskip("termios", reason="pseudo-terminals are POSIX's")
 
-from engine.dataset.sample import draw_sample
+from engine.dataset.sample_dataset import draw_sample_dataset
 from tests.small_training import PROJECT, freezetui
 from tests.tui.terminal_session import session
 from tui.terminal.graphics import may_show_graphics
 from tui.wizard.state import WizardState, load_state, save_state
 
-FIRST = "What this machine has"
+FIRST = "Hardware of this machine"
 RESTORED = b"\x1b[?1049l"  # leaves the alternate screen
 
 
@@ -50,7 +50,7 @@ def test_ctrl_q_leaves_at_once_with_0(tmp_path: Path) -> None:
         before = terminal.modes
         terminal.see(FIRST)
         terminal.press("\x11")
-        assert terminal.ended(10) == 0
+        assert terminal.ended() == 0
         assert terminal.modes == before
 
 
@@ -64,7 +64,7 @@ def test_the_language_is_the_locales_or_that_of_the_option(tmp_path: Path) -> No
 def test_a_language_that_is_not_spoken_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with session("--workspace", tmp_path, "--lang", "zh") as terminal:
         assert terminal.ended() == 2
-        assert b"the nearest is zh_CN" in terminal.printed
+        assert b"did you mean zh_CN?" in terminal.printed
 
 
 def test_no_color_is_honoured(tmp_path: Path) -> None:
@@ -88,13 +88,13 @@ def test_the_size_of_the_terminal_is_followed(tmp_path: Path) -> None:
 
 
 def test_another_day_enter_goes_on_where_one_left(tmp_path: Path) -> None:
-    save_state(WizardState(data="somewhere", place="recipe", furthest="recipe", language="en"), tmp_path)
+    save_state(WizardState(data="somewhere", screen_name="recipe", furthest_screen="recipe", language="en"), tmp_path)
     with session("--workspace", tmp_path) as terminal:
-        terminal.see("Go on where you left?")
+        terminal.see("Continue your last session?")
         terminal.press("\r")
         terminal.press("\x11")
         assert terminal.ended() == 0
-    assert load_state(tmp_path).place == "recipe"
+    assert load_state(tmp_path).screen_name == "recipe"
 
 
 def test_without_a_terminal_the_help_is_printed(tmp_path: Path) -> None:
@@ -143,11 +143,13 @@ SIXEL_SAYS_YES = "\x1b[?62;4c"
     ("answers", "begins"), [(SIXEL_SAYS_YES, b"\x1bP"), (KITTY_SAYS_YES, b"\x1b_Ga=p,"), ("", None)]
 )
 def test_a_terminal_with_graphics_gets_a_real_picture(tmp_path: Path, answers: str, begins: bytes | None) -> None:
-    draw_sample(tmp_path / "data", 8)
-    save_state(WizardState(data=str(tmp_path / "data"), place="data", furthest="data", language="en"), tmp_path)
+    draw_sample_dataset(tmp_path / "data", 8)
+    save_state(
+        WizardState(data=str(tmp_path / "data"), screen_name="data", furthest_screen="data", language="en"), tmp_path
+    )
     with session("--workspace", tmp_path, size=(120, 40), TERM_PROGRAM="ghostty") as terminal:
         terminal.press(answers)  # what the terminal will be asked is answered before it is asked
-        terminal.see("Go on where you left?")
+        terminal.see("Continue your last session?")
         terminal.press("\r")
         terminal.see("F4 ◂ 1 of 8 ▸ F5")
         if begins is None:

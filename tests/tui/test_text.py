@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import string
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages import Catalog
+from babel.messages.mofile import read_mo
 
 from engine.hardware import Card, Driver, TorchBuild
-from engine.hardware.torch_build import problem_with
+from engine.hardware.torch_build import incompatibility
 from engine.messages import BadInput, Message
 from engine.recipe import make_recipe
 from tui.text import _, language_of_locale, ngettext, set_language, translate
-from tui.text.catalogue import catalogues, mo_of, read_po
-from tui.text.sentences import engine_sentences, missing, screen_sentences, unread_sentences
+from tui.text.sentences import ENGINE, KEYWORDS, catalogue_paths, extract_from, read_catalogue, template
 
 
 @pytest.fixture(autouse=True)
@@ -23,60 +25,102 @@ def english_again() -> Iterator[None]:
     set_language("en")
 
 
-@pytest.mark.parametrize("path", catalogues(), ids=lambda path: path.parts[-3])
+@pytest.fixture(scope="module")
+def texts() -> Catalog:
+    return template()
+
+
+def translations_of(catalogue: Catalog) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Each text (singular and plural) and its translations, one for each plural form."""
+    forms = ((m.id, m.string) for m in catalogue if m.id)
+    return {
+        tuple([text] if isinstance(text, str) else text): tuple([t] if isinstance(t, str) else t or ())
+        for text, t in forms
+    }
+
+
+@pytest.mark.parametrize("path", catalogue_paths(), ids=lambda path: path.parts[-3])
 class TestCatalogue:
+    def test_every_text_is_translated_and_none_is_left_over(self, path: Path, texts: Catalog) -> None:
+        catalogue = translations_of(read_catalogue(path))
+        translated = {text for text, translations in catalogue.items() if translations and all(translations)}
+        assert translated == translations_of(texts).keys(), "run: make catalogues"
+
     def test_the_compiled_form_is_that_of_the_source(self, path: Path) -> None:
-        assert path.with_suffix(".mo").read_bytes() == mo_of(read_po(path))
-
-    def test_every_sentence_of_the_screens_is_there(self, path: Path) -> None:
-        assert missing(screen_sentences(), path) == {}
-
-    def test_every_sentence_of_the_engine_is_there(self, path: Path) -> None:
-        assert missing(engine_sentences(), path) == {}
+        with path.with_suffix(".mo").open("rb") as file:
+            assert translations_of(read_mo(file)) == translations_of(read_catalogue(path)), "run: make catalogues"
 
     def test_translations_name_the_same_values(self, path: Path) -> None:
         def names(text: str) -> set[str]:
             return {name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name}
 
-        for entry in read_po(path)[1:]:
-            for translation in entry.translations:
-                assert names(translation) == names(entry.sentence), entry.sentence
+        for text, translations in translations_of(read_catalogue(path)).items():
+            assert all(names(translation) == names(text[-1]) for translation in translations), text
 
 
-def test_every_sentence_of_the_engine_can_be_read_from_its_source() -> None:
-    """Those put together while the program runs are passed on from calls that are read, or hold no word of their own."""
-    assert unread_sentences().keys() == {
+def test_texts_are_extracted_from_calls_within_calls() -> None:
+    source = """
+line(_("outer {x}", x=", ".join(_("inner") for _name in names)), ngettext("{count} box", "{count} boxes", len(boxes)))
+raise bad_input("a.code", "one "
+    "text {hint}", hint=phrase("a hint") if hint else phrase(variable))
+"""
+    assert list(extract_from(source)) == [
+        "outer {x}",
+        ("{count} box", "{count} boxes"),
+        "inner",
+        "one text {hint}",
+        "a hint",
+    ]
+
+
+def calls_without_a_literal() -> Iterator[str]:
+    """Calls of the functions that texts are extracted from, whose text is not a single literal: no catalogue has them."""
+    for path in ENGINE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                for position in KEYWORDS.get(name, ()):
+                    argument = node.args[position - 1] if position <= len(node.args) else None
+                    if argument is not None and not isinstance(getattr(argument, "value", None), str):
+                        yield ast.unparse(node)
+
+
+def test_every_text_of_the_engine_can_be_extracted() -> None:
+    """Texts that are put together while the program runs come from calls that are extracted, or hold no word of their own."""
+    assert set(calls_without_a_literal()) == {
+        "Message('', template, detail.get('ctx', {}))",
         "Message('', template, values)",
         "Message(code, template, values)",
-        "Message('', '{first}' + between + '{second}', {'first': whole, 'second': part})",
-        "Message(code, '{file}: ' + template, {'file': file, **values})",
-        "Message(code, '{file}: ' + template, {'file': shown, **values})",
-        "Message('', template, detail.get('ctx', {}))",
-        "phrase(template, **values)",
+        "Message(code, template, {'file': file, **values})",
+        "Message(joint.code, template, {'first': joint, 'second': part})",
+        "Message(str(record['code']), template, {name: _message_from_json(value) if isinstance(value, Mapping) else value for name, "
+        "value in values.items()})",
+        "finding(severity, code, relative_path(file, self.root), template, **values)",
+        "phrase(name)",
         "phrase(reason)",
-        "phrase(who)",
-        "phrase(one)",
+        "phrase(stage.name)",
+        "phrase(template, **values)",
     }
 
 
 def test_a_sentence_of_the_engine_is_translated_with_the_phrases_inside_it() -> None:
     old = Card(0, "GTX 1080", capability=(6, 1))
     build = TorchBuild("2.14.1+cu130", cuda="13.0", torchvision="0.29.1", architectures=((7, 5),))
-    problem = problem_with(old, build, Driver("580.95", (13, 0)))
+    problem = incompatibility(old, build, Driver("580.95", (13, 0)))
     assert problem is not None
     set_language("zh_CN")
-    said = translate(problem)
-    assert said.startswith("GTX 1080 的计算能力为 6.1")
-    assert "请运行：pip install" in said
-    assert "run:" not in said
+    text = translate(problem)
+    assert text.startswith("GTX 1080 的计算能力为 6.1")
+    assert "请运行：pip install" in text
+    assert "run:" not in text
 
 
 def test_what_a_setting_must_be_is_translated() -> None:
     with pytest.raises(BadInput) as refused:
         make_recipe({"unfreeze_batch_size": 1, "momentum": 2.0, "network": "yolo"})
     set_language("zh_CN")
-    said = [translate(message) for message in refused.value.messages]
-    assert all(text.isascii() is False and "input should" not in text for text in said), said
+    sentences = [translate(message) for message in refused.value.messages]
+    assert all(not sentence.isascii() and "input should" not in sentence for sentence in sentences), sentences
 
 
 def test_words_follow_the_language() -> None:
@@ -91,9 +135,9 @@ def test_words_follow_the_language() -> None:
 def test_values_lose_control_characters_and_messages_inside_messages_are_worded() -> None:
     set_language("pseudo")
     inner = Message("a", "inner", {})
-    said = translate(Message("b", "{name}: {reason}", {"name": "x\x1b[2J", "reason": inner}))
-    assert "\x1b" not in said
-    assert "⟦inner" in said
+    text = translate(Message("b", "{name}: {reason}", {"name": "x\x1b[2J", "reason": inner}))
+    assert "\x1b" not in text
+    assert "⟦inner" in text
 
 
 @pytest.mark.parametrize(

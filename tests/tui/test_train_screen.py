@@ -3,247 +3,225 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
+from torch import nn
 
 from engine.events import BatchChanged, Finished, LossNotFinite, OutOfMemory, Stopped
-from engine.runs.folder import list_runs, load_plan
-from engine.training import learner as learning
-from engine.training import trainer
-from tests.failing_step import card_busy, card_failing_at, memory_short_at
+from engine.runs.folder import load_plan
+from engine.runs.summary import list_runs
 from tests.small_training import plan_and_dataset
-from tests.tui.driving import drive, shown, until
-from tests.tui.training import AT_TRAIN, PATIENCE, over, steps, trained_run, workspace_with_data
+from tests.training_passes import PassGate, at_pass, card_busy, card_lost, gated_passes, out_of_memory, overflow
+from tests.tui.driving import drive, shown, until, until_shown
+from tests.tui.training import AT_TRAIN, ended, held, trained_run, workspace_with_data
 from tui.app import Freezetui
 from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.number_prompt import NumberPrompt
 from tui.screens.train import TrainScreen
 from tui.wizard.approved_plan import ApprovedPlan
 
-ENDLESS = 500
-"""Epochs of a training that is stopped by the test, not by its end."""
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return workspace_with_data(tmp_path_factory.mktemp("prepared"))
+Script = Callable[[Freezetui, Pilot[int], PassGate], Awaitable[None]]
 
 
 @pytest.fixture
-def workspace(prepared: Path, tmp_path: Path) -> Path:
-    for name in ("data", "model_data"):
-        shutil.copytree(prepared / name, tmp_path / name)
-    return tmp_path
-
-
-def begun(workspace: Path, **changes: Any) -> tuple[Path, Any]:
-    """Plan and data set, made before the app so that a test waits for the training alone."""
-    return workspace, ApprovedPlan(*plan_and_dataset(workspace, **changes))
+def workspace(tmp_path: Path) -> Path:
+    return workspace_with_data(tmp_path)
 
 
 def watch(
-    workspace: Path, chosen: ApprovedPlan, script: Any, *, size: tuple[int, int] = (80, 24), language: str = "en"
-) -> Any:
-    """Drive a wizard that comes from Review with `chosen`."""
+    workspace: Path,
+    script: Script,
+    *,
+    steps: float = math.inf,
+    size: tuple[int, int] = (80, 24),
+    language: str = "en",
+    approved: ApprovedPlan | None = None,
+    **changes: Any,
+) -> None:
+    """Drive a wizard that comes from Review, with a training that does `steps` steps until the script allows more.
 
-    async def whole(app: Freezetui, pilot: Pilot[int]) -> None:
-        await pilot.pause()
-        app.chosen = chosen
-        app.go_to("train")
-        await until(pilot, lambda: app.chosen is None)
-        await script(app, pilot)
-        app.training.stop()
-        await over(app, pilot)
+    Args:
+        workspace: with data and weights.
+        script: what is pressed and looked at.
+        steps: how many the training does by itself.
+        size: columns and rows of the terminal.
+        language: of the wizard.
+        approved: what is trained; by default a Plan with `changes` to the settings.
+        changes: see there.
+    """
+    approved = approved or ApprovedPlan(*plan_and_dataset(workspace, **changes))
+    with gated_passes(steps) as gate:
 
-    return drive(workspace, whole, size=size, language=language, place="review", furthest="review")
+        async def whole(app: Freezetui, pilot: Pilot[int]) -> None:
+            try:
+                await pilot.pause()
+                app.approved_plan = approved
+                app.show_screen("train")
+                await until(pilot, lambda: app.approved_plan is None)
+                await script(app, pilot, gate)
+                app.training.stop()
+            finally:
+                gate.open()
+            await until(pilot, lambda: not app.training.is_running)
+
+        drive(workspace, whole, size=size, language=language, screen_name="review", furthest_screen="review")
 
 
 @pytest.mark.parametrize(("language", "size"), [("en", (80, 24)), ("zh_CN", (80, 24)), ("en", (120, 40))])
 def test_from_the_first_step_to_the_results(workspace: Path, language: str, size: tuple[int, int]) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await steps(app, pilot, 3)
-        await pilot.pause(0.6)
-        text = shown(app)
-        assert "mAP50" in text
-        assert "▶" in text
-        assert "│" in text
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
+        await until_shown(app, pilot, "mAP50", "▶", "│")
         assert app.screen.query_one("#body", VerticalScroll).max_scroll_y == 0
         await pilot.press("enter")
         assert isinstance(app.screen, TrainScreen)  # it still trains
-        await pilot.pause()
         assert str(app.screen.query_one("#validation-error").content)  # type: ignore[attr-defined]
-        await over(app, pilot)
-        assert isinstance(app.training.last, Finished)
+        gate.open()
+        await ended(app, pilot)
+        assert isinstance(app.training.last_event, Finished)
         assert app.screen.query_one("#body", VerticalScroll).max_scroll_y == 0
-        assert app.state.run == app.training.last.run
+        assert app.state.run == app.training.last_event.run
         await pilot.press("enter")
-        assert app.state.place == "results"
+        assert app.state.screen_name == "results"
 
-    chosen = ApprovedPlan(*plan_and_dataset(workspace, freeze_epoch=1, unfreeze_epoch=2))
-    watch(workspace, chosen, script, size=size, language=language)
+    watch(workspace, script, steps=3, size=size, language=language, freeze_epoch=1, unfreeze_epoch=2)
 
 
-def test_pause_waits_and_goes_on_and_the_log_tells(workspace: Path) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await steps(app, pilot)
+def test_a_pause_lasts_until_p_ends_it_and_the_log_tells_of_it(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
         await pilot.press("p")
-        await until(pilot, lambda: app.training.phase == "paused", PATIENCE)
-        await pilot.pause(0.4)
-        assert "paused" in shown(app)
-        before = app.training.course.steps
-        await pilot.pause(1.0)
-        assert app.training.course.steps == before
+        gate.open()  # from here on only the pause holds it
+        await until(pilot, lambda: app.training.phase == "paused")
+        await until_shown(app, pilot, "paused")
         await pilot.press("l")
-        await pilot.pause(0.3)
-        assert "Paused after step" in shown(app)
+        await until_shown(app, pilot, "Paused after step")
+        assert gate.begun == 2, "the step that ran, and no further one"
         await pilot.press("escape", "p")
-        await steps(app, pilot, before + 1)
+        await until(pilot, lambda: app.training.history.steps > 2)
 
-    watch(workspace, begun(workspace, unfreeze_epoch=ENDLESS)[1], script)
+    watch(workspace, script, steps=1)
 
 
-def test_stop_saves_and_p_goes_on_from_there(workspace: Path) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await steps(app, pilot, 2)
+def test_stop_saves_and_p_resumes_from_there(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
         await pilot.press("s")
-        await over(app, pilot)
-        assert isinstance(app.training.last, Stopped)
+        gate.open()
+        await ended(app, pilot)
+        assert isinstance(app.training.last_event, Stopped)
         assert "nothing is lost" in shown(app)
-        done = app.training.course.steps
+        done = app.training.history.steps
         await pilot.press("p")
-        assert app.training.alive
-        await until(pilot, lambda: app.training.course.steps > done, PATIENCE)
-        await over(app, pilot)
-        assert isinstance(app.training.last, Finished)
+        await until(pilot, lambda: isinstance(app.training.last_event, Finished))
+        assert app.training.history.steps > done
 
-    watch(workspace, begun(workspace, unfreeze_epoch=6)[1], script)
+    watch(workspace, script, steps=2, unfreeze_epoch=2)
     assert [run.state for run in list_runs(workspace)] == ["finished"]
 
 
 def test_a_smaller_batch_and_more_epochs_while_it_trains(workspace: Path) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await steps(app, pilot)
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
         await pilot.press("b")
-        await pilot.pause()
         assert isinstance(app.screen, NumberPrompt)
         await pilot.press("9", "9", "enter")
         assert isinstance(app.screen, NumberPrompt), "99 is more than the batch"
         assert "from 2 to 4" in shown(app)
         await pilot.press("backspace", "backspace", "2", "enter")
-        await until(pilot, lambda: any(isinstance(event, BatchChanged) for event in app.training.log), PATIENCE)
-        assert app.training.course.batch_size == 2
+        gate.allow()
+        await until(pilot, lambda: any(isinstance(event, BatchChanged) for event in app.training.log))
+        assert app.training.history.batch_size == 2
+        await held(pilot, gate)
         await pilot.press("e")
-        await pilot.pause()
-        await pilot.press("2", "0", "1", "enter")
-        await until(pilot, lambda: app.training.course.last_epoch == 200, PATIENCE)
-        await steps(app, pilot, 4)
-        await pilot.press("s")
+        await pilot.press("5", "enter")
+        gate.allow()  # it stops after that step, and resumes
+        await until(pilot, lambda: app.training.history.last_epoch == 4)
+        await held(pilot, gate)
+        assert app.training.history.steps == 3
 
-    watch(workspace, begun(workspace, freeze_epoch=200, unfreeze_epoch=200)[1], script)
-    assert load_plan(Path(list_runs(workspace)[0].path)).recipe.unfreeze_epoch == 201
+    watch(workspace, script, steps=1, freeze_epoch=3, unfreeze_epoch=3)
+    assert load_plan(Path(list_runs(workspace)[0].path)).recipe.unfreeze_epoch == 5
 
 
-def test_what_is_paused_stays_so_when_it_is_extended(workspace: Path) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await steps(app, pilot)
+def test_a_paused_training_stays_paused_when_it_is_extended(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
         await pilot.press("p")
-        await until(pilot, lambda: app.training.phase == "paused", PATIENCE)
+        gate.open()  # from here on only the pause holds it
+        await until(pilot, lambda: app.training.phase == "paused")
         await pilot.press("e")
-        await pilot.pause()
         await pilot.press(*"7.5", "enter")
         assert isinstance(app.screen, NumberPrompt), "7.5 is no whole number, and not 75 either"
-        await pilot.press("backspace", "backspace", *"01", "enter")
-        await until(pilot, lambda: app.training.course.last_epoch == 700, PATIENCE)
-        await until(pilot, lambda: app.training.phase == "paused", PATIENCE)
-        before = app.training.course.steps
+        await pilot.press("backspace", "backspace", "enter")
+        await until(pilot, lambda: app.training.history.last_epoch == 6)
+        await until(pilot, lambda: app.training.phase == "paused")
+        begun = gate.begun
         await pilot.press("p")
-        await steps(app, pilot, before + 1)
-        await pilot.press("s")
+        await until(pilot, lambda: gate.begun > begun)
 
-    watch(workspace, begun(workspace, freeze_epoch=200, unfreeze_epoch=200)[1], script)
+    watch(workspace, script, steps=1)
 
 
 def test_quitting_while_it_trains_asks(workspace: Path) -> None:
-    ended: list[bool] = []
-
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await steps(app, pilot)
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
         await pilot.press("ctrl+q")
-        await pilot.pause()
         assert isinstance(app.screen, ConfirmDialog)
         await pilot.press("enter")  # by habit: keeps training
         assert isinstance(app.screen, TrainScreen)
-        assert app.training.alive
-        await pilot.press("ctrl+q")
-        await pilot.pause()
-        await pilot.press("s")
-        await until(pilot, lambda: not app.training.alive, PATIENCE)
-        ended.append(isinstance(app.training.last, Stopped))
+        assert app.training.is_running
+        await pilot.press("ctrl+q", "s")
+        gate.open()
+        await until(pilot, lambda: not app.training.is_running)
+        assert isinstance(app.training.last_event, Stopped)
         await until(pilot, lambda: app.return_value is not None)
         assert app.return_value == 130, "stopped, with its checkpoint"
 
-    watch(workspace, begun(workspace, unfreeze_epoch=ENDLESS)[1], script)
-    assert ended == [True]
+    watch(workspace, script, steps=1)
     assert list_runs(workspace)[0].state == "stopped"
 
 
-def test_a_loss_that_broke_offers_a_new_training_from_the_best_weights(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loss_of = learning.loss_of
-
-    def overflowing(*words: Any) -> Any:
-        loss = loss_of(*words)
-        weights = loss.weights
-        calls = iter(range(100000))
-        # After the first epoch and its validation the objectness counts infinitely much.
-        monkeypatch.setattr(loss, "weights", lambda grid: (*weights(grid)[:2], math.inf if next(calls) > 7 else 0.1))
-        return loss
-
-    monkeypatch.setattr(learning, "loss_of", overflowing)
-
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await over(app, pilot)
-        assert isinstance(app.training.last, LossNotFinite)
+def test_a_loss_that_is_no_number_offers_a_new_training_from_the_best_weights(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int], _: PassGate) -> None:
+        await ended(app, pilot)
+        assert isinstance(app.training.last_event, LossNotFinite)
         text = shown(app)
-        assert "no longer a number" in text
-        assert Path(app.training.last.images[0]).name in text
-        lr = app.training.course.recipe["init_lr"]
+        assert "became infinite or NaN" in text
+        assert Path(app.training.last_event.images[0]).name in text
+        lr = app.training.history.recipe["init_lr"]
         await pilot.press("enter")
-        assert app.state.place == "review"
+        assert app.state.screen_name == "review"
         assert app.state.settings["init_lr"] == pytest.approx(lr / 4, rel=0.02)
         assert app.state.start == "whole"
         assert Path(str(app.state.model_path)).is_file()
 
-    watch(workspace, begun(workspace, freeze_batch_size=3)[1], script)
+    with at_pass(3, overflow):  # after the first epoch and its validation
+        watch(workspace, script, freeze_batch_size=3)
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "stand_in", "sentences", "resumable"),
+    ("failing_card", "sentences", "resumable"),
     [
         (
-            learning,
-            "loss_of",
-            lambda: card_failing_at(5),
+            lambda: at_pass(3, card_lost),
             (
-                "The card stopped working. The last checkpoint is good",
-                "unspecified launch failure",
-                "Runs goes on then.",
+                "stopped working in epoch",
+                "unspecified launch failure). The last checkpoint is good.",
+                "Then resume the run in Runs.",
             ),
             True,
         ),
         (
-            trainer,
-            "Learner",
-            lambda: card_busy,
-            ("The card does not work; nothing was trained", "busy or unavailable", "Review begins the training then."),
+            lambda: mock.patch.object(nn.Module, "to", card_busy),
+            ("does not work", "busy or unavailable). Nothing was trained", "Then start the training in Review."),
             False,
         ),
     ],
@@ -251,72 +229,66 @@ def test_a_loss_that_broke_offers_a_new_training_from_the_best_weights(
 )
 def test_a_card_that_fails_is_said_and_enter_quits(
     workspace: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    module: ModuleType,
-    name: str,
-    stand_in: Callable[[], object],
+    failing_card: Callable[[], AbstractContextManager[object]],
     sentences: tuple[str, ...],
     resumable: bool,
 ) -> None:
-    monkeypatch.setattr(module, name, stand_in())
-
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await over(app, pilot)
+    async def script(app: Freezetui, pilot: Pilot[int], _: PassGate) -> None:
+        await ended(app, pilot)
         text = " ".join(shown(app).split())
         assert all(sentence in text for sentence in (*sentences, "Enter quits."))
         await pilot.press("enter")
-        await pilot.pause(0.2)
+        await until(pilot, lambda: app.return_value is not None)
         assert app.return_value == 0
 
-    watch(workspace, begun(workspace, freeze_batch_size=3)[1], script)
+    with failing_card():
+        watch(workspace, script, freeze_batch_size=3)
     assert list_runs(workspace)[0].resumable == resumable
 
 
-def test_out_of_memory_is_explained_and_enter_goes_on_with_a_smaller_batch(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On any system; trainings whose memory really is limited stand in test_out_of_memory.py."""
-    monkeypatch.setattr(learning, "loss_of", memory_short_at(2))  # after a step and a validation: the unfreeze stage
+def test_out_of_memory_is_explained_and_enter_resumes_with_a_smaller_batch(workspace: Path) -> None:
+    """On any system; trainings whose memory really is limited are in test_out_of_memory.py."""
 
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await over(app, pilot)
-        event = app.training.last
+    async def script(app: Freezetui, pilot: Pilot[int], _: PassGate) -> None:
+        await ended(app, pilot)
+        event = app.training.last_event
         assert isinstance(event, OutOfMemory)
         assert (event.stage, event.during, event.batch_size) == ("unfreeze", "training", 4)
         text = " ".join(shown(app).split())
-        assert "plays no part" in text
+        assert "The number of images in the data set does not matter" in text
         assert "at batch size 4" in text
-        assert f"Enter goes on from the last step with batch size {event.suggested_batch_size}" in text
+        assert f"Enter resumes from the last step with batch size {event.suggested_batch_size}" in text
         await pilot.press("enter")
-        await until(pilot, lambda: app.training.course.batch_size == event.suggested_batch_size, PATIENCE)
-        await steps(app, pilot, event.step + 1)
+        await until(pilot, lambda: app.training.history.batch_size == event.suggested_batch_size)
+        await until(pilot, lambda: app.training.history.steps > event.step)
 
-    watch(workspace, begun(workspace, freeze_batch_size=4, unfreeze_batch_size=4)[1], script)
+    with at_pass(1, out_of_memory):  # after a step and a validation: the unfreeze stage
+        watch(workspace, script, freeze_batch_size=4, unfreeze_batch_size=4)
 
 
 def test_what_cannot_begin_says_why_and_enter_goes_back(workspace: Path) -> None:
-    chosen = begun(workspace)[1]
+    approved = ApprovedPlan(*plan_and_dataset(workspace))
     (workspace / "model_data" / "start.pth").write_bytes(b"no weights")
 
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await over(app, pilot)
+    async def script(app: Freezetui, pilot: Pilot[int], _: PassGate) -> None:
+        await ended(app, pilot)
         assert "start.pth" in "".join(shown(app).split())  # a long path is broken over lines
         await pilot.press("enter")
-        assert app.state.place == "review"
+        assert app.state.screen_name == "review"
 
-    watch(workspace, chosen, script)
+    watch(workspace, script, approved=approved)
 
 
 def test_another_day_the_run_that_was_left_is_offered(workspace: Path) -> None:
     run = trained_run(workspace, stop_at=5, unfreeze_epoch=2)
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "Enter goes on with it." in shown(app))
+        await until_shown(app, pilot, "Enter resumes it.")
         assert run.name in shown(app)
         await pilot.press("enter")
-        await steps(app, pilot, 2)
+        await until(pilot, lambda: app.training.history.steps > 1)
         app.training.stop()
-        await over(app, pilot)
+        await ended(app, pilot)
         assert app.training.run == run
 
     drive(workspace, script, run=str(run), **AT_TRAIN)
@@ -325,8 +297,8 @@ def test_another_day_the_run_that_was_left_is_offered(workspace: Path) -> None:
 def test_without_a_training_enter_leads_to_review(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
-        assert "Nothing trains here now" in shown(app)
+        assert "No training is running" in shown(app)
         await pilot.press("enter")
-        assert app.state.place == "review"
+        assert app.state.screen_name == "review"
 
     drive(tmp_path, script, **AT_TRAIN)

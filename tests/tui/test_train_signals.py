@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("termios", reason="signals and terminals as POSIX knows them")
 
 from engine.events import Step
-from engine.runs.folder import list_runs, read_events
+from engine.runs.folder import read_events
+from engine.runs.summary import list_runs
 from tests.tui.terminal_session import Session, session
 from tests.tui.training import trained_run, workspace_with_data
 from tui.wizard.state import WizardState, save_state
@@ -29,15 +30,16 @@ def training(tmp_path: Path) -> Iterator[tuple[Session, Path, Any]]:
         freeze_epoch=400,
         unfreeze_epoch=400,
         freeze_batch_size=2,
-        eval_period=50,
+        eval_period=400,
+        save_period=400,
     )
-    save_state(WizardState(place="train", furthest="train", run=str(run), language="en"), tmp_path)
+    save_state(WizardState(screen_name="train", furthest_screen="train", run=str(run), language="en"), tmp_path)
     steps = number_of_steps(run)
     with session("--workspace", tmp_path) as running:
         before = running.modes
-        running.see("Go on where you left?", 90)
+        running.see("Continue your last session?", 90)
         running.press("\r")
-        running.see("Enter goes on with it.", 90)
+        running.see("Enter resumes it.", 90)
         running.press("\r")
         running.read_until(lambda: number_of_steps(run) > steps, "a further step", 120)
         yield running, run, before

@@ -11,16 +11,17 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from engine.recipe import Recipe, make_recipe
+from engine.hardware import Hardware, Memory
+from engine.planning.request import PreparedPlan
+from engine.recipe import Recipe, make_recipe, to_plain_value
+from tests.given_hardware import PROCESSOR_ONLY, GivenHardware
 from tests.tui.driving import drive, shown, until
 from tests.tui.on_the_way import somewhere
 from tui.app import Freezetui
 from tui.screens.tune import TuneScreen
 from tui.widgets.cycle_select import CycleSelect
 from tui.widgets.field_row import FieldRow
-from tui.wizard.free_memory import MemoryWatch
-from tui.wizard.planner import PlanPreview
-from tui.wizard.recipe_draft import plain
+from tui.wizard.free_memory import FreeMemoryMonitor
 from tui.wizard.recipe_fields import recipe_fields
 
 PLAN = 90.0
@@ -49,11 +50,11 @@ async def enter(app: Freezetui, pilot: Pilot[int], name: str, text: str) -> None
     await pilot.pause()
 
 
-async def planned(app: Freezetui, pilot: Pilot[int]) -> PlanPreview:
+async def planned(app: Freezetui, pilot: Pilot[int]) -> PreparedPlan:
     step = tune(app)
-    await until(pilot, lambda: step._proposed is not None, PLAN)
-    assert step._proposed is not None
-    return step._proposed
+    await until(pilot, lambda: step.prepared is not None, PLAN)
+    assert step.prepared is not None
+    return step.prepared
 
 
 class TestFields:
@@ -62,7 +63,7 @@ class TestFields:
 
     @pytest.mark.parametrize("field", recipe_fields(), ids=lambda field: field.name)
     def test_what_a_field_shows_it_reads_again(self, field: Any) -> None:
-        default = plain(getattr(make_recipe({}), field.name))
+        default = to_plain_value(getattr(make_recipe({}), field.name))
         if not field.choices:
             assert field.parse(field.text(default)) == default
         assert field.description
@@ -101,7 +102,7 @@ def test_an_error_stands_beside_its_field_and_keeps_one_here(tmp_path: Path) -> 
         assert note(app, "freeze_batch_size").startswith("9 must be 1 to 2 times unfreeze_batch_size")
         await pilot.press("enter")
         await pilot.pause()
-        assert app.state.place == "tune"
+        assert app.state.screen_name == "tune"
         assert "a whole number from 1" in shown(app)
         await enter(app, pilot, "unfreeze_epoch", "4")
         assert not row(app, "unfreeze_epoch").has_class("-error")
@@ -116,12 +117,12 @@ def test_rates_steps_and_memory_follow_what_is_typed(tmp_path: Path) -> None:
         await until(pilot, lambda: "GiB of" in shown(app), PLAN)
         assert before.stages[1].batch_size == 2
         await enter(app, pilot, "unfreeze_batch_size", "4")
-        await until(pilot, lambda: tune(app)._proposed.plan.stages[1].batch_size == 4, PLAN)  # type: ignore[union-attr]
+        await until(pilot, lambda: tune(app).prepared.plan.stages[1].batch_size == 4, PLAN)  # type: ignore[union-attr]
         after = (await planned(app, pilot)).plan
         assert after.total_steps < before.total_steps
         # At 64 pixels the weights that are saved weigh more than a batch does.
         assert (after.stages[1].memory_estimate_bytes or 0) >= (before.stages[1].memory_estimate_bytes or 0) > 0
-        await until(pilot, lambda: f"{tune(app)._proposed.steps} steps in all; 400 or more" in shown(app))  # type: ignore[union-attr]
+        await until(pilot, lambda: f"{tune(app).prepared.counted_steps} steps in total; at least 400" in shown(app))  # type: ignore[union-attr]
         assert "steps are few" in note(app, "unfreeze_epoch")
 
     drive(tmp_path, script, **somewhere(tmp_path, "tune"))
@@ -129,7 +130,7 @@ def test_rates_steps_and_memory_follow_what_is_typed(tmp_path: Path) -> None:
 
 def test_auto_is_a_batch_size_and_the_suggestion_is_shown(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        suggested = (await planned(app, pilot)).suggested
+        suggested = (await planned(app, pilot)).batch_sizes
         assert suggested is not None
         await until(pilot, lambda: f"suggested: {suggested.unfreeze}" in note(app, "unfreeze_batch_size"))
         await enter(app, pilot, "freeze_batch_size", "auto")
@@ -155,7 +156,7 @@ def test_only_what_differs_from_the_preset_is_kept_and_can_be_taken_back(tmp_pat
         assert app.state.settings == {}
         assert row(app, "freeze_epoch").query_one(Input).value == "3"
 
-    drive(tmp_path, script, place="tune", preset="quick-cpu", start="whole")
+    drive(tmp_path, script, screen_name="tune", preset="quick-cpu", start="whole")
 
 
 def test_another_method_shows_its_own_fields_and_brings_its_own_values(tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_another_method_shows_its_own_fields_and_brings_its_own_values(tmp_path:
         await pilot.pause()
         assert not row(app, "seed").display
 
-    state = drive(tmp_path, script, place="tune", preset="modern-whole", start="whole")
+    state = drive(tmp_path, script, screen_name="tune", preset="modern-whole", start="whole")
     assert state.settings == {"method": "tutorial"}
 
 
@@ -191,7 +192,7 @@ def test_the_way_to_start_is_the_same_as_in_weights(tmp_path: Path) -> None:
         await enter(app, pilot, "model_path", "other.pth")
         assert (app.state.start, app.state.model_path) == ("whole", "other.pth")
 
-    state = drive(tmp_path, script, place="tune", preset="modern-whole", start="whole", model_path="mine [1].pth")
+    state = drive(tmp_path, script, screen_name="tune", preset="modern-whole", start="whole", model_path="mine [1].pth")
     assert state.settings == {}
 
 
@@ -200,7 +201,7 @@ def test_weights_that_are_not_there_are_said_beside_the_field(tmp_path: Path) ->
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: row(app, "model_path").has_class("-error"), PLAN)
-        assert "nowhere.pth is not there" in note(app, "model_path")
+        assert "nowhere.pth does not exist" in note(app, "model_path")
 
     drive(tmp_path, script, **entered)
 
@@ -210,28 +211,28 @@ def test_enter_alone_goes_on_and_f1_explains_the_field(tmp_path: Path) -> None:
         await pilot.pause()
         row(app, "init_lr").query_one(Input).focus()
         await pilot.press("f1")
-        await until(pilot, lambda: "Without a preset: 0.002" in shown(app))
+        await until(pilot, lambda: "Default: 0.002" in shown(app))
         await pilot.press("escape")
         await until(pilot, lambda: "Without a preset" not in shown(app))
         app.screen.set_focus(None)
         await pilot.press("enter")
-        await until(pilot, lambda: app.state.place == "review")
+        await until(pilot, lambda: app.state.screen_name == "review")
 
     drive(tmp_path, script, **somewhere(tmp_path, "tune"))
 
 
 def test_memory_that_another_program_takes_is_seen_and_said_beside_the_batch(tmp_path: Path) -> None:
+    machine = GivenHardware()
+
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        proposed = await planned(app, pilot)
-        app._live.stop()
-        await pilot.pause(1.2)
-        need = proposed.plan.stages[1].memory_estimate_bytes or 0
-        look = proposed.hardware
-        app.hardware = replace(look, memory=replace(look.memory, available=need - 700 * 2**20))
+        need = (await planned(app, pilot)).plan.stages[1].memory_estimate_bytes or 0
+        less = replace(PROCESSOR_ONLY.memory, available=need - 700 * 2**20)
+        machine.hardware = replace(PROCESSOR_ONLY, memory=less)
         await until(pilot, lambda: row(app, "unfreeze_batch_size").has_class("-warning"), PLAN)
         assert "would fit" in note(app, "unfreeze_batch_size") or "smallest batch" in note(app, "unfreeze_batch_size")
 
-    drive(tmp_path, script, **somewhere(tmp_path, "tune", unfreeze_batch_size=12, freeze_batch_size=12))
+    entered = somewhere(tmp_path, "tune", unfreeze_batch_size=12, freeze_batch_size=12)
+    drive(tmp_path, script, open_hardware=machine.open, **entered)
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
@@ -247,24 +248,21 @@ def test_nothing_is_wider_than_the_screen(tmp_path: Path, language: str) -> None
         assert form.max_scroll_x == 0
         assert form.size.height >= 8
 
-    drive(tmp_path, script, place="tune", preset="modern-whole", start="whole", language=language)
+    drive(tmp_path, script, screen_name="tune", preset="modern-whole", start="whole", language=language)
 
 
-def test_a_plan_is_asked_for_anew_only_where_free_memory_changed_noticeably(tmp_path: Path) -> None:
-    from engine.hardware import probe
+def test_a_plan_is_asked_for_anew_only_where_free_memory_changed_noticeably() -> None:
+    watch = FreeMemoryMonitor()
 
-    watch, look = MemoryWatch(), probe(tmp_path)
-    total = 64 * 2**30
+    def free(gibibytes: float) -> Hardware:
+        return replace(PROCESSOR_ONLY, memory=Memory(total=64 * 2**30, available=int(gibibytes * 2**30)))
 
-    def free(gibibytes: float) -> Any:
-        return replace(look, memory=replace(look.memory, total=total, available=int(gibibytes * 2**30)))
-
-    assert watch.changed(free(8), None)
-    watch.asked(free(8))
-    assert not watch.changed(free(7.9), "cpu")
-    assert watch.changed(free(6), "cpu")
-    watch.ignore_for_a_moment()
-    assert not watch.changed(free(6), "cpu")
+    assert watch.has_changed(free(8), None)
+    watch.set_reference(free(8))
+    assert not watch.has_changed(free(7.9), "cpu")
+    assert watch.has_changed(free(6), "cpu")
+    watch.ignore_changes()
+    assert not watch.has_changed(free(6), "cpu")
 
 
 class TestTyping:
@@ -278,10 +276,9 @@ class TestTyping:
                 await pilot.pause()
                 for key in first:  # as a paste or a slow line delivers them: all at once
                     app.post_message(Key(key, key))
-                await pilot.pause(0.3)
+                await until(pilot, lambda: editor.value == first)  # noqa: B023
                 await pilot.press(then)
-                await pilot.pause(0.3)
-                assert editor.value == first + then
+                await until(pilot, lambda: editor.value == first + then)  # noqa: B023
 
         drive(tmp_path, script, **somewhere(tmp_path, "tune"))
 

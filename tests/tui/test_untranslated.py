@@ -11,22 +11,26 @@ from textual.widgets import Input
 
 from tests.tui.driving import drive, shown, until
 from tests.tui.untranslated import untranslated
-from tui.app import SCREENS, Freezetui
+from tui.app import Freezetui
+from tui.screens.registry import SCREENS, screen_class
 from tui.text import _
 from tui.wizard.state import WizardState
 
 
-@pytest.mark.parametrize("place", SCREENS)
+@pytest.mark.parametrize("screen_name", SCREENS)
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-def test_every_word_of_a_step_comes_from_the_catalogue(tmp_path: Path, place: str, size: tuple[int, int]) -> None:
+def test_every_word_of_a_step_comes_from_the_catalogue(tmp_path: Path, screen_name: str, size: tuple[int, int]) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: app.hardware is not None)
-        await pilot.pause(0.2)
-        assert _(SCREENS[place].heading) == f"⟦{SCREENS[place].heading}{'~' * (len(SCREENS[place].heading) // 3)}⟧"
-        assert f"⟦{SCREENS[place].heading}" in shown(app)
+        await pilot.pause()
+        assert (
+            _(screen_class(screen_name).heading)
+            == f"⟦{screen_class(screen_name).heading}{'~' * (len(screen_class(screen_name).heading) // 3)}⟧"
+        )
+        assert f"⟦{screen_class(screen_name).heading}" in shown(app)
         assert untranslated(app.screen, data=(tmp_path,)) == {}
 
-    drive(tmp_path, script, size=size, place=place, furthest="results", language="pseudo")
+    drive(tmp_path, script, size=size, screen_name=screen_name, furthest_screen="results", language="pseudo")
 
 
 def test_every_word_of_what_lies_over_a_step_comes_from_the_catalogue(tmp_path: Path) -> None:
@@ -37,7 +41,7 @@ def test_every_word_of_what_lies_over_a_step_comes_from_the_catalogue(tmp_path: 
         assert untranslated(app.screen) == {}
         await pilot.press("escape")
         await pilot.press("ctrl+p")
-        await until(pilot, lambda: "⟦Begin anew" in shown(app))
+        await until(pilot, lambda: "⟦Start over" in shown(app))
         assert app.screen.query_one(Input).placeholder.startswith("⟦")
 
     drive(tmp_path, script, size=(120, 60), language="pseudo")
@@ -45,7 +49,9 @@ def test_every_word_of_what_lies_over_a_step_comes_from_the_catalogue(tmp_path: 
 
 def test_every_word_of_the_offer_to_go_on_comes_from_the_catalogue(tmp_path: Path) -> None:
     async def run() -> None:
-        app = Freezetui(WizardState(data="somewhere", place="recipe", language="pseudo"), tmp_path, offer=True)
+        app = Freezetui(
+            WizardState(data="somewhere", screen_name="recipe", language="pseudo"), tmp_path, offer_resume=True
+        )
         async with app.run_test() as pilot:
             await pilot.pause()
             assert untranslated(app.screen, data=("somewhere",)) == {}
@@ -56,7 +62,7 @@ def test_every_word_of_the_offer_to_go_on_comes_from_the_catalogue(tmp_path: Pat
 def test_an_untranslated_word_is_found(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: app.hardware is not None)
-        app.screen.query_one("#suggestion").update("Oversight")  # type: ignore[attr-defined]
+        app.screen.query_one("#enter-hint").update("Oversight")  # type: ignore[attr-defined]
         app.screen.query_one("#machine").border_title = "Title"
         assert untranslated(app.screen).keys() == {"Oversight", "Title"}
 

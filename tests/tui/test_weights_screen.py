@@ -13,8 +13,9 @@ import pytest
 import torch
 from textual.pilot import Pilot
 
-from engine.network.yolov4 import build_network
-from engine.weights.download.registry import KNOWN, Address
+from engine.network.detector import build_network
+from engine.network.registry import Address
+from engine.weights.download.registry import KNOWN
 from engine.weights.native import info_of, save_weights
 from tests.local_server import LocalServer, Quiet
 from tests.small_training import prepare
@@ -81,11 +82,11 @@ def said(app: Freezetui, where: str) -> str:
 
 
 async def suggested(app: Freezetui, pilot: Pilot[int], sentence: str) -> None:
-    await until(pilot, lambda: sentence in said(app, "#suggestion"), SLOW)
+    await until(pilot, lambda: sentence in said(app, "#enter-hint"), SLOW)
 
 
 async def reported(app: Freezetui, pilot: Pilot[int], sentence: str) -> None:
-    await until(pilot, lambda: sentence in said(app, "#said"), SLOW)
+    await until(pilot, lambda: sentence in said(app, "#report-text"), SLOW)
 
 
 def tiny_weights(path: Path, network: str = "yolov4-tiny", classes: tuple[str, ...] = ("a", "b")) -> None:
@@ -97,12 +98,12 @@ def tiny_weights(path: Path, network: str = "yolov4-tiny", classes: tuple[str, .
 
 def test_enter_fetches_what_is_recommended_and_goes_on(tmp_path: Path, server: Server) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await suggested(app, pilot, "Enter fetches yolov4-tiny.weights (24.3 MB) and goes on.")
+        await suggested(app, pilot, "Enter downloads yolov4-tiny.weights (23.1 MiB) and continues.")
         assert "● Whole network (recommended)" in shown(app)
         await pilot.press("enter")
-        await until(pilot, lambda: app.state.place == "recipe", SLOW)
+        await until(pilot, lambda: app.state.screen_name == "recipe", SLOW)
 
-    state = drive(tmp_path, script, place="weights")
+    state = drive(tmp_path, script, screen_name="weights")
     assert state.start == "whole"
     assert state.model_path is None
     assert (tmp_path / "model_data" / "yolov4-tiny.weights").stat().st_size == OFFICIAL.bytes
@@ -112,23 +113,23 @@ def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, server
     server.halting = True
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await suggested(app, pilot, "Enter fetches")
+        await suggested(app, pilot, "Enter downloads")
         await pilot.press("enter")
-        await until(pilot, lambda: "12.1 MB / 24.3 MB" in shown(app), SLOW)
+        await until(pilot, lambda: "11.6 MiB / 23.1 MiB" in shown(app), SLOW)
         assert app.screen.query_one(Meter).display
-        assert "Esc stops it" in said(app, "#suggestion")
+        assert "Esc stops it" in said(app, "#enter-hint")
         await pilot.press("enter")
         await pilot.pause()
-        assert "Still fetching" in said(app, "#validation-error")
+        assert "Still downloading" in said(app, "#validation-error")
         await pilot.press("escape")
-        await until(pilot, lambda: "Stopped; what came is kept" in said(app, "#validation-error"))
-        assert app.state.place == "weights"
+        await until(pilot, lambda: "The download was stopped" in said(app, "#validation-error"))
+        assert app.state.screen_name == "weights"
         assert not app.screen.query_one(Meter).display
         await pilot.press("escape")
         await pilot.pause()
-        assert app.state.place == "data"
+        assert app.state.screen_name == "data"
 
-    drive(tmp_path, script, place="weights")
+    drive(tmp_path, script, screen_name="weights")
     part = tmp_path / "model_data" / "yolov4-tiny.weights.part"
     assert part.stat().st_size == OFFICIAL.bytes // 2
 
@@ -137,11 +138,11 @@ def test_leaving_the_wizard_stops_a_download(tmp_path: Path, server: Server) -> 
     server.halting = True
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await suggested(app, pilot, "Enter fetches")
+        await suggested(app, pilot, "Enter downloads")
         await pilot.press("enter")
-        await until(pilot, lambda: "12.1 MB / 24.3 MB" in shown(app), SLOW)
+        await until(pilot, lambda: "11.6 MiB / 23.1 MiB" in shown(app), SLOW)
 
-    drive(tmp_path, script, place="weights")  # ends, though the server never would
+    drive(tmp_path, script, screen_name="weights")  # ends, though the server never would
     assert not (tmp_path / "model_data" / "yolov4-tiny.weights").exists()
 
 
@@ -153,16 +154,16 @@ def test_where_nothing_can_be_reached_the_file_that_would_do_is_named(
     monkeypatch.setitem(KNOWN, OFFICIAL.name, nobody)  # type: ignore[arg-type]
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await suggested(app, pilot, "Enter fetches")
+        await suggested(app, pilot, "Enter downloads")
         await pilot.press("enter")
-        await reported(app, pilot, "could not be fetched")
-        sentence = said(app, "#said")
-        assert f"put it, 24,251,276 bytes long, into {tmp_path / 'model_data'}" in sentence
-        assert "another file would do" in said(app, "#validation-error")
-        assert app.state.place == "weights"
+        await reported(app, pilot, "could not be")
+        sentence = said(app, "#report-text")
+        assert f"copy the file of 24,251,276 bytes into {tmp_path / 'model_data'}" in sentence
+        assert "choose another file" in said(app, "#validation-error")
+        assert app.state.screen_name == "weights"
         assert app.screen.query_one("#body").max_scroll_y == 0
 
-    drive(tmp_path, script, place="weights")
+    drive(tmp_path, script, screen_name="weights")
 
 
 def test_a_file_in_model_data_is_offered_with_what_would_be_taken_over(tmp_path: Path, server: Server) -> None:
@@ -175,9 +176,9 @@ def test_a_file_in_model_data_is_offered_with_what_would_be_taken_over(tmp_path:
         await suggested(app, pilot, "Enter starts from the whole network in start.pth.")
         await pilot.press("enter")
         await pilot.pause()
-        assert app.state.place == "recipe"
+        assert app.state.screen_name == "recipe"
 
-    state = drive(tmp_path, script, place="weights", data=str(tmp_path / "data"))
+    state = drive(tmp_path, script, screen_name="weights", data=str(tmp_path / "data"))
     assert state.model_path == str(tmp_path / "model_data" / "start.pth")
 
 
@@ -191,9 +192,9 @@ def test_weights_of_runs_are_offered_and_other_classes_are_no_obstacle(tmp_path:
         assert "best weights of this run" in shown(app)
         await pilot.press("tab", "down")
         await reported(app, pilot, "19 of 21 convolutions")
-        assert "since the file has 2 classes and the network 3" in said(app, "#said")
+        assert "since the file has 2 classes and the network 3" in said(app, "#report-text")
 
-    drive(tmp_path, script, place="weights", data=str(tmp_path / "data"))
+    drive(tmp_path, script, screen_name="weights", data=str(tmp_path / "data"))
 
 
 def test_weights_of_another_network_are_refused_until_that_network_is_chosen(tmp_path: Path, server: Server) -> None:
@@ -201,20 +202,20 @@ def test_weights_of_another_network_are_refused_until_that_network_is_chosen(tmp
     tiny_weights(path)
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await suggested(app, pilot, "Enter fetches yolov4.weights")
+        await suggested(app, pilot, "Enter downloads yolov4.weights")
         app.screen.query_one("#file", PathInput).value = str(path)
         await reported(app, pilot, "these are weights of yolov4-tiny, not of yolov4")
         await pilot.press("enter")
         await pilot.pause()
-        assert app.state.place == "weights"
-        assert "cannot go on" in said(app, "#validation-error")
+        assert app.state.screen_name == "weights"
+        assert "cannot be used" in said(app, "#validation-error")
         await pilot.press("f2")
         await reported(app, pilot, "19 of 21 convolutions")
         await pilot.press("enter")
         await pilot.pause()
-        assert app.state.place == "recipe"
+        assert app.state.screen_name == "recipe"
 
-    state = drive(tmp_path, script, place="weights", settings={"network": "yolov4"})
+    state = drive(tmp_path, script, screen_name="weights", settings={"network": "yolov4"})
     assert state.settings == {}
     assert state.model_path == str(path)
 
@@ -223,20 +224,20 @@ def test_what_is_no_weights_file_is_said(tmp_path: Path, server: Server) -> None
     (tmp_path / "notes.pth").write_text("no weights", encoding="utf-8")
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await suggested(app, pilot, "Enter fetches")
+        await suggested(app, pilot, "Enter downloads")
         field = app.screen.query_one("#file", PathInput)
         field.value = str(tmp_path / "nots.pth")
         await reported(app, pilot, "There is no nots.pth in")
-        assert "did you mean notes.pth?" in said(app, "#said")
+        assert "did you mean notes.pth?" in said(app, "#report-text")
         await pilot.press("enter")
         await pilot.pause()
         assert "There is no file" in said(app, "#validation-error")
         field.value = str(tmp_path / "notes.pth")
-        await reported(app, pilot, "this is no weights file")
+        await reported(app, pilot, "this is not a weights file")
         field.value = ""
-        await suggested(app, pilot, "Enter fetches")
+        await suggested(app, pilot, "Enter downloads")
 
-    drive(tmp_path, script, place="weights")
+    drive(tmp_path, script, screen_name="weights")
 
 
 def test_the_backbone_comes_out_of_the_official_file(tmp_path: Path, server: Server) -> None:
@@ -250,9 +251,9 @@ def test_the_backbone_comes_out_of_the_official_file(tmp_path: Path, server: Ser
         assert not app.screen.query_one("#files").display
         await pilot.press("enter")
         await pilot.pause()
-        assert app.state.place == "recipe"
+        assert app.state.screen_name == "recipe"
 
-    assert drive(tmp_path, script, place="weights").start == "backbone"
+    assert drive(tmp_path, script, screen_name="weights").start == "backbone"
 
 
 def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None:
@@ -260,7 +261,7 @@ def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None
         await pilot.pause()
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScratchDialog))
-        assert "random features detect badly" in said(app, "#why")
+        assert "detects badly" in said(app, "#details")
         await pilot.press("enter")  # no is the answer that needs no thought
         await until(pilot, lambda: isinstance(app.screen, WeightsScreen))
         await until(pilot, lambda: app.screen.query_one("#start", RadioList).highlighted == 0)
@@ -268,12 +269,12 @@ def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None
         await until(pilot, lambda: isinstance(app.screen, ConfirmScratchDialog))
         await pilot.press("s")
         await until(pilot, lambda: "Are you sure?" in shown(app))
-        assert "more than ten thousand pictures" in said(app, "#why")
+        assert "more than ten thousand images" in said(app, "#details")
         assert app.state.start != "scratch"
         await pilot.press("s")
-        await until(pilot, lambda: app.state.place == "recipe")
+        await until(pilot, lambda: app.state.screen_name == "recipe")
 
-    assert drive(tmp_path, script, place="weights").start == "scratch"
+    assert drive(tmp_path, script, screen_name="weights").start == "scratch"
 
 
 @pytest.mark.parametrize("named", ["whole path", "name in model_data"])
@@ -287,14 +288,14 @@ def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, s
         assert app.state.model_path == chosen
 
     path = chosen if named == "whole path" else "start.pth"
-    drive(tmp_path, script, place="weights", start="whole", model_path=path, data=str(tmp_path / "data"))
+    drive(tmp_path, script, screen_name="weights", start="whole", model_path=path, data=str(tmp_path / "data"))
 
 
 def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(tmp_path: Path, server: Server) -> None:
     tiny_weights(tmp_path / "model_data" / "deeper" / "mine.pth")
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await suggested(app, pilot, "Enter fetches")
+        await suggested(app, pilot, "Enter downloads")
         await pilot.press("f3")
         await until(pilot, lambda: isinstance(app.screen, FolderPicker))
         await until(pilot, lambda: "deeper" in shown(app))
@@ -304,5 +305,5 @@ def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(tmp_path: Path
         await until(pilot, lambda: isinstance(app.screen, WeightsScreen))
         await reported(app, pilot, "19 of 21 convolutions")
 
-    state = drive(tmp_path, script, place="weights")
+    state = drive(tmp_path, script, screen_name="weights")
     assert state.model_path == str(tmp_path / "model_data" / "deeper" / "mine.pth")

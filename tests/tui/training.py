@@ -10,16 +10,16 @@ from textual.pilot import Pilot
 from engine.runner.start import start
 from engine.training.control import Control
 from tests.small_training import only_run, plan_and_dataset, prepare
+from tests.training_passes import PassGate
 from tests.tui.driving import until
 from tui.app import Freezetui
+from tui.screens.train import TrainScreen
 
-AT_TRAIN = {"place": "train", "furthest": "train"}
-PATIENCE = 120.0
-"""Seconds: steps are slow where other tests run beside this one."""
+AT_TRAIN = {"screen_name": "train", "furthest_screen": "train"}
 
 
 def workspace_with_data(folder: Path) -> Path:
-    """Eight pictures, of which six train, and weights to start from."""
+    """Eight images, of which six train, and weights to start from."""
     prepare(folder, images=8)
     return folder
 
@@ -34,13 +34,14 @@ def trained_run(workspace: Path, *, stop_at: int | None = None, **changes: Any) 
     return only_run(workspace)
 
 
-async def steps(app: Freezetui, pilot: Pilot[int], count: int = 1) -> None:
-    """Wait until so many steps are done."""
-    await until(pilot, lambda: app.training.course.steps >= count or not app.training.alive, PATIENCE)
-    assert app.training.course.steps >= count
+async def held(pilot: Pilot[int], gate: PassGate) -> None:
+    """Wait until the training has done every step that the gate allows."""
+    await until(pilot, lambda: gate.is_waiting)
 
 
-async def over(app: Freezetui, pilot: Pilot[int]) -> None:
-    """Wait until nothing trains."""
-    await until(pilot, lambda: not app.training.alive, PATIENCE)
-    await pilot.pause(0.3)
+async def ended(app: Freezetui, pilot: Pilot[int]) -> None:
+    """Wait until nothing trains, and until the Train screen, if it is the one in front, shows how the training ended."""
+    await until(pilot, lambda: not app.training.is_running)
+    screen = app.screen
+    if isinstance(screen, TrainScreen):
+        await until(pilot, lambda: screen.query_one("#outcome").display)

@@ -1,8 +1,7 @@
-"""What a screen says that no catalogue knows: with the pseudo language every sentence of ours stands in ⟦brackets⟧."""
+"""The texts of a screen that are not translated, found with the pseudo language."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,42 +12,20 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets._footer import FooterKey, KeyGroup
 
-from engine.network.yolov4 import NETWORKS
-from engine.recipe import COCO, Recipe
-from engine.recipe.presets import list_presets
-from engine.weights.download.registry import KNOWN
+from tests.untranslated_words import outside_brackets, untranslated_words
 
-UNITS = {"GiB", "MiB", "GB", "MB", "ms", "cuda"}
-CHOICES = re.findall(r'"const": "([^"]+)"|"enum": \[([^]]*)\]', json.dumps(Recipe.model_json_schema()))
-NAMES = {
-    *("torch", "mAP", "mAP50", "TB", "English", "sample", COCO),
-    *NETWORKS,
-    *Recipe.model_fields,
-    *(preset.name for preset in list_presets()),
-    *KNOWN,
-    *(f"F{number}" for number in range(1, 13)),
-    *re.findall(r"[\w-]+", " ".join(" ".join(found) for found in CHOICES)),
-}
-"""Words that are the same in every language."""
-
-_IN_BRACKETS = re.compile("⟦[^⟦⟧]*⟧")
 _CUT_OFF = re.compile("⟦[^⟧]*$|^[^⟦]*⟧", re.DOTALL)
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]")
 
 
 def untranslated(screen: Screen[object], *, data: tuple[str | Path, ...] = ()) -> dict[str, str]:
-    """Words outside brackets, each with the widget that says it. `data`: texts of the user's that may be shown."""
+    """Words outside brackets, each with the widget that shows it. `data`: texts of the user that may be shown."""
     found: dict[str, str] = {}
     for widget in screen.walk_children(Widget):
         for text in _texts(widget):
             for known in map(str, data):
                 text = text.replace(known, "")
-            while (less := _IN_BRACKETS.sub(" ", text)) != text:
-                text = less
-            text = _CUT_OFF.sub(" ", text)
-            for word in _WORD.findall(text):
-                if word not in UNITS | NAMES:
-                    found[word] = repr(widget)
+            for word in untranslated_words(_CUT_OFF.sub(" ", outside_brackets(text))):
+                found[word] = repr(widget)
     return found
 
 
@@ -59,7 +36,7 @@ def _texts(widget: Widget) -> Iterator[str]:
     if isinstance(widget, FooterKey):
         yield widget.description
     elif not isinstance(widget, KeyGroup) and not list(widget.children):
-        by_lines = type(widget).render_line is not Widget.render_line  # pictures, tables, lists, inputs
+        by_lines = type(widget).render_line is not Widget.render_line  # images, tables, lists, inputs
         drawn = None if by_lines else widget.render()
         if isinstance(drawn, str | Content | Text):
             yield _plain(drawn)

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and one clear sentence for everything that went wrong."""
+"""Errors of the commands: the exit code, and one clear sentence for each error."""
 
 from __future__ import annotations
 
@@ -7,35 +7,40 @@ import sys
 from collections.abc import Callable
 
 from engine.messages import BadInput
-from tui.cli.console import ReaderGone, drop_output
+from tui.cli.console import OutputClosed, discard_output
+from tui.text import _, translate
 
 DEFECT, BAD_INPUT, STOPPED = 1, 2, 130
 
 
 def run_guarded(command: Callable[[], object]) -> int:
-    """Run a command; its exit code: what it answers, where that is a number, else 0."""
+    """Run a command and report its errors. Returns the exit code: the command's result where that is an int, else 0."""
     try:
         result = command()
     except BadInput as error:
         for message in error.messages:
-            print_error(str(message))
+            print_error(translate(message))
         return error.exit_code
     except KeyboardInterrupt:
         return STOPPED
-    except ReaderGone:
-        drop_output()
+    except OutputClosed:
+        discard_output()
         return 0
     except Exception as error:
         if os.environ.get("FREEZETUI_DEBUG"):
             raise
         print_error(
-            f"A defect of freezetui: {type(error).__name__}: {error}. Please report it, with what FREEZETUI_DEBUG=1 shows."
+            _(
+                "A bug in freezetui: {error}: {reason}. Please report it, with the output of FREEZETUI_DEBUG=1.",
+                error=type(error).__name__,
+                reason=error,
+            )
         )
         return DEFECT
     return result if isinstance(result, int) else 0
 
 
-def print_error(sentence: str) -> None:
-    """One sentence on standard error."""
-    sys.stderr.write(sentence + "\n")
+def print_error(text: str) -> None:
+    """Print one line on standard error."""
+    sys.stderr.write(text + "\n")
     sys.stderr.flush()

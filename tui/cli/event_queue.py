@@ -1,4 +1,4 @@
-"""Between a training, which never waits, and a reader, which may be slow."""
+"""A queue between a training, which must never wait, and a reader, which may be slow."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from collections import deque
 
 from engine.events import Event, Step
 
-MOST_STEPS = 256
-"""So many unread steps are kept; of more, the oldest are dropped. Every other event is kept for the reader."""
+MAX_STEPS = 256
+"""Unread steps that are kept; beyond, the oldest are dropped. Other events are never dropped."""
 
 
 class EventQueue:
-    """Events on their way. Putting never waits; taking does."""
+    """`put` never waits; `get` does."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
         self._steps = 0
         self._closed = False
-        self._changed = threading.Condition()
+        self._condition = threading.Condition()
 
     def put(self, event: Event) -> None:
-        """Leave an event for the reader."""
-        with self._changed:
+        """Add an event at the end."""
+        with self._condition:
             if isinstance(event, Step):
                 self._steps += 1
-                if self._steps > MOST_STEPS:
+                if self._steps > MAX_STEPS:
                     self._drop_oldest_step()
             self._events.append(event)
-            self._changed.notify()
+            self._condition.notify()
 
     def close(self) -> None:
-        """Say that nothing will follow."""
-        with self._changed:
+        """Tell the reader that no event follows."""
+        with self._condition:
             self._closed = True
-            self._changed.notify()
+            self._condition.notify()
 
-    def take(self) -> Event | None:
-        """The next event, waiting for it; None after the last."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._events or self._closed)
+    def get(self) -> Event | None:
+        """Wait for the next event and remove it; None after the last."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._events or self._closed)
             if not self._events:
                 return None
             event = self._events.popleft()

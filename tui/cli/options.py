@@ -1,4 +1,4 @@
-"""Options that several commands share, said once."""
+"""Options that several commands share. Help texts are translated when they are shown, see `typer_translation`."""
 
 from __future__ import annotations
 
@@ -7,39 +7,47 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON and nothing else.")]
+from tui.text import N_
+
+Json = Annotated[bool, typer.Option("--json", help=N_("Print JSON for programs, and nothing else."))]
 Workspace = Annotated[
-    Path, typer.Option("--workspace", help="The folder that holds logs/ and model_data/.", show_default="this folder")
+    Path,
+    typer.Option(
+        "--workspace", help=N_("The folder that contains logs/ and model_data/."), show_default=N_("this folder")
+    ),
 ]
 Data = Annotated[
     str,
-    typer.Option("--data", help="The data set: a folder, data.yaml, COCO file or list; 'sample' for the drawn one."),
+    typer.Option(
+        "--data", help=N_("The data set: a folder, data.yaml, COCO file or list; 'sample' for the drawn sample set.")
+    ),
 ]
-Format = Annotated[str, typer.Option("--format", help="auto, voc, yolo, coco or list.")]
-Classes = Annotated[Path | None, typer.Option("--classes", help="A file of class names, one a line.")]
+Format = Annotated[str, typer.Option("--format", help=N_("The format of the labels: auto, voc, yolo, coco or list."))]
+Classes = Annotated[Path | None, typer.Option("--classes", help=N_("A file with one class name per line."))]
 Mapping = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="OLD=NEW", help="Give a class of the labels another name; repeatable."),
+    typer.Option("--map", metavar="OLD=NEW", help=N_("Rename a class of the labels; repeatable.")),
 ]
-Preset = Annotated[str | None, typer.Option("--preset", help="The preset to start from; see: freezetui presets.")]
-RecipeFile = Annotated[Path | None, typer.Option("--recipe", help="A recipe file (TOML) instead of a preset.")]
+Preset = Annotated[str | None, typer.Option("--preset", help=N_("The preset to start from; see: freezetui presets."))]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", help=N_("A recipe file (TOML) instead of a preset."))]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the recipe; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help=N_("Change one setting of the recipe; repeatable.")),
 ]
 WeightsFile = Annotated[
-    Path, typer.Option("--weights", help="Weights: ours, Darknet's .weights, or a tutorial's .pth.")
+    Path, typer.Option("--weights", help=N_("Weights: of freezetui, Darknet's .weights, or a tutorial's .pth."))
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option("--device", help=N_("The device: auto, cpu, cuda or mps."))]
 
 OnOom = Annotated[
     str,
     typer.Option(
         "--on-oom",
         metavar="stop|retry|accumulate",
-        help="When memory runs out: stop; go on with smaller batches; or with as many of them as make the old step.",
+        help=N_(
+            "When memory runs out: stop; retry with smaller batches; or accumulate as many of them as make the old step."
+        ),
     ),
 ]
 
 HERE = Path()
-EMBEDDED = "sample"
-"""As --data: the drawn sample set."""

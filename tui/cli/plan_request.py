@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.messages import bad_input, nearest
-from tui.cli.options import EMBEDDED
+from tui.wizard.data_source import SAMPLE, absolute_source, data_source
 
 if TYPE_CHECKING:
-    from engine.dataset.index import Dataset
-    from engine.plan import DataSource, Plan
+    from engine.plan import DataSource
+    from engine.planning.request import PreparedPlan
+    from engine.recipe import Recipe
     from engine.runner.supervisor import OnOutOfMemory
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was asked for on the command line."""
+class PlanOptions:
+    """The options that `plan` and `train` share."""
 
     data: str
     workspace: Path
@@ -29,30 +30,22 @@ class Wanted:
     mapping: tuple[str, ...] = ()
 
 
-def assemble(wanted: Wanted) -> tuple[Plan, Dataset]:
-    """The Plan that was asked for and its Dataset.
+def prepare_plan(options: PlanOptions) -> PreparedPlan:
+    """The Plan that the options ask for.
 
     Raises:
-        BadInput: something in it cannot work.
+        BadInput: an option is wrong, or the Plan cannot work.
     """
     from engine.hardware import probe
-    from engine.plan import open_source
+    from engine.planning.request import PlanRequest, prepare
 
-    recipe = _recipe(wanted)
-    source = source_of(wanted.data, wanted.workspace, wanted.format, wanted.classes, wanted.mapping)
-    dataset = open_source(source, recipe.seed)
-
-    # Only now what imports torch: a wrong word is said at once.
-    from engine.planning.device import check_amp
-    from engine.planning.resolve import make_plan
-
-    hardware = probe(wanted.workspace)
-    check_amp(recipe, hardware)
-    return make_plan(recipe, dataset, source, hardware, wanted.workspace), dataset
+    recipe = _recipe(options)
+    source = source_from_options(options.data, options.workspace, options.format, options.classes, options.mapping)
+    return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace))
 
 
-def out_of_memory_answer(word: str) -> OnOutOfMemory:
-    """What --on-oom says.
+def parse_on_oom(word: str) -> OnOutOfMemory:
+    """The value of --on-oom.
 
     Raises:
         BadInput: it is none of the three.
@@ -68,47 +61,35 @@ def out_of_memory_answer(word: str) -> OnOutOfMemory:
     )
 
 
-def source_of(
-    data: str,
-    workspace: Path,
-    format: str,
-    classes: Path | None,
-    mapping: tuple[str, ...],
+def source_from_options(
+    data: str, workspace: Path, format: str, classes: Path | None, mapping: tuple[str, ...]
 ) -> DataSource:
-    """Where the data set is; the drawn sample set is drawn where it is not there yet."""
-    from engine.plan import DataSource
+    """Where the data set is; the sample set is drawn if it does not exist yet.
 
-    if data == EMBEDDED and not Path(data).exists():
-        data = str(workspace / EMBEDDED)
-        if not Path(data).exists():
-            from engine.dataset.sample import draw_sample
-
-            draw_sample(Path(data))
-    return DataSource(
-        path=str(Path(data).expanduser().absolute()),
-        format=format,
-        classes_file=None if classes is None else str(classes.absolute()),
-        mapping=dict(_pair(word) for word in mapping),
-    )
+    Raises:
+        BadInput: a --map is not OLD=NEW.
+    """
+    if data == SAMPLE and Path(data).exists():
+        data = str(Path(data).absolute())  # a folder of that name here is what the user means
+    pairs = dict(_class_name_pair(word) for word in mapping)
+    source = data_source(data, workspace, format=format, classes_file=classes, mapping=pairs)
+    return absolute_source(source, workspace)
 
 
-def _recipe(wanted: Wanted) -> Any:
-    from engine.recipe import make_recipe, parse_assignments, read_settings_file
+def _recipe(options: PlanOptions) -> Recipe:
+    from engine.recipe import load_recipe, make_recipe, parse_assignments
     from engine.recipe.presets import DEFAULT_PRESET, find_preset
 
-    if wanted.preset is not None and wanted.recipe is not None:
+    if options.preset is not None and options.recipe is not None:
         raise bad_input("command.preset_and_recipe", "--preset and --recipe: give one of them, not both.")
-    if wanted.recipe is not None:
-        base, source = read_settings_file(wanted.recipe), str(wanted.recipe)
-        base.pop("preset", None)
-    else:
-        name = wanted.preset or DEFAULT_PRESET
-        base, source = dict(find_preset(name, wanted.workspace).settings), f"--preset {name}"
-    changes = parse_assignments(wanted.settings)
-    return make_recipe({**base, **changes}, source="--set" if changes else source)
+    overrides = parse_assignments(options.settings)
+    if options.recipe is not None:
+        return load_recipe(options.recipe, overrides)
+    name = options.preset or DEFAULT_PRESET
+    return make_recipe(find_preset(name, options.workspace).settings, f"--preset {name}", overrides)
 
 
-def _pair(word: str) -> tuple[str, str]:
+def _class_name_pair(word: str) -> tuple[str, str]:
     old, equals, new = word.partition("=")
     if not equals or not old or not new:
         raise bad_input("command.mapping", "--map {word}: write it as old=new.", word=word)

@@ -1,28 +1,28 @@
-"""What a headless training shows: JSON lines for programs, plain lines in a log, a live bar on a terminal."""
+"""Printers for the events of a training: JSON for programs, lines for a log, a progress bar for a terminal."""
 
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol, Self
 
 from engine.events import (
-    BatchChanged,
-    EpochFinished,
-    Evaluated,
+    CheckpointSaved,
     Event,
+    Failed,
     Finished,
-    ImageSkipped,
-    RunStarted,
-    StageStarted,
+    LossNotFinite,
+    OutOfMemory,
     Step,
     Stopped,
-    WeightsLoaded,
 )
-from engine.messages import printable
-from tui.cli.console import duration
+from tui.cli.errors import print_error
+from tui.text import _, translate
+from tui.text.durations import duration
+from tui.text.events import describe_end, describe_event
+from tui.text.stages import STAGE_NAMES
+from tui.wizard.run_history import RunHistory
 
 
 class Printer(Protocol):
@@ -32,17 +32,17 @@ class Printer(Protocol):
         """Show one event."""
         ...
 
-    def __enter__(self) -> Printer: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
 
-class _Plain:
-    """A printer with nothing to open or close."""
+class _PlainPrinter:
+    """A printer that needs no setup."""
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -51,8 +51,8 @@ class _Plain:
         return None
 
 
-class JsonPrinter(_Plain):
-    """Every event as one line of JSON."""
+class JsonPrinter(_PlainPrinter):
+    """Prints every event as one line of JSON."""
 
     def show(self, event: Event) -> None:
         """Print one event."""
@@ -60,23 +60,25 @@ class JsonPrinter(_Plain):
         sys.stdout.flush()
 
 
-class LinePrinter(_Plain):
-    """A line for everything but the single steps."""
+class LinePrinter(_PlainPrinter):
+    """Prints every event but single steps and checkpoints as text."""
 
     def show(self, event: Event) -> None:
         """Print one event."""
-        if (text := sentence(event)) is not None:
+        if (text := event_text(event)) is not None:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
 
 
 class BarPrinter:
-    """The same lines, and below them a bar for the epoch that runs."""
+    """The same text as `LinePrinter`, and below it a progress bar for the current epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: RunHistory) -> None:
+        """Make the printer. `history` has the event that is shown already: it estimates the time left."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
+        self._history = history
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -85,10 +87,9 @@ class BarPrinter:
             transient=True,
             refresh_per_second=4,
         )
-        self._task = self._bar.add_task("starting", total=None, detail="")
-        self._clock = _Clock()
+        self._task = self._bar.add_task(_("starting"), total=None, detail="")
 
-    def __enter__(self) -> BarPrinter:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -98,80 +99,43 @@ class BarPrinter:
         self._bar.stop()
 
     def show(self, event: Event) -> None:
-        """Move the bar, or print a line above it."""
-        if isinstance(event, RunStarted):
-            self._clock.begin(event)
+        """Advance the bar, or print a line above it."""
         if isinstance(event, Step):
-            self._clock.count()
-            detail = f"loss {event.loss:.4f}  lr {event.lr:.1e}  {event.images_per_second:.0f} images/s  {self._clock.left()}"
             self._bar.update(
                 self._task,
-                description=f"epoch {event.epoch + 1}  {event.stage}",
+                description=_("epoch {epoch}  {stage}", epoch=event.epoch + 1, stage=_(STAGE_NAMES[event.stage])),
                 total=event.steps,
                 completed=event.step + 1,
-                detail=detail,
+                detail=self._step_detail(event),
             )
-        elif (text := sentence(event)) is not None:
+        elif (text := event_text(event)) is not None:
             self._bar.console.print(text, markup=False)
 
-
-class _Clock:
-    """How long a run will take yet, from how long its steps took."""
-
-    def __init__(self) -> None:
-        self._total = self._done = 0
-        self._started = time.monotonic()
-
-    def begin(self, event: RunStarted) -> None:
-        stages = event.plan.get("stages", ())
-        before = sum(
-            stage["steps_per_epoch"] * max(0, min(event.epoch, stage["last_epoch"] + 1) - stage["first_epoch"])
-            for stage in stages
+    def _step_detail(self, step: Step) -> str:
+        detail = _(
+            "loss {loss}  lr {lr}  {speed} images/s",
+            loss=f"{step.loss:.4f}",
+            lr=f"{step.lr:.1e}",
+            speed=f"{step.images_per_second:.0f}",
         )
-        self._total = int(event.plan.get("total_steps", 0)) - before - event.step
-        self._started = time.monotonic()
-
-    def count(self) -> None:
-        self._done += 1
-
-    def left(self) -> str:
-        if self._done < 3 or self._total <= self._done:  # the first steps are slower and foretell nothing
-            return ""
-        per_step = (time.monotonic() - self._started) / self._done
-        return f"about {duration(per_step * (self._total - self._done))} left"
+        seconds = self._history.seconds_left()
+        return detail if seconds is None else f"{detail}  " + _("about {time} left", time=duration(seconds))
 
 
-def sentence(event: Event) -> str | None:
-    """One line for people about an event; None where it is not worth one, and for bad ends, which go to standard error."""
+def event_text(event: Event) -> str | None:
+    """What a command prints about an event on standard output; None for steps, checkpoints and errors."""
     match event:
-        case RunStarted():
-            begins = "Going on" if event.continued else "Training"
-            return " ".join(filter(None, (f"{begins} in {printable(event.run)}", event.note)))
-        case WeightsLoaded():
-            loaded = f"Weights: {event.matched} of {event.total} convolutions from {printable(event.file)}"
-            return "\n".join([loaded, *map(printable, event.skipped)])
-        case StageStarted():
-            return f"Stage {event.stage}, batch {event.batch_size}, learning rate up to {event.init_lr:g}: {_WHY[event.stage]}"
-        case EpochFinished():
-            val = "" if event.val_loss is None else f"  val loss {event.val_loss:.4f}"
-            return f"epoch {event.epoch + 1:3d}  loss {event.train_loss:.4f}{val}  {duration(event.seconds)}"
-        case Evaluated():
-            return f"           mAP50 {event.map50:.3f}  mAP50-95 {event.map50_95:.3f}" + (
-                "  best so far" if event.best else ""
-            )
-        case ImageSkipped():
-            return printable(event.reason)
-        case BatchChanged():
-            return f"From here on {event.batch_size} images a step."
+        case CheckpointSaved() | OutOfMemory() | LossNotFinite() | Failed():
+            return None
         case Stopped():
-            return f"Stopped; nothing is lost. Go on with: freezetui resume {printable(Path(event.checkpoint).parent)}"
+            run = Path(event.checkpoint).parent
+            return f"{describe_event(event)} " + _("Resume with: {command}", command=f"freezetui resume {run}")
         case Finished():
-            best = "" if event.map50 is None else f", best mAP50 {event.map50:.3f}"
-            return f"Finished in {duration(event.seconds)}{best}. The weights: {printable(event.best)}"
-    return None
+            return f"{describe_event(event)} " + _("The weights: {path}", path=event.best)
+    return describe_event(event)
 
 
-_WHY = {
-    "freeze": "the backbone keeps what it has learned; only the rest learns.",
-    "unfreeze": "now everything learns; the loss may rise for a moment.",
-}
+def print_failure(event: OutOfMemory | LossNotFinite | Failed) -> None:
+    """Print on standard error why a training failed, and what to do."""
+    hint = "" if event.hint is None else f" {translate(event.hint)}"
+    print_error(describe_end(event) + hint)

@@ -1,15 +1,17 @@
-"""Progress bars on a terminal; silence elsewhere."""
+"""Progress bars on a terminal; nothing elsewhere."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+Update = Callable[[int, int], None]
+"""Takes what is done and the total."""
+
 
 @contextmanager
-def bytes_bar(name: str, size: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar for a download of `size` bytes; yields what is to be told how many are there."""
+def bytes_bar(name: str, size: int) -> Iterator[Update]:
+    """A progress bar for a download of `size` bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -17,7 +19,7 @@ def bytes_bar(name: str, size: int) -> Iterator[Callable[[int, int], None]]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(),
+        DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
@@ -27,21 +29,21 @@ def bytes_bar(name: str, size: int) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def count_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for things counted; yields what is to be told how many of how many are done."""
+def count_bar(name: str) -> Iterator[Update]:
+    """A progress bar for things that are counted."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
-    """Something that moves while nothing can be counted."""
+    """A spinner with a text, for work whose progress is unknown."""
     from rich.console import Console
 
     console = Console(stderr=True)

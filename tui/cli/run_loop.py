@@ -1,4 +1,4 @@
-"""Running a training from the command line: the loop, the signals, and who prints what happens."""
+"""Runs a training from the command line: consumes its events, handles signals, prints in a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,70 +10,70 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from engine.messages import printable
-from tui.cli.console import drop_output
-from tui.cli.errors import print_error
+from tui.cli.console import discard_output
 from tui.cli.event_queue import EventQueue
-from tui.cli.printers import BarPrinter, JsonPrinter, LinePrinter, Printer
 
 if TYPE_CHECKING:
     from engine.events import Event
     from engine.training.control import Control
+    from tui.cli.printers import Printer
 
 
-def follow(begin: Callable[[Control], Iterator[Event]], *, json: bool) -> int:
-    """Run the training that `begin` starts to its end, print its events, and return the exit code.
+def run_training(start: Callable[[Control], Iterator[Event]], *, json: bool) -> int:
+    """Run the training that `start` returns, print its events, and return the exit code.
 
-    For people, what ended a training badly stands on standard error, as the sentence of every other command does.
+    With `json` every event is printed, else text for people; a failure is then printed on standard error.
 
     Raises:
-        BadInput: the training could not begin.
+        BadInput: the training cannot start.
     """
     from engine.events import Failed, LossNotFinite, OutOfMemory
     from engine.runner.start import exit_code
     from engine.training.control import Control
+    from tui.cli.printers import BarPrinter, JsonPrinter, LinePrinter, print_failure
+    from tui.wizard.run_history import RunHistory
 
-    control = Control()
-    event_queue = EventQueue()
-    printer: Printer = JsonPrinter() if json else BarPrinter() if sys.stdout.isatty() else LinePrinter()
-    reader = threading.Thread(target=_print_all, args=(event_queue, printer), name="printer")
+    control, event_queue, history = Control(), EventQueue(), RunHistory()
+    printer: Printer = JsonPrinter() if json else BarPrinter(history) if sys.stdout.isatty() else LinePrinter()
+    thread = threading.Thread(target=_print_events, args=(event_queue, printer), name="printer")
     last: Event | None = None
-    with _stopping_on_signals(control):
-        reader.start()
+    with _stop_on_signals(control):
+        thread.start()
         try:
-            for event in begin(control):
+            for event in start(control):
+                history.apply(event)
                 event_queue.put(event)
                 last = event
         finally:
             event_queue.close()
-            reader.join()
+            thread.join()
     if not json and isinstance(last, OutOfMemory | LossNotFinite | Failed):
-        print_error(printable(last.message))
+        print_failure(last)
     return exit_code(last)
 
 
-def _print_all(event_queue: EventQueue, printer: Printer) -> None:
-    """Print until the mailbox is closed. A reader that went away ends the printing, not the training."""
+def _print_events(event_queue: EventQueue, printer: Printer) -> None:
+    """Print until the queue is closed. Where the output is closed, printing ends and the training continues."""
     with printer:
-        while (event := event_queue.take()) is not None:
+        while (event := event_queue.get()) is not None:
             try:
                 printer.show(event)
             except OSError:
-                drop_output()
+                discard_output()
                 return
 
 
 @contextmanager
-def _stopping_on_signals(control: Control) -> Iterator[None]:
-    """While training, Ctrl+C, SIGTERM and a closed terminal ask for a stop with a checkpoint."""
+def _stop_on_signals(control: Control) -> Iterator[None]:
+    """Ctrl+C, SIGTERM and a closed terminal stop the training, which saves a checkpoint."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         control.stop()
 
     numbers = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in numbers}
+    previous: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""What asks or shows something in front of a step."""
+"""The base class of dialogs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import ClassVar, TypeVar
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Dialog(ModalScreen[Answer]):
-    """F1 explains here too: the dialog, or the step behind it."""
+class Dialog(ModalScreen[Result]):
+    """A modal screen with F1: help on the dialog, or on the screen below."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "app.explain", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1", "app.show_help", show=False)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -15,7 +16,7 @@ from engine.messages import BadInput, printable
 from tui.dialogs.base import Dialog
 from tui.text import N_, _, translate
 from tui.text.durations import duration
-from tui.text.run_states import STATES, epochs_of
+from tui.text.run_states import STATE_NAMES, format_epochs
 from tui.widgets.curve import Curve
 from tui.widgets.label import Label
 from tui.widgets.table import Table
@@ -27,7 +28,7 @@ CURVES = ("val-loss", "map")
 
 
 class CompareRunsDialog(Dialog[None]):
-    """What came of each, then the settings in which they differ; below them both courses."""
+    """The results of both runs, the settings that differ, and the curves."""
 
     DEFAULT_CSS = """
     CompareRunsDialog { align: center middle; }
@@ -38,90 +39,89 @@ class CompareRunsDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", N_("close"))]
 
+    _table = getters.query_one(Table)
+    _message = getters.query_one("#message", Label)
+
     def __init__(self, runs: tuple[Path, Path]) -> None:
         super().__init__()
         self._runs = runs
-        self._reading = LatestQuery[tuple[Path, ...], Comparison](self, compare, self._show, self._refuse)
+        self._comparison = LatestQuery[tuple[Path, ...], Comparison](self, compare, self._show, self._show_error)
 
     def compose(self) -> ComposeResult:
-        """The table takes what room there is."""
+        """The table takes the height that the curves leave."""
         with Vertical() as box:
             box.border_title = _("Two runs side by side")
-            yield Table(id="compared")
+            yield Table()
             for name, label in zip(CURVES, (_("val loss"), "mAP50"), strict=True):
                 for number in (1, 2):
                     yield Curve(f"{label} {number}", logarithmic=name == "val-loss", id=f"{name}-{number}")
-            yield Label(id="said")
+            yield Label(id="message")
             yield Label(_("Esc closes this."), classes="hint")
 
     def on_mount(self) -> None:
-        """Read both."""
-        self.query_one("#compared", Table).focus()
-        self.query_one("#said", Label).say(_("Reading ..."))
-        self._reading.ask(self._runs)
+        """Read both run folders."""
+        self._table.focus()
+        self._message.update(_("Reading ..."))
+        self._comparison.submit(self._runs)
 
     def on_data_table_row_selected(self) -> None:
-        """Enter closes, as it says elsewhere."""
+        """Enter closes the dialog."""
         self.dismiss()
 
     def _show(self, comparison: Comparison) -> None:
-        runs = (comparison.one, comparison.other)
-        table = self.query_one("#compared", Table)
-        table.add_columns("", "1", "2")
-        came = zip(*map(_what_came, runs), strict=True)
-        table.fill(
+        runs = (comparison.left, comparison.right)
+        self._table.add_columns("", "1", "2")
+        results = zip(*map(_results, runs), strict=True)
+        self._table.fill(
             (
-                *((name, one, other) for (name, one), (_same, other) in came),
-                *((name, *map(_said, pair)) for name, pair in comparison.differences.items()),
+                *((name, left, right) for (name, left), (_name, right) in results),
+                *((name, *map(_setting_text, pair)) for name, pair in comparison.differences.items()),
             )
         )
         for number, run in enumerate(runs, 1):
-            course = run.course
-            self._curve("val-loss", number).show(
-                [loss for _epoch, loss in course.validation], _least(course.validation)
+            history = run.history
+            losses, maps = (
+                [loss for _epoch, loss in history.validation],
+                [map50 for _epoch, map50, _map in history.maps],
             )
-            self._curve("map", number).show([map50 for _epoch, map50, _map in course.maps], _most(course.maps))
-        self.query_one("#said", Label).say(
+            self.query_one(f"#val-loss-{number}", Curve).show(losses, _lowest_loss(losses))
+            self.query_one(f"#map-{number}", Curve).show(maps, _best_map(maps))
+        self._message.update(
             ""
             if comparison.differences
-            else _(
-                "Their settings are the same, seed included: what differs came from the data set or was interrupted."
-            )
+            else _("All settings are the same, including the seed. Only the data set or an interruption can differ.")
         )
 
-    def _curve(self, name: str, number: int) -> Curve:
-        return self.query_one(f"#{name}-{number}", Curve)
-
-    def _refuse(self, error: BadInput) -> None:
-        self.query_one("#said", Label).say("\n".join(translate(message) for message in error.messages))
+    def _show_error(self, error: BadInput) -> None:
+        self._message.update("\n".join(map(translate, error.messages)))
 
 
-def _what_came(run: ComparedRun) -> Iterator[tuple[str, str]]:
-    """Names and values; of every run the same names."""
-    summary, course = run.summary, run.course
+def _results(run: ComparedRun) -> Iterator[tuple[str, str]]:
+    """(name, value) pairs; every run has the same names."""
+    summary, history = run.summary, run.history
     yield _("run"), printable(summary.name)
-    yield _("state"), _(STATES[summary.state])
-    yield _("epoch"), epochs_of(summary)
-    yield _("steps"), str(course.steps)
-    yield _("best mAP50"), _most(course.maps)
-    yield _("least val loss"), _least(course.validation)
-    yield _("time of a step"), _mean_step(course)
+    yield _("state"), _(STATE_NAMES[summary.state])
+    yield _("epoch"), format_epochs(summary)
+    yield _("steps"), str(history.steps)
+    yield _("best mAP50"), _best_map(map50 for _epoch, map50, _map in history.maps)
+    yield _("lowest val loss"), _lowest_loss(loss for _epoch, loss in history.validation)
+    yield _("time per step"), _time_per_step(history)
 
 
-def _mean_step(course: RunHistory) -> str:
-    latest = course.latest
-    seconds = None if latest is None else course.clock.seconds_per_step(latest.stage)
+def _time_per_step(history: RunHistory) -> str:
+    latest = history.latest
+    seconds = None if latest is None else history.timer.seconds_per_step(latest.stage)
     return "" if seconds is None else f"{seconds * 1000:.0f} ms" if seconds < 1 else duration(seconds)
 
 
-def _least(validation: Iterable[tuple[int, float]]) -> str:
-    return min((f"{loss:.4f}" for _epoch, loss in validation), key=float, default="")
+def _lowest_loss(losses: Iterable[float]) -> str:
+    return min((f"{loss:.4f}" for loss in losses), key=float, default="")
 
 
-def _most(maps: Iterable[tuple[int, float, float]]) -> str:
-    return max((f"{map50:.3f}" for _epoch, map50, _map in maps), key=float, default="")
+def _best_map(maps: Iterable[float]) -> str:
+    return max((f"{map50:.3f}" for map50 in maps), key=float, default="")
 
 
-def _said(value: Any) -> str:
-    """As it stands in a recipe."""
+def _setting_text(value: Any) -> str:
+    """The value as in a recipe file."""
     return printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

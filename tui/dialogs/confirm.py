@@ -1,4 +1,4 @@
-"""A question before something that cannot be taken back, or that ends a training."""
+"""A question before something that cannot be undone, or that stops a training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tui.widgets.label import Label
 
 
 class ConfirmDialog(Dialog[bool]):
-    """Answers True for the deed. The other answer has the focus, so that Enter by habit does no harm."""
+    """Returns True if the user confirms. The cancel button has the focus, so that Enter changes nothing."""
 
     DEFAULT_CSS = """
     ConfirmDialog { align: center middle; }
@@ -27,40 +27,36 @@ class ConfirmDialog(Dialog[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "answer(False)", N_("back")),
+        Binding("escape", "dismiss(False)", N_("back")),
         Binding("left", "app.focus_previous", show=False),
         Binding("right", "app.focus_next", show=False),
     ]
 
-    def __init__(self, question: str, details: str, *, deed: str, key: str, else_: str) -> None:
-        """`deed` and `else_` are what the two buttons say; `key` does the deed too."""
+    def __init__(self, question: str, details: str, *, confirm: str, key: str, cancel: str) -> None:
+        """`confirm` and `cancel` are the texts of the buttons; the key `key` confirms too."""
         super().__init__()
         self._question = question
         self._details = details
-        self._deed = deed
+        self._confirm = confirm
         self._key = key
-        self._else = else_
+        self._cancel = cancel
 
     def compose(self) -> ComposeResult:
-        """The question and two answers."""
+        """The question and two buttons."""
         with Vertical():
             yield Label(self._question, classes="question")
             yield Label(self._details)
             with Horizontal():
-                yield Button(f"{self._else} (Esc)", id="else", variant="primary")
-                yield Button(f"{self._deed} ({self._key.upper()})", id="deed", variant="warning")
+                yield Button(f"{self._cancel} (Esc)", id="cancel", variant="primary")
+                yield Button(f"{self._confirm} ({self._key.upper()})", id="confirm", variant="warning")
 
     def on_key(self, event: Key) -> None:
-        """The deed's own key."""
+        """Confirm by key."""
         if event.key == self._key:
-            event.stop()  # else it would reach the screen below, which asks with the same key
-            self.action_answer(True)
+            event.stop()  # the screen below has a binding for the same key
+            self.dismiss(True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer."""
+        """Confirm or cancel."""
         event.stop()
-        self.action_answer(event.button.id == "deed")
-
-    def action_answer(self, does: bool) -> None:
-        """Close with the answer."""
-        self.dismiss(does)
+        self.dismiss(event.button.id == "confirm")

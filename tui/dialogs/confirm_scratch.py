@@ -1,9 +1,10 @@
-"""Asked twice before a training from nothing: why it is advised against, then whether the data would do."""
+"""Two questions before a training from scratch: why it is not advised, then what it needs."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -12,15 +13,13 @@ from tui.dialogs.base import Dialog
 from tui.text import _, ngettext
 from tui.widgets.label import Label
 
-ENOUGH = 10_000
-
 
 class ConfirmScratchDialog(Dialog[bool]):
-    """Answers True only after S was pressed at both questions."""
+    """Returns True if S was pressed at both questions."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,escape", "dismiss(False)", show=False),
-        Binding("s", "yes", show=False),
+        Binding("s", "confirm", show=False),
     ]
 
     DEFAULT_CSS = """
@@ -29,41 +28,44 @@ class ConfirmScratchDialog(Dialog[bool]):
     ConfirmScratchDialog Label { height: auto; }
     """
 
-    def __init__(self, pictures: int | None) -> None:
-        """`pictures`: how many the data set has; None where that is not known."""
+    _question = getters.query_one("#question", Label)
+    _details = getters.query_one("#details", Label)
+
+    def __init__(self, image_count: int | None) -> None:
+        """`image_count`: images in the data set; None: unknown."""
         super().__init__()
-        self._pictures = pictures
-        self._asked_before = False
+        self._image_count = image_count
+        self._confirmed_once = False
 
     def compose(self) -> ComposeResult:
-        """The question, why, and the keys."""
+        """The question, the reason, and the keys."""
         with Vertical():
-            yield Label(_("Really from scratch?"), id="question", classes="question")
+            yield Label(_("Really train from scratch?"), id="question", classes="question")
             yield Label(
                 _(
-                    "A network that has seen nothing has to learn edges, textures and shapes first. On a usual data set its "
-                    "random features detect badly, even after hundreds of epochs. Weights of the whole network, or of the "
-                    "backbone alone, spare all that, and they help with any kind of pictures."
+                    "A network without pretrained weights first has to learn edges, textures and shapes. On a data set of usual "
+                    "size it detects badly, even after hundreds of epochs. Pretrained weights of the whole network, or of the "
+                    "backbone alone, save this work for any kind of image."
                 ),
-                id="why",
+                id="details",
             )
             yield Label(_("Enter or Esc: choose weights. S: from scratch."), classes="hint")
 
-    def action_yes(self) -> None:
-        """The second question, then the answer."""
-        if self._asked_before:
+    def action_confirm(self) -> None:
+        """Ask the second question; after that, return True."""
+        if self._confirmed_once:
             self.dismiss(True)
             return
-        self._asked_before = True
-        self.query_one("#question", Label).say(_("Are you sure?"))
-        self.query_one("#why", Label).say(self._second_reason())
+        self._confirmed_once = True
+        self._question.update(_("Are you sure?"))
+        self._details.update(self._requirements())
 
-    def _second_reason(self) -> str:
-        needed = _(
-            "It can work with more than ten thousand pictures, batches of 16 or more, mosaic and 300 epochs; "
-            "or train the backbone as an image classifier first and start from that."
+    def _requirements(self) -> str:
+        requirements = _(
+            "It can work with more than ten thousand images, a batch size of 16 or more, mosaic and 300 epochs. "
+            "Or train the backbone as an image classifier first, and start from that."
         )
-        if self._pictures is None:
-            return needed
-        yours = ngettext("Yours has {count} picture.", "Yours has {count} pictures.", self._pictures)
-        return f"{needed} {yours}"
+        if self._image_count is None:
+            return requirements
+        yours = ngettext("Your data set has {count} image.", "Your data set has {count} images.", self._image_count)
+        return f"{requirements} {yours}"

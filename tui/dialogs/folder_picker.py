@@ -1,4 +1,4 @@
-"""Choosing a folder, or a file that is a data set, from a tree."""
+"""A tree to choose a folder or a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text, TextType
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -18,44 +19,46 @@ from engine.messages import printable
 from tui.dialogs.base import Dialog
 from tui.text import _
 from tui.widgets.label import Label
-from tui.wizard.path_completion import Wanted
+from tui.wizard.path_completion import PathFilter
 
 
 class FolderTree(DirectoryTree):
-    """Folders, and the files that suit. Enter chooses; arrows open and close."""
+    """Folders, and the files that are suitable. Enter selects; arrow keys expand and collapse."""
 
     ICON_NODE = "▸ "
     ICON_NODE_EXPANDED = "▾ "
     ICON_FILE = "  "
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "open", show=False),
-        Binding("left", "close", show=False),
-        Binding("backspace", "higher", show=False),
+        Binding("right", "expand", show=False),
+        Binding("left", "collapse", show=False),
+        Binding("backspace", "parent_folder", show=False),
     ]
 
-    def __init__(self, path: Path, suits: Wanted) -> None:
-        self._suits = suits
+    def __init__(self, path: Path, is_suitable: PathFilter) -> None:
+        self._is_suitable = is_suitable
         super().__init__(path)
         self.auto_expand = False
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
-        """Neither hidden entries nor files that are of no use here."""
+        """Leave out hidden entries and files that are not suitable."""
         return [
-            path for path in paths if not path.name.startswith(".") and (self._safe_is_dir(path) or self._suits(path))
+            path
+            for path in paths
+            if not path.name.startswith(".") and (self._safe_is_dir(path) or self._is_suitable(path))
         ]
 
     def process_label(self, label: TextType) -> Text:
-        """A name as it is, without what a terminal would obey."""
+        """The name without markup or control characters."""
         return Text(printable(label) or " ")
 
-    def action_open(self) -> None:
-        """Open the folder under the cursor."""
+    def action_expand(self) -> None:
+        """Expand the folder under the cursor."""
         if (node := self.cursor_node) is not None and node.allow_expand:
             node.expand()
 
-    def action_close(self) -> None:
-        """Close the folder, or go to the one that holds it."""
+    def action_collapse(self) -> None:
+        """Collapse the folder, or move to its parent."""
         node = self.cursor_node
         if node is None:
             return
@@ -64,15 +67,15 @@ class FolderTree(DirectoryTree):
         elif node.parent is not None:
             self.move_cursor(node.parent)
         else:
-            self.action_higher()
+            self.action_parent_folder()
 
-    def action_higher(self) -> None:
-        """Show the folder above."""
+    def action_parent_folder(self) -> None:
+        """Make the parent of the root the new root."""
         self.path = Path(self.path).absolute().parent
 
 
 class FolderPicker(Dialog[Path | None]):
-    """Answers the path that was chosen; None where none was."""
+    """Returns the selected path; None if the user cancels."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
@@ -84,39 +87,48 @@ class FolderPicker(Dialog[Path | None]):
     FolderPicker FolderTree { height: 1fr; background: $surface; scrollbar-size-vertical: 1; }
     FolderPicker Label { height: auto; }
     FolderPicker .hint { padding: 0; }
-    FolderPicker #picked { color: $text-muted; }
+    FolderPicker #highlighted { color: $text-muted; }
     """
 
-    def __init__(self, start: Path, suits: Wanted, *, folders: bool = True) -> None:
-        """Begins in `start`, or the nearest folder above it. `folders`: whether one can be the answer, else only a file."""
+    _tree = getters.query_one(FolderTree)
+    _highlighted = getters.query_one("#highlighted", Label)
+
+    def __init__(self, start: Path, is_suitable: PathFilter, *, folders: bool = True) -> None:
+        """Create the dialog.
+
+        Args:
+            start: the folder that is shown; if it does not exist, its nearest parent.
+            is_suitable: selects the files that are listed.
+            folders: whether a folder can be selected; otherwise only a file.
+        """
         super().__init__()
         self._start = next(folder for folder in (start.absolute(), *start.absolute().parents) if folder.is_dir())
-        self._suits = suits
+        self._is_suitable = is_suitable
         self._folders = folders
 
     def compose(self) -> ComposeResult:
-        """The tree, and below it what is under the cursor."""
+        """The tree, and the path under the cursor."""
         with Vertical():
-            yield FolderTree(self._start, self._suits)
-            yield Label(id="picked")
+            yield FolderTree(self._start, self._is_suitable)
+            yield Label(id="highlighted")
             yield Label(
-                _("Enter chooses · → opens · ← closes · Backspace: the folder above · Esc: back"), classes="hint"
+                _("Enter selects · → expands · ← collapses · Backspace: parent folder · Esc: back"), classes="hint"
             )
 
     def on_mount(self) -> None:
-        """Begin in the tree."""
-        self.query_one(FolderTree).focus()
+        """Focus the tree."""
+        self._tree.focus()
 
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[DirEntry]) -> None:
-        """Say whether what is under the cursor seems to be a data set."""
+        """Show the path, and whether it looks like a data set."""
         if event.node.data is None:
             return
         path = event.node.data.path
-        seems = "  ·  " + _("looks like a data set") if self._folders and looks_like_dataset(path) else ""
-        self.query_one("#picked", Label).say(printable(path) + seems)
+        note = "  ·  " + _("looks like a data set") if self._folders and looks_like_dataset(path) else ""
+        self._highlighted.update(printable(path) + note)
 
     def on_directory_tree_directory_selected(self, event: DirectoryTree.DirectorySelected) -> None:
-        """A folder was chosen, or is to be opened."""
+        """Return the folder; if only files can be selected, expand or collapse it."""
         event.stop()
         if self._folders:
             self.dismiss(event.path.absolute())
@@ -124,6 +136,6 @@ class FolderPicker(Dialog[Path | None]):
             event.node.toggle()
 
     def on_directory_tree_file_selected(self, event: DirectoryTree.FileSelected) -> None:
-        """A file was chosen."""
+        """Return the file."""
         event.stop()
         self.dismiss(event.path.absolute())

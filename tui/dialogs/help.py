@@ -1,8 +1,8 @@
-"""What F1 shows: more about the field that has the focus."""
+"""The help that F1 shows."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,8 +13,16 @@ from tui.text import N_, _
 from tui.widgets.label import Label
 
 
+@runtime_checkable
+class HelpTopic(Protocol):
+    """A widget or screen with help of its own."""
+
+    def help_text(self) -> str:
+        """Text for F1; empty: none now."""
+
+
 class HelpDialog(ModalScreen[None]):
-    """A page of text over the step; any of the usual keys closes it."""
+    """A page of text; any of the usual keys closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,f1,q", "dismiss", N_("close"))]
 
@@ -24,6 +32,6 @@ class HelpDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The text in a box."""
-        with VerticalScroll(id="explanation"):
+        with VerticalScroll(classes="dialog-box"):
             yield Label(self._text)
             yield Label(_("Esc closes this."), classes="hint")

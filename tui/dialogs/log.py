@@ -1,4 +1,4 @@
-"""Everything that happened in a training, in words."""
+"""The events of a training as text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -18,7 +19,7 @@ from tui.widgets.label import Label
 
 
 class LogDialog(Dialog[None]):
-    """The newest at the end, where it opens."""
+    """One line an event; opens at its end."""
 
     DEFAULT_CSS = """
     LogDialog { align: center middle; }
@@ -29,26 +30,27 @@ class LogDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,l,q", "dismiss", N_("close"))]
 
+    _scroll = getters.query_one(VerticalScroll)
+
     def __init__(self, events: Iterable[Event]) -> None:
         super().__init__()
-        # Checkpoints come by the dozen and say little.
+        # There are many saved checkpoints, and they tell the user little.
         self._events = [event for event in events if not isinstance(event, CheckpointSaved)]
 
     def compose(self) -> ComposeResult:
-        """One line an event."""
+        """Time and text of each event."""
         lines = [
-            f"{time.strftime('%H:%M:%S', time.localtime(event.time))}  {said}"
+            f"{time.strftime('%H:%M:%S', time.localtime(event.time))}  {text}"
             for event in self._events
-            if (said := describe_event(event)) is not None
+            if (text := describe_event(event)) is not None
         ]
         with Vertical() as box:
             box.border_title = _("Log")
             with VerticalScroll():
-                yield Label("\n".join(lines) or _("Nothing has happened yet."))
+                yield Label("\n".join(lines) or _("No events yet."))
             yield Label(_("Esc closes this."), classes="hint")
 
     def on_mount(self) -> None:
-        """Begin at the end."""
-        scroll = self.query_one(VerticalScroll)
-        scroll.focus()
-        self.call_after_refresh(scroll.scroll_end, animate=False)
+        """Scroll to the end."""
+        self._scroll.focus()
+        self.call_after_refresh(self._scroll.scroll_end, animate=False)

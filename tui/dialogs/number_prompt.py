@@ -1,9 +1,10 @@
-"""Asks for one number, with a suggestion that Enter takes."""
+"""Asks for one whole number."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -13,65 +14,66 @@ from tui.dialogs.base import Dialog
 from tui.text import N_, _
 from tui.widgets.label import Label
 
-MOST_EPOCHS = 100_000
+MAX_EPOCHS = 100_000
 
 
 class NumberPrompt(Dialog[int | None]):
-    """Answers the number, or None."""
+    """Returns the number; None if the user cancels."""
 
     DEFAULT_CSS = """
     NumberPrompt { align: center middle; }
     NumberPrompt > Vertical { width: 70%; max-width: 80; height: auto; border: round $primary; padding: 1 2; background: $surface; }
     NumberPrompt Label { height: auto; }
-    NumberPrompt .problem { color: $error; }
+    NumberPrompt .error-text { color: $error; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", N_("back"))]
 
-    def __init__(self, question: str, reason: str, *, suggested: int, least: int, most: int) -> None:
+    _error = getters.query_one(".error-text", Label)
+
+    def __init__(self, question: str, details: str, *, suggested: int, minimum: int, maximum: int) -> None:
         super().__init__()
         self._question = question
-        self._reason = reason
+        self._details = details
         self._suggested = suggested
-        self._least = least
-        self._most = most
+        self._minimum = minimum
+        self._maximum = maximum
 
     def compose(self) -> ComposeResult:
-        """Question, field, why."""
+        """Question, field, details."""
         with Vertical():
             yield Label(self._question, classes="question")
             yield Input(str(self._suggested), select_on_focus=True)
-            yield Label(classes="problem")
-            yield Label(self._reason)
-            yield Label(_("Enter takes it, Esc changes nothing."), classes="hint")
+            yield Label(classes="error-text")
+            yield Label(self._details)
+            yield Label(_("Enter accepts the number, Esc cancels."), classes="hint")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Say at once what is wrong."""
-        self.query_one(".problem", Label).say("" if self._number(event.value) is not None else self._problem())
+        """Validate while the user types."""
+        is_valid = self._parse(event.value) is not None
+        limits = _("Enter a whole number from {least} to {most}.", least=self._minimum, most=self._maximum)
+        self._error.update("" if is_valid else limits)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Answer, where it is a number that can be taken."""
+        """Return the number if it is valid."""
         event.stop()
-        if (number := self._number(event.value)) is not None:
+        if (number := self._parse(event.value)) is not None:
             self.dismiss(number)
 
-    def _number(self, text: str) -> int | None:
+    def _parse(self, text: str) -> int | None:
         number = int(text) if text.strip().lstrip("+-").isdecimal() else None
-        return number if number is not None and self._least <= number <= self._most else None
-
-    def _problem(self) -> str:
-        return _("A whole number from {least} to {most}, please.", least=self._least, most=self._most)
+        return number if number is not None and self._minimum <= number <= self._maximum else None
 
 
-def more_epochs(now: int) -> NumberPrompt:
-    """Asks to how many epochs a run of `now` is extended, twice as many by suggestion."""
+def epochs_prompt(epochs: int) -> NumberPrompt:
+    """Asks for the new total number of epochs of a run that has `epochs`; suggests twice as many."""
     return NumberPrompt(
-        _("How many epochs in all?"),
+        _("How many epochs in total?"),
         _(
-            "Now {epochs}. The learning rate's schedule is rebuilt over the new length, so it rises again before it falls.",
-            epochs=now,
+            "Now {epochs}. The learning rate schedule is rebuilt for the new length, so the learning rate rises before it falls again.",
+            epochs=epochs,
         ),
-        suggested=2 * now,
-        least=now + 1,
-        most=MOST_EPOCHS,
+        suggested=2 * epochs,
+        minimum=epochs + 1,
+        maximum=MAX_EPOCHS,
     )

@@ -1,4 +1,4 @@
-"""Trained weights at work on any pictures of the user's."""
+"""What the weights of a run detect in any images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -29,22 +30,21 @@ from tui.workers.latest_query import LatestQuery
 if TYPE_CHECKING:
     from engine.evaluation.predict import Prediction
 
-KEPT = 4
-"""Predictions at hand for another look: a window that changes its size asks again."""
+CACHED_PREDICTIONS = 4
+"""A resized window asks for the same image again."""
 
-
-NO_WEIGHTS = N_("It has no weights yet; the first come after its first epoch.")
+NO_WEIGHTS = N_("This run has no weights yet. The first ones are saved after its first epoch.")
 
 
 def prediction_dialog(run: Path, data: str | None) -> PredictionDialog | None:
-    """The dialog for the best weights of `run`, on the images it learned from, else on `data`; None: no weights yet."""
+    """The dialog for the best weights of `run`; None if there are none yet. Starts with the run's data set, else with `data`."""
     if not (run / BEST_WEIGHTS).is_file():
         return None
-    return PredictionDialog(run, _pictures_of(run) or data or "")
+    return PredictionDialog(run, _data_folder(run) or data or "")
 
 
-def _pictures_of(run: Path) -> str | None:
-    """The folder of the data set that the run learned from, where it is still there."""
+def _data_folder(run: Path) -> str | None:
+    """The folder of the data set that the run was trained on, if it still exists."""
     with suppress(BadInput):
         path = load_plan(run).data.path
         return path if Path(path).is_dir() else None
@@ -53,12 +53,12 @@ def _pictures_of(run: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    pictures: tuple[Path, ...]
-    look: Callable[[Path], Prediction]
+    images: tuple[Path, ...]
+    predict: Callable[[Path], Prediction]
 
 
 class PredictionDialog(Dialog[None]):
-    """A field for a picture or a folder; below it one picture after another with what the weights find."""
+    """A field for an image or a folder; below it one image after another with its detections."""
 
     DEFAULT_CSS = """
     PredictionDialog { align: center middle; }
@@ -69,85 +69,88 @@ class PredictionDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", N_("close")),
-        Binding("f3", "browse", N_("choose folder")),
-        Binding("f4", "turn(-1)", show=False),
-        Binding("f5", "turn(1)", show=False),
+        Binding("f3", "choose_folder", N_("choose folder")),
+        Binding("f4", "change_image(-1)", show=False),
+        Binding("f5", "change_image(1)", show=False),
     ]
 
-    def __init__(self, run: Path, suggested: str) -> None:
-        """The best weights of `run`; `suggested` stands in the field at first."""
+    _path_input = getters.query_one(PathInput)
+    _images = getters.query_one(DetectionImages)
+
+    def __init__(self, run: Path, suggested_path: str) -> None:
+        """For the best weights of `run`; `suggested_path` is the first text of the field."""
         super().__init__()
         self._weights = run / BEST_WEIGHTS
-        self._title = run.name
-        self._suggested = suggested
-        self._asking = LatestQuery[Path, _Ready](self, self._prepare, self._show, self._refuse)
-        self._look: Callable[[Path], Prediction] | None = None
-        self._shown: str | None = None
+        self._run_name = run.name
+        self._suggested_path = suggested_path
+        self._preparation = LatestQuery[Path, _Ready](self, self._prepare, self._show, self._show_error)
+        self._predict: Callable[[Path], Prediction] | None = None
+        self._shown_path: str | None = None
 
     def compose(self) -> ComposeResult:
-        """Where, what, and which keys."""
+        """The field, the images, the keys."""
         with Vertical() as box:
-            box.border_title = Content(_("What {run} finds", run=self._title))
-            field = PathInput(
-                self._suggested,
+            box.border_title = Content(_("Detections of {run}", run=self._run_name))
+            path_input = PathInput(
+                self._suggested_path,
                 is_image_file,
-                explanation=_("One picture, or a folder: all pictures in it and below it."),
-                placeholder=_("a picture, or a folder of pictures"),
-                id="pictures",
+                help_text=_("An image, or a folder: all images in it and in its subfolders."),
+                placeholder=_("an image, or a folder of images"),
+                id="images",
             )
-            yield PathRow(_("Pictures"), field)
+            yield PathRow(_("Images"), path_input)
             yield DetectionImages()
             yield Label(
-                _("Enter looks; once more, or F5, goes on to the next picture. F4 goes back, F3 chooses, Esc closes."),
+                _(
+                    "Enter detects objects. F5 or Enter again: next image. F4: previous image. F3: choose a folder. Esc: close."
+                ),
                 classes="hint",
             )
 
     def on_mount(self) -> None:
-        """Begin in the field."""
-        field = self.query_one(PathInput)
-        field.focus()
-        field.cursor_position = len(field.value)
+        """Focus the field."""
+        self._path_input.focus()
+        self._path_input.cursor_position = len(self._path_input.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Look there; where that is done already, go on to the next picture."""
+        """Show the images at this path; if they are shown already, the next image."""
         event.stop()
         text = event.value.strip().strip("'\"")
         if not text:
             return
-        if text == self._shown:
-            self.action_turn(1)
+        if text == self._shown_path:
+            self.action_change_image(1)
             return
-        self._shown = text
-        self.query_one(DetectionImages).say(_("The weights look at the picture ..."))
-        self._asking.ask(Path(text).expanduser())
+        self._shown_path = text
+        self._images.show_message(_("Detecting objects ..."))
+        self._preparation.submit(Path(text).expanduser())
 
-    def action_turn(self, by: int) -> None:
-        """Another picture."""
-        self.query_one(DetectionImages).turn(by)
+    def action_change_image(self, offset: int) -> None:
+        """Show another image."""
+        self._images.change_image(offset)
 
-    def action_browse(self) -> None:
-        """Choose a folder, or one picture."""
-        start = Path(self.query_one(PathInput).value).expanduser()
-        self.app.push_screen(FolderPicker(start, is_image_file), self._picked)
+    def action_choose_folder(self) -> None:
+        """Choose a folder or an image from a tree."""
+        start = Path(self._path_input.value).expanduser()
+        self.app.push_screen(FolderPicker(start, is_image_file), self._use_path)
 
-    async def _picked(self, path: Path | None) -> None:
+    async def _use_path(self, path: Path | None) -> None:
         if path is not None:
-            field = self.query_one(PathInput)
-            field.value = str(path)
-            await field.action_submit()
+            self._path_input.value = str(path)
+            await self._path_input.action_submit()
 
     def _prepare(self, source: Path) -> _Ready:
-        """The thread: the first time it loads the weights."""
+        """In a thread: find the images; the first time, load the weights."""
         from engine.evaluation.inference import Predictor
 
-        pictures = tuple(find_images([source]))
-        if self._look is None:
-            self._look = lru_cache(KEPT)(Predictor(self._weights).look_at)
-        return _Ready(pictures, self._look)
+        images = tuple(find_images([source]))
+        if self._predict is None:
+            self._predict = lru_cache(CACHED_PREDICTIONS)(Predictor(self._weights).predict)
+        return _Ready(images, self._predict)
 
     def _show(self, ready: _Ready) -> None:
-        self.query_one(DetectionImages).browse(len(ready.pictures), lambda number: ready.look(ready.pictures[number]))
+        self._images.show_images(len(ready.images), lambda index: ready.predict(ready.images[index]))
 
-    def _refuse(self, error: BadInput) -> None:
-        self._shown = None
-        self.query_one(DetectionImages).say(translate(error.messages[0]))
+    def _show_error(self, error: BadInput) -> None:
+        self._shown_path = None
+        self._images.show_message(translate(error.messages[0]))

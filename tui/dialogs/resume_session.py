@@ -1,4 +1,4 @@
-"""The offer to go on where the user left."""
+"""Asks whether to keep the entries of the last session."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tui.dialogs.base import Dialog
 from tui.text import N_, _
 from tui.widgets.label import Label
 from tui.wizard.state import WizardState
-from tui.wizard.steps import PATH
+from tui.wizard.steps import SCREEN_TITLES
 
 
 class ResumeSessionDialog(Dialog[bool]):
-    """Answers True to go on, False to begin anew."""
+    """Returns True to keep them, False to start over."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,escape", "answer(True)", N_("go on")),
-        Binding("n", "answer(False)", N_("begin anew")),
+        Binding("enter,escape", "dismiss(True)", N_("continue")),
+        Binding("n", "dismiss(False)", N_("start over")),
     ]
 
     def __init__(self, state: WizardState) -> None:
@@ -28,14 +28,10 @@ class ResumeSessionDialog(Dialog[bool]):
         self._state = state
 
     def compose(self) -> ComposeResult:
-        """What was there, and the two keys."""
-        with Vertical(id="explanation"):
-            yield Label(_("Go on where you left?"), classes="question")
-            yield Label(_("Step: {place}", place=_(PATH.get(self._state.place, N_("Runs")))))
+        """A summary of the entries, and the two keys."""
+        with Vertical(classes="dialog-box"):
+            yield Label(_("Continue your last session?"), classes="question")
+            yield Label(_("Screen: {screen}", screen=_(SCREEN_TITLES.get(self._state.screen_name, N_("Runs")))))
             if self._state.data is not None:
                 yield Label(_("Data: {path}", path=self._state.data))
-            yield Label(_("Enter goes on, N begins anew; runs are kept either way."), classes="hint")
-
-    def action_answer(self, go_on: bool) -> None:
-        """Close with the answer."""
-        self.dismiss(go_on)
+            yield Label(_("Enter continues, N starts over. Runs are kept in both cases."), classes="hint")

@@ -1,1 +1,1 @@
-"""The screens, one a file. `tui.app` knows them by the names of their places."""
+"""The screens, one a file. `registry` lists them by name."""

@@ -1,11 +1,12 @@
-"""What every place of the path has: the path above, a heading, one line why, its body, and the keys below."""
+"""What all screens share: the step header, heading and reason above the body, messages and keys below it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -18,55 +19,58 @@ from tui.text import N_, _, translate
 from tui.widgets.key_footer import KeyFooter
 from tui.widgets.label import Label
 from tui.widgets.step_header import StepHeader, StepMarker
-from tui.wizard.steps import PLACES, after, before
+from tui.wizard.steps import SCREEN_ORDER, next_screen, previous_screen
 
 if TYPE_CHECKING:
     from engine.hardware import Hardware
-    from tui.app import Freezetui
     from tui.wizard.state import WizardState
+    from tui.workers.wizard_protocol import Wizard
 
 
 class WizardScreen(Screen[None]):
-    """One place. A fresh one is made at every visit: what the user entered lives in `state`, never in widgets alone."""
+    """One screen. A new one is created for every visit: what the user entered is kept in `state`, not in widgets."""
 
-    place: ClassVar[str]
+    screen_name: ClassVar[str]
     heading: ClassVar[str]
     """In English, marked with `N_`."""
     reason: ClassVar[str]
-    """One line: why this step is there."""
+    """One line that says why this screen exists, like `heading`."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "forward", N_("go on")),
-        Binding("ctrl+right", "forward", N_("go on"), show=False),
+        Binding("enter", "forward", N_("next")),
+        Binding("ctrl+right", "forward", N_("next"), show=False),
         Binding("escape", "back", N_("back")),
         Binding("ctrl+left", "back", N_("back"), show=False),
-        Binding("f1", "app.explain", N_("help")),
+        Binding("f1", "app.show_help", N_("help")),
         Binding("r", "runs", N_("runs"), show=False),
     ]
 
-    @property
-    def wizard(self) -> Freezetui:
-        """The app, by its own type."""
-        return cast("Freezetui", self.app)
+    body = getters.query_one("#body", VerticalScroll)
+    _enter_hint = getters.query_one("#enter-hint", Label)
+    _validation_error = getters.query_one("#validation-error", Label)
+    _too_small = getters.query_one("#too-small", Label)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__()
+        self.wizard = wizard
 
     @property
     def state(self) -> WizardState:
-        """What was entered so far."""
+        """What the user entered so far."""
         return self.wizard.state
 
     def compose(self) -> ComposeResult:
-        """The frame; the body comes from `compose_body`."""
-        state = self.state
-        yield StepHeader(self.place, tuple(place for place in PLACES if state.reachable(place)))
+        """The frame around `compose_body`."""
+        yield StepHeader(self.screen_name, [name for name in SCREEN_ORDER if self.state.was_visited(name)])
         with Vertical(id="head"):
             yield Label(_(self.heading), id="heading")
             yield Label(_(self.reason), id="reason")
         with VerticalScroll(id="body", can_focus=False):
             yield from self.compose_body()
-        yield Label(id="suggestion")
+        yield Label(id="enter-hint")
         validation_error = Label(id="validation-error")
         validation_error.display = False
         yield validation_error
@@ -74,60 +78,59 @@ class WizardScreen(Screen[None]):
         yield Label(id="too-small")
 
     def compose_body(self) -> Iterator[Widget]:
-        """The widgets of this place."""
+        """The widgets of this screen."""
         yield from ()
 
-    def explain(self) -> str:
-        """What F1 says where no field has the focus, or the field has nothing to say of its own."""
+    def help_text(self) -> str:
+        """Text for F1, if the focused widget has none of its own."""
         return _(self.reason)
 
-    def suggest(self, sentence: str) -> None:
-        """Say above the keys what Enter takes."""
-        self.query_one("#suggestion", Label).say(sentence)
+    def show_hint(self, text: str) -> None:
+        """Show above the keys what Enter does."""
+        self._enter_hint.update(text)
+
+    def show_error(self, text: str) -> None:
+        """Show above the keys what is wrong; empty: nothing."""
+        self._validation_error.update(text)
+        self._validation_error.display = bool(text)
+
+    def show_bad_input(self, error: BadInput) -> None:
+        """Show an error of the engine."""
+        self.show_error("\n".join(map(translate, error.messages)))
 
     def validation_error(self) -> str | None:
-        """Why one cannot go on yet, in words; None where one can."""
+        """Why the next screen cannot be shown yet; None if it can."""
         return None
 
     def accept(self) -> None:
-        """Write what is on the screen, suggestions included, into `state`. Called before going on."""
-
-    def show_error(self, sentence: str) -> None:
-        """Say why it does not go on."""
-        words = self.query_one("#validation-error", Label)
-        words.say(sentence)
-        words.display = bool(sentence)
-
-    def show_refusal(self, error: BadInput) -> None:
-        """Say what the engine refused."""
-        self.show_error("\n".join(translate(message) for message in error.messages))
+        """Write what the screen shows, suggested values included, into `state`. Called before the next screen."""
 
     def show_hardware(self, hardware: Hardware) -> None:
-        """A new look at the hardware, about once a second."""
+        """Called with every result of the hardware monitor."""
 
     def on_mount(self) -> None:
-        """Follow the hardware. Textual calls this after the `on_mount` of a step's own; do not call it there."""
-        self.watch(self.app, "hardware", self._hardware_seen)
+        """Watch the hardware. Textual calls this in addition to the `on_mount` of a subclass; do not call it there."""
+        self.watch(self.app, "hardware", self._on_hardware)
 
-    def _hardware_seen(self, hardware: Hardware | None) -> None:
+    def _on_hardware(self, hardware: Hardware | None) -> None:
         if hardware is not None and self.is_mounted:
             self.show_hardware(hardware)
 
     def on_resize(self) -> None:
-        """Say so where the window is too small to show a step whole."""
-        small = self.size.width < 80 or self.size.height < 24
-        if small:
+        """Replace the screen by a message if the window is too small for it."""
+        is_too_small = self.size.width < 80 or self.size.height < 24
+        if is_too_small:
             text = _(
-                "This window is {width}x{height}. Please make it 80x24 or larger; nothing is lost.",
+                "This window is {width}x{height}. Please enlarge it to 80x24 or more; nothing is lost.",
                 width=self.size.width,
                 height=self.size.height,
             )
-            self.query_one("#too-small", Label).say(text)
-        self.set_class(small, "-too-small")
+            self._too_small.update(text)
+        self.set_class(is_too_small, "-too-small")
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """The keys, their descriptions (Textual's own too) in the user's language."""
+        """The keys, with their descriptions (Textual's own too) in the user's language."""
         return {
             key: active._replace(
                 binding=replace(active.binding, description=_(active.binding.description)),
@@ -137,31 +140,31 @@ class WizardScreen(Screen[None]):
         }
 
     def action_forward(self) -> None:
-        """Take what is suggested and go on."""
-        if (sentence := self.validation_error()) is not None:
-            self.show_error(sentence)
+        """Accept what the screen shows and show the next screen."""
+        if (error := self.validation_error()) is not None:
+            self.show_error(error)
             return
         self.accept()
-        if (place := after(self.place)) is not None:
-            self.wizard.go_to(place)
+        if (name := next_screen(self.screen_name)) is not None:
+            self.wizard.show_screen(name)
 
     def action_back(self) -> None:
-        """Go back; nothing is lost."""
-        if self.place not in PLACES:
-            self.wizard.back_to_path()
-        elif (place := before(self.place)) is not None:
-            self.wizard.go_to(place)
+        """Show the previous screen."""
+        if self.screen_name not in SCREEN_ORDER:
+            self.wizard.back_to_steps()
+        elif (name := previous_screen(self.screen_name)) is not None:
+            self.wizard.show_screen(name)
 
     def action_runs(self) -> None:
-        """Show every training so far."""
-        if self.place != "runs":
-            self.wizard.go_to("runs")
+        """Show the Runs screen."""
+        if self.screen_name != "runs":
+            self.wizard.show_screen("runs")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in a field means what it means elsewhere."""
+        """Enter in a field does the same as elsewhere."""
         event.stop()
         self.action_forward()
 
-    def on_step_marker_chosen(self, event: StepMarker.Chosen) -> None:
-        """Go where the path was clicked."""
-        self.wizard.go_to(event.place)
+    def on_step_marker_selected(self, event: StepMarker.Selected) -> None:
+        """Show the screen that was clicked."""
+        self.wizard.show_screen(event.screen_name)

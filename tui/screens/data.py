@@ -1,322 +1,331 @@
-"""The data set: where it is, how it is understood, what is wrong with it."""
+"""The data set: its path, what is in it, and its problems."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import get_current_worker
 
-from engine.dataset.class_names import ClassNames, class_names_of
-from engine.dataset.formats.sniff import LABEL_SUFFIXES, datasets_near
+from engine.dataset.class_mapping import ClassNames, target_names
+from engine.dataset.formats.sniff import LABEL_SUFFIXES, find_datasets
 from engine.messages import BadInput, printable
-from engine.plan import DataSource
-from tui.dialogs.class_names import ClassNamesDialog, NamesChosen
+from engine.plan import DEFAULT_SPLIT_SEED, DataSource, open_source
+from engine.planning.request import DatasetReader
+from tui.dialogs.class_names import ClassNamesChoice, ClassNamesDialog
 from tui.dialogs.folder_picker import FolderPicker
 from tui.screens.base import WizardScreen
 from tui.text import N_, _, ngettext
-from tui.widgets.dataset_panel import DataSetPanel
+from tui.text.datasets import FORMAT_NAMES
+from tui.widgets.dataset_panel import DatasetPanel
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput, PathRow
-from tui.wizard.dataset_inspection import SAMPLE, DatasetInspection, check_data, open_data, pictures_drawn, source_at
-from tui.wizard.dataset_summary import FORMATS, continuations, path_help
-from tui.wizard.path_completion import TypedPath, inspect_path
+from tui.wizard.data_source import SAMPLE, count_drawn_images, data_source, sample_path
+from tui.wizard.dataset_inspection import DatasetInspection, check_images, inspect_dataset
+from tui.wizard.dataset_summary import completion_hint, path_help
+from tui.wizard.path_completion import PathStatus, inspect_path
 from tui.workers.latest_query import LatestQuery
 
-PAUSE = 0.5
-"""Seconds without a key after which a path that looks like a data set is opened."""
+if TYPE_CHECKING:
+    from tui.workers.wizard_protocol import Wizard
+
+OPEN_DELAY = 0.5
+"""Seconds after the last key until a path that looks like a data set is opened."""
 
 
 def holds_labels(path: Path) -> bool:
-    """Whether a file may be a data set."""
+    """Whether the file may be a data set."""
     return path.suffix.lower() in LABEL_SUFFIXES
 
 
 class DataScreen(WizardScreen):
-    """The data set: where it is, how it is understood, what is wrong with it."""
+    """A data set is opened as soon as its path is complete; its images are checked while the user looks at it."""
 
-    place: ClassVar[str] = "data"
-    heading: ClassVar[str] = N_("Which pictures shall it learn from?")
-    reason: ClassVar[str] = N_("Labelled pictures in any usual format; nothing of yours is changed.")
+    screen_name: ClassVar[str] = "data"
+    heading: ClassVar[str] = N_("Choose the training images")
+    reason: ClassVar[str] = N_("Labelled images in any common format. Your files are not changed.")
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "sample", N_("sample set")),
-        Binding("f3", "browse", N_("choose folder")),
-        Binding("f4", "turn(-1)", show=False),
-        Binding("f5", "turn(1)", show=False),
-        Binding("f6", "names", show=False),
-        Binding("f7", "format", show=False),
-        Binding("ctrl+r", "again", show=False),
+        Binding("f2", "use_sample", N_("sample set")),
+        Binding("f3", "choose_folder", N_("choose folder")),
+        Binding("f4", "change_image(-1)", show=False),
+        Binding("f5", "change_image(1)", show=False),
+        Binding("f6", "rename_classes", show=False),
+        Binding("f7", "next_format", show=False),
+        Binding("ctrl+r", "reload", show=False),
     ]
 
     DEFAULT_CSS = """
-    DataScreen #said { height: 1; color: $text-muted; }
-    DataScreen #said.-wrong { color: $error; }
-    DataScreen.-wide #picture { width: 1fr; }
+    DataScreen #path-status { height: 1; color: $text-muted; }
+    DataScreen #path-status.-wrong { color: $error; }
+    DataScreen.-wide #image { width: 1fr; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._typing = LatestQuery[str, TypedPath](
-            self, lambda text: inspect_path(text, holds_labels), self._typed_seen, self._refuse
+    _path_input = getters.query_one("#path", PathInput)
+    _path_status = getters.query_one("#path-status", Label)
+    _panel = getters.query_one(DatasetPanel)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
+        self._path_query = LatestQuery[str, PathStatus](
+            self, lambda text: inspect_path(text, holds_labels), self._show_path_status, self._fail
         )
-        self._opening = LatestQuery[DataSource, DatasetInspection](
-            self, lambda source: open_data(source, self._workspace), self._opened, self._refuse
+        self._inspection_query = LatestQuery[DataSource, DatasetInspection](
+            self,
+            lambda source: inspect_dataset(source, wizard.workspace, wizard.datasets),
+            self._show_inspection,
+            self._fail,
         )
-        self._checking = LatestQuery[DatasetInspection, DatasetInspection | None](
-            self, self._check, self._checked, self._refuse
+        self._check_query = LatestQuery[DatasetInspection, DatasetInspection | None](
+            self, self._check_images, self._show_findings, self._fail
         )
-        self._naming = LatestQuery[DataSource, ClassNames](self, _names_in, self._named, self.show_refusal)
-        self._workspace = Path()
-        self._suggested = SAMPLE
-        self._wanted: DataSource | None = None
-        self._look: DatasetInspection | None = None
-        self._refusal: BadInput | None = None
-        self._progress: tuple[int, int] | None = None
-        self._pause: Timer | None = None
-        self._leads_nowhere = False
+        self._class_names_query = LatestQuery[DataSource, ClassNames](
+            self,
+            lambda source: _read_class_names(source, wizard.datasets),
+            self._show_class_names,
+            self.show_bad_input,
+        )
+        self._suggested_path = SAMPLE
+        self._source: DataSource | None = None
+        """The data set that is open, or being opened."""
+        self._inspection: DatasetInspection | None = None
+        self._error: BadInput | None = None
+        """Why `_source` cannot be opened."""
+        self._check_progress: tuple[int, int] | None = None
+        self._open_timer: Timer | None = None
+        self._path_is_wrong = False
 
     def compose_body(self) -> Iterator[Widget]:
-        """The path; below it what is there, or what would be understood."""
-        yield PathRow(_("Folder"), PathInput(self.state.data or "", holds_labels, explanation=path_help(), id="path"))
-        yield Label(id="said")
-        yield DataSetPanel(id="data-set")
-
-    @property
-    def _panel(self) -> DataSetPanel:
-        return self.query_one(DataSetPanel)
+        """The path and the data set."""
+        yield PathRow(_("Folder"), PathInput(self.state.data or "", holds_labels, help_text=path_help(), id="path"))
+        yield Label(id="path-status")
+        yield DatasetPanel()
 
     def on_mount(self) -> None:
-        """Go on with what was entered; else suggest what lies here."""
-        self._workspace = self.wizard.workspace
-        self._suggested = next((str(path) for path in datasets_near(self._workspace.absolute())), SAMPLE)
-        field = self.query_one("#path", PathInput)
-        field.placeholder = printable(Path(self._suggested).name)
-        field.focus()
-        field.cursor_position = len(field.value)
-        source = self.state.source
+        """Open the data set that was entered before; otherwise suggest one."""
+        datasets = find_datasets(self.wizard.workspace.absolute())
+        self._suggested_path = next((str(path) for path in datasets), SAMPLE)
+        self._path_input.placeholder = printable(Path(self._suggested_path).name)
+        self._path_input.focus()
+        self._path_input.cursor_position = len(self._path_input.value)
+        source, inspection = self.state.source, self.wizard.inspection
         if source is None:
-            self._suggest()
-        elif (known := self.wizard.opened) is not None and known.source == source:
-            self._wanted = source
-            self._opened(known)
+            self._update_hint()
+        elif inspection is not None and inspection.source == source:
+            self._source = source
+            self._show_inspection(inspection)
         else:
             self._open(source)
         self.set_interval(0.2, self._show_progress)
 
-    # What is typed
+    # The path
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Follow what is typed, key by key."""
+        """Inspect the path at every key."""
         self.show_error("")
-        if self._pause is not None:
-            self._pause.stop()
-        self._typing.ask(event.value)
-        if self._wanted is not None and self._meant() != self._wanted:
-            self._forget()
-        self._suggest()
+        if self._open_timer is not None:
+            self._open_timer.stop()
+        self._path_query.submit(event.value)
+        if self._source is not None and self._typed_source() != self._source:
+            self._close()
+        self._update_hint()
 
-    def _meant(self) -> DataSource | None:
-        """What stands in the field; the classes that were chosen for this path belong to it."""
-        text = self.query_one("#path", PathInput).value
-        if not text.strip():
+    def _typed_source(self) -> DataSource | None:
+        """The data set in the field, with the format and class names that were chosen for it before."""
+        if not self._path_input.value.strip():
             return None
-        source = source_at(text, self._workspace)
-        known = self.state.source
-        return known if known is not None and known.path == source.path else source
+        typed, saved = data_source(self._path_input.value, self.wizard.workspace), self.state.source
+        return saved if saved is not None and saved.path == typed.path else typed
 
-    def _typed_seen(self, typed: TypedPath) -> None:
-        said = self.query_one("#said", Label)
-        is_sample = typed.text.strip() == SAMPLE
-        self._leads_nowhere = bool(typed.problem) and not is_sample
-        said.set_class(self._leads_nowhere and self._wanted is None, "-wrong")
-        if self._wanted is None:
-            said.say("" if is_sample else typed.problem or continuations(typed))
-        self._suggest()
-        if typed.promising and self._meant() != self._wanted:
-            self._pause = self.set_timer(PAUSE, self._open_typed)
+    def _show_path_status(self, status: PathStatus) -> None:
+        is_sample = status.text.strip() == SAMPLE
+        self._path_is_wrong = bool(status.problem) and not is_sample
+        self._path_status.set_class(self._path_is_wrong and self._source is None, "-wrong")
+        if self._source is None:
+            self._path_status.update("" if is_sample else status.problem or completion_hint(status))
+        self._update_hint()
+        if status.looks_like_dataset and self._typed_source() != self._source:
+            self._open_timer = self.set_timer(OPEN_DELAY, self._open_typed_source)
 
-    def _open_typed(self) -> None:
-        source = self._meant()
-        if source is not None and source != self._wanted:
+    def _set_path(self, path: str) -> None:
+        self._path_input.set_path(path)
+        self._path_input.focus()
+        self._open_typed_source()
+
+    # The data set
+
+    def _open_typed_source(self) -> None:
+        source = self._typed_source()
+        if source is not None and source != self._source:
             self._open(source)
-
-    # What is there
 
     def _open(self, source: DataSource) -> None:
-        self._forget()
-        self._wanted = source
+        self._close()
+        self._source = source
         self.state.data, self.state.format = source.path, source.format
         self.state.classes_file, self.state.mapping = source.classes_file, dict(source.mapping)
-        self._panel.wait()
-        self._say_format(source)
-        self._opening.ask(source)
-        self._suggest()
+        self._panel.hide_formats()
+        self._show_format(source)
+        self._inspection_query.submit(source)
+        self._update_hint()
 
-    def _forget(self) -> None:
-        """Show nothing of a data set that is no longer meant."""
-        self._opening.drop()
-        self._checking.drop()
-        self._wanted = self._look = self._refusal = self._progress = None
-        self._panel.forget()
+    def _close(self) -> None:
+        self._inspection_query.cancel()
+        self._check_query.cancel()
+        self._source = self._inspection = self._error = self._check_progress = None
+        self._panel.clear()
 
-    def _opened(self, look: DatasetInspection) -> None:
-        self._look = self.wizard.opened = look
-        self._say_format(look.source)
-        self._panel.show(look)
-        if look.findings is None:
-            self._checking.ask(look)
-        self._suggest()
+    def _show_inspection(self, inspection: DatasetInspection) -> None:
+        self._inspection = self.wizard.inspection = inspection
+        self._show_format(inspection.source)
+        self._panel.show(inspection)
+        if inspection.findings is None:
+            self._check_query.submit(inspection)
+        self._update_hint()
 
-    def _refuse(self, error: BadInput) -> None:
-        self._refusal = error
-        self._panel.refuse(error)
-        self._suggest()
+    def _fail(self, error: BadInput) -> None:
+        self._error = error
+        self._panel.show_error(error)
+        self._update_hint()
 
-    # What is wrong with it
+    def _show_format(self, source: DataSource) -> None:
+        """Show below the path which format was chosen with F7, if any."""
+        self._path_status.remove_class("-wrong")
+        name = FORMAT_NAMES.get(source.format)
+        self._path_status.update("" if name is None else _("Read as {format}. F7: next format.", format=_(name)))
 
-    def _check(self, look: DatasetInspection) -> DatasetInspection | None:
-        """In a thread; given up as soon as another data set is meant."""
+    # The check of all images
 
-        def heard(done: int, of: int) -> None:
-            self._progress = done, of
+    def _check_images(self, inspection: DatasetInspection) -> DatasetInspection | None:
+        """In a thread; cancelled when another data set is opened."""
 
-        return check_data(look, heard, lambda: self._wanted == look.source)
+        def set_progress(done: int, total: int) -> None:
+            self._check_progress = done, total
 
-    def _checked(self, look: DatasetInspection | None) -> None:
-        if look is None or look.source != self._wanted:
+        worker = get_current_worker()
+        return check_images(inspection, set_progress, lambda: worker.is_cancelled or self._source != inspection.source)
+
+    def _show_findings(self, inspection: DatasetInspection | None) -> None:
+        if inspection is None or inspection.source != self._source:
             return
-        self._progress = None
-        self._look = self.wizard.opened = look
-        self._panel.show_findings(look)
-
-    @property
-    def _drawing(self) -> bool:
-        """Whether what is waited for is the sample set."""
-        wanted = self._wanted
-        return wanted == source_at(SAMPLE, self._workspace) and wanted is not None and not Path(wanted.path).exists()
+        self._check_progress = None
+        self._inspection = self.wizard.inspection = inspection
+        self._panel.show_findings(inspection)
 
     def _show_progress(self) -> None:
-        if self._drawing and self._refusal is None:
-            self._suggest()
-        if self._progress is not None and self._look is not None and self._look.findings is None:
-            self._panel.show_progress(*self._progress)
+        if self._is_drawing_sample and self._error is None:
+            self._update_hint()
+        if self._check_progress is not None and self._inspection is not None and self._inspection.findings is None:
+            self._panel.show_progress(*self._check_progress)
 
-    def action_turn(self, by: int) -> None:
-        """Another picture."""
-        self._panel.turn(by)
+    @property
+    def _is_drawing_sample(self) -> bool:
+        path = None if self._source is None else Path(self._source.path)
+        return path is not None and path == sample_path(self.wizard.workspace) and not path.exists()
 
-    # Other ways to a data set, and its names
+    # Keys
 
-    def action_sample(self) -> None:
-        """Take the drawn sample set; it is drawn where it is not there yet."""
-        self._put(SAMPLE)
+    def action_change_image(self, offset: int) -> None:
+        """Show another image."""
+        self._panel.change_image(offset)
 
-    def action_browse(self) -> None:
-        """Choose from a tree."""
-        start = Path(self.query_one("#path", PathInput).value).expanduser()
-        self.app.push_screen(FolderPicker(start, holds_labels), self._picked)
+    def action_use_sample(self) -> None:
+        """Open the sample set; it is drawn first if it does not exist."""
+        self._set_path(SAMPLE)
 
-    def _picked(self, path: Path | None) -> None:
-        if path is not None:
-            self._put(str(path))
+    def action_choose_folder(self) -> None:
+        """Choose a folder or a file from a tree."""
+        start = Path(self._path_input.value).expanduser()
+        self.app.push_screen(
+            FolderPicker(start, holds_labels), lambda path: None if path is None else self._set_path(str(path))
+        )
 
-    def _put(self, text: str) -> None:
-        field = self.query_one("#path", PathInput)
-        field.value = text
-        field.cursor_position = len(text)
-        field.focus()
-        self._open_typed()
+    def action_rename_classes(self) -> None:
+        """Read the class names, then show the form."""
+        if self._source is not None:
+            self._class_names_query.submit(replace(self._source, classes_file=self._classes_file(self._source)))
 
-    def action_names(self) -> None:
-        """Give the classes other names."""
-        if self._wanted is None:
-            return
-        beside = None if self._look is None else self._look.classes_file
-        chosen = self._wanted.classes_file or (None if beside is None else str(beside))
-        self._naming.ask(replace(self._wanted, classes_file=chosen))
+    def _classes_file(self, source: DataSource) -> str | None:
+        """The chosen classes file; else the one beside the labels whose names differ from theirs."""
+        beside = None if self._inspection is None else self._inspection.classes_file
+        return source.classes_file or (None if beside is None else str(beside))
 
-    def _named(self, names: ClassNames) -> None:
-        source = self._wanted
-        if source is not None:
-            beside = None if self._look is None else self._look.classes_file
-            chosen = source.classes_file or (None if beside is None else str(beside))
-            self.app.push_screen(ClassNamesDialog(names, chosen, source.mapping), self._renamed)
+    def _show_class_names(self, names: ClassNames) -> None:
+        if self._source is not None:
+            dialog = ClassNamesDialog(names, self._classes_file(self._source), self._source.mapping)
+            self.app.push_screen(dialog, self._use_class_names)
 
-    def _renamed(self, chosen: NamesChosen | None) -> None:
-        if chosen is not None and self._wanted is not None:
-            self._open(replace(self._wanted, classes_file=chosen.classes_file, mapping=dict(chosen.mapping)))
+    def _use_class_names(self, choice: ClassNamesChoice | None) -> None:
+        if choice is not None and self._source is not None:
+            self._open(replace(self._source, classes_file=choice.classes_file, mapping=dict(choice.mapping)))
 
-    def action_format(self) -> None:
-        """Read it as another format; after the last one, by itself again."""
-        if self._wanted is not None:
-            words = ("auto", *FORMATS)
-            following = words[(words.index(self._wanted.format) + 1) % len(words)]
-            self._open(replace(self._wanted, format=following))
+    def action_next_format(self) -> None:
+        """Read the data set in the next format; after the last one, detect the format again."""
+        if self._source is not None:
+            formats = ("auto", *FORMAT_NAMES)
+            index = (formats.index(self._source.format) + 1) % len(formats)
+            self._open(replace(self._source, format=formats[index]))
 
-    def _say_format(self, source: DataSource) -> None:
-        """Say beside the field where a format was asked for."""
-        said = self.query_one("#said", Label)
-        said.remove_class("-wrong")
-        named = FORMATS.get(source.format)
-        said.say("" if named is None else _("Read as {format}; F7 reads it as another format.", format=_(named)))
-
-    def action_again(self) -> None:
-        """Look at the same data set anew."""
-        if (source := self._meant()) is not None:
+    def action_reload(self) -> None:
+        """Read the data set again."""
+        if (source := self._typed_source()) is not None:
+            self.wizard.datasets.reload()
             self._open(source)
 
-    # Going on
-
-    def _suggest(self) -> None:
-        self.suggest(self._suggestion())
-
-    def _suggestion(self) -> str:
-        if self._look is not None:
-            count = sum(self._look.dataset.image_counts().values())
-            return ngettext(
-                "Enter goes on with this {count} picture.", "Enter goes on with these {count} pictures.", count
-            )
-        if self._refusal is not None:
-            return ""
-        if self._wanted is not None:
-            if self._drawing:
-                drawn = pictures_drawn(Path(self._wanted.path))
-                return ngettext(
-                    "Drawing the sample set: {count} picture ...", "Drawing the sample set: {count} pictures ...", drawn
-                )
-            return _("Looking at {path} ...", path=self._wanted.path)
-        if self._meant() is not None:
-            return "" if self._leads_nowhere else _("Enter looks at it.")
-        if self._suggested == SAMPLE:
-            return _("Enter takes the sample set, drawn in seconds, to try everything out.")
-        return _("Enter takes {path}, which looks like a data set.", path=Path(self._suggested).name)
-
     def action_forward(self) -> None:
-        """Take what is in the field, or suggested; once that has been looked at, go on."""
-        if self._meant() is None:
-            self._put(self._suggested)
-        elif self._meant() != self._wanted:
-            self._open_typed()
+        """Open the data set in the field, or the suggested one; if it is open, show the next screen."""
+        typed = self._typed_source()
+        if typed is None:
+            self._set_path(self._suggested_path)
+        elif typed != self._source:
+            self._open_typed_source()
         else:
             super().action_forward()
 
     def validation_error(self) -> str | None:
-        """Nothing to go on with as long as no data set is open."""
-        if self._look is not None:
+        """A data set must be open."""
+        if self._inspection is not None:
             return None
-        if self._refusal is not None:
-            return _("With this data set it cannot go on; the reason stands above.")
-        return _("Still looking; it goes on when that is done.")
+        if self._error is not None:
+            return _("This data set cannot be used; the reason is shown above.")
+        return _("Still reading. Press Enter again when it is done.")
+
+    def _update_hint(self) -> None:
+        self.show_hint(self._hint())
+
+    def _hint(self) -> str:
+        if self._inspection is not None:
+            count = sum(self._inspection.dataset.image_counts().values())
+            return ngettext("Enter continues with {count} image.", "Enter continues with {count} images.", count)
+        if self._error is not None:
+            return ""
+        if self._source is not None:
+            if self._is_drawing_sample:
+                return ngettext(
+                    "Drawing the sample set: {count} image ...",
+                    "Drawing the sample set: {count} images ...",
+                    count_drawn_images(self.wizard.workspace),
+                )
+            return _("Reading {path} ...", path=self._source.path)
+        if self._typed_source() is not None:
+            return "" if self._path_is_wrong else _("Enter reads this data set.")
+        if self._suggested_path == SAMPLE:
+            return _("Enter uses the sample set, drawn in seconds, to try everything out.")
+        return _("Enter uses {path}, which looks like a data set.", path=Path(self._suggested_path).name)
 
 
-def _names_in(source: DataSource) -> ClassNames:
+def _read_class_names(source: DataSource, datasets: DatasetReader) -> ClassNames:
     classes_file = None if source.classes_file is None else Path(source.classes_file)
     if classes_file is not None and not classes_file.is_file():
         classes_file = None
-    return class_names_of(Path(source.path), source.format, classes_file)
+    unmapped = DataSource(source.path, source.format)
+    # The dataset that is kept for the other screens is not replaced by one with other class names.
+    dataset = datasets.open(source, DEFAULT_SPLIT_SEED) if source == unmapped else open_source(unmapped)
+    return ClassNames(dataset.box_counts(), target_names(classes_file))

@@ -1,43 +1,55 @@
-"""What this machine has, live, and what is recommended on it."""
+"""The hardware of this machine, live, and what it suits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 
 from tui.screens.base import WizardScreen
 from tui.text import N_, _, ngettext, translate
-from tui.text.sizes import gibibytes, gigabytes
+from tui.text.hardware import torch_build_text
+from tui.text.sizes import format_size
 from tui.widgets.card_panel import CardPanel
 from tui.widgets.label import Label
 from tui.widgets.meter import Meter
 
 if TYPE_CHECKING:
     from engine.hardware import Hardware
+    from tui.workers.wizard_protocol import Wizard
 
 
 class HardwareScreen(WizardScreen):
-    """Cards, processor, memory, disk, torch; looked at about once a second."""
+    """Cards, processor, memory, disk and torch, updated about once a second."""
 
-    place: ClassVar[str] = "hardware"
-    heading: ClassVar[str] = N_("What this machine has")
-    reason: ClassVar[str] = N_("Memory decides how many pictures one step may hold, so it comes first.")
+    screen_name: ClassVar[str] = "hardware"
+    heading: ClassVar[str] = N_("Hardware of this machine")
+    reason: ClassVar[str] = N_("Free memory limits the batch size, so it is checked first.")
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "runs", N_("runs"))]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._panels: list[CardPanel] = []
-        """Of the cards of the last look; those of lost cards may still be on their way out of the screen."""
+    _detecting = getters.query_one("#detecting", Label)
+    _cards = getters.query_one("#cards", Vertical)
+    _processor = getters.query_one("#processor", Label)
+    _memory = getters.query_one("#memory", Meter)
+    _disk = getters.query_one("#disk", Label)
+    _torch_build = getters.query_one("#torch-build", Label)
+    _driver = getters.query_one("#driver", Label)
+    _notes = getters.query_one("#notes", Label)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
+        self._card_panels: list[CardPanel] = []
+        """Not a query: a panel that is being removed is still in the DOM."""
 
     def compose_body(self) -> Iterator[Widget]:
-        """Panels; cards join them as they are found."""
+        """Empty panels; those of cards are added when the hardware is known."""
         with Vertical(id="cards"):
-            yield Label(_("Looking ..."), id="looking")
+            yield Label(_("Detecting the hardware ..."), id="detecting")
         with Vertical(id="machine") as machine:
             machine.border_title = _("This machine")
             yield Label(id="processor")
@@ -45,84 +57,67 @@ class HardwareScreen(WizardScreen):
             yield Label(id="disk")
         with Vertical(id="software") as software:
             software.border_title = "torch"
-            yield Label(id="build")
+            yield Label(id="torch-build")
             yield Label(id="driver")
-            yield Label(id="sentences")
+            yield Label(id="notes")
 
     def show_hardware(self, hardware: Hardware) -> None:
-        """Show another look."""
-        self.query_one("#looking").display = False
+        """Update all panels."""
+        self._detecting.display = False
         self._show_cards(hardware)
         self._show_machine(hardware)
         self._show_software(hardware)
-        self.suggest(recommendation(hardware))
+        self.show_hint(recommendation(hardware))
 
     def _show_cards(self, hardware: Hardware) -> None:
-        for card, panel in zip(hardware.cards, self._panels, strict=False):
+        for card, panel in zip(hardware.cards, self._card_panels, strict=False):
             panel.show(card)
-        while len(self._panels) > len(hardware.cards):
-            self._panels.pop().remove()
-        joining = [CardPanel(card) for card in hardware.cards[len(self._panels) :]]
-        self._panels += joining
-        cards = self.query_one("#cards")
-        cards.mount_all(joining)
-        cards.set_class(len(self._panels) == 1, "-one")
-        for number, panel in enumerate(self._panels):
-            panel.set_class(number == len(self._panels) - 1 and number % 2 == 0, "-alone")
+        while len(self._card_panels) > len(hardware.cards):
+            self._card_panels.pop().remove()
+        new_panels = [CardPanel(card) for card in hardware.cards[len(self._card_panels) :]]
+        self._card_panels += new_panels
+        self._cards.mount_all(new_panels)
+        self._cards.set_class(len(self._card_panels) == 1, "-one")
+        for index, panel in enumerate(self._card_panels):
+            panel.set_class(index == len(self._card_panels) - 1 and index % 2 == 0, "-alone")
 
     def _show_machine(self, hardware: Hardware) -> None:
         processor, memory = hardware.processor, hardware.memory
         cores = ngettext("{count} core", "{count} cores", processor.cores)
-        fast = "  ·  " + _("fast in bf16") if processor.amx_bf16 else ""
-        self.query_one("#processor", Label).say(
-            _("processor  {name}, {cores}", name=processor.name, cores=cores) + fast
-        )
+        bf16 = "  ·  " + _("fast in bf16") if processor.amx_bf16 else ""
+        self._processor.update(_("processor  {name}, {cores}", name=processor.name, cores=cores) + bf16)
         used = memory.total - memory.available
-        limited = "  " + _("(limit of this container)") if memory.limited else ""
-        self.query_one("#memory", Meter).show(
+        limit = "  " + _("(limit of this container)") if memory.limited else ""
+        self._memory.show(
             used / memory.total if memory.total else None,
-            f"{gibibytes(used)} / {gibibytes(memory.total)}{limited}",
+            f"{format_size(used)} / {format_size(memory.total)}{limit}",
         )
-        self.query_one("#disk", Label).say(_("disk  {size} free", size=gigabytes(hardware.disk_free)))
+        self._disk.update(_("disk  {size} free", size=format_size(hardware.disk_free)))
 
     def _show_software(self, hardware: Hardware) -> None:
-        self.query_one("#build", Label).say(_build(hardware))
+        self._torch_build.update(torch_build_text(hardware.torch))
         driver = hardware.driver
-        shown = ""
+        self._driver.display = driver.problem is None
         if driver.problem is None:
             cuda = _("unknown") if driver.cuda is None else "{}.{}".format(*driver.cuda)
-            shown = _("driver  NVIDIA {version}, CUDA up to {cuda}", version=driver.version or _("unknown"), cuda=cuda)
-        self.query_one("#driver", Label).say(shown)
-        self.query_one("#driver").display = bool(shown)
-        found = [driver.problem, *driver.notes, *hardware.notes]
-        sentences = [translate(message) for message in found if message is not None]
-        self.query_one("#sentences", Label).say("\n".join(sentences))
-        self.query_one("#sentences").display = bool(sentences)
-
-
-def _build(hardware: Hardware) -> str:
-    build = hardware.torch
-    if build.version is None:
-        return _("torch is not installed")
-    if build.cuda:
-        return _("{version}, built for CUDA {cuda}", version=build.version, cuda=build.cuda)
-    if build.hip:
-        return _("{version}, built for AMD cards", version=build.version)
-    if build.mps:
-        return _("{version}, with Apple's graphics", version=build.version)
-    return _("{version}, without CUDA: it trains on the processor", version=build.version)
+            version = driver.version or _("unknown")
+            self._driver.update(_("driver  NVIDIA {version}, CUDA up to {cuda}", version=version, cuda=cuda))
+        messages = [driver.problem, *driver.notes, *hardware.notes]
+        notes = [translate(message) for message in messages if message is not None]
+        self._notes.update("\n".join(notes))
+        self._notes.display = bool(notes)
 
 
 def recommendation(hardware: Hardware) -> str:
-    """One sentence: what will train, and what suits it."""
-    if hardware.usable_cards:
-        # What is free now decides, not what the maker printed on the box.
-        best = max(hardware.usable_cards, key=lambda card: card.memory_free or 0)
-        return _(
-            "Recommended: train on {card} ({size} free now).",
-            card=best.name,
-            size=gibibytes(best.memory_free),
-        )
+    """One sentence: the recommended device."""
+    card = hardware.best_card()
+    if card is not None:
+        return _("Recommended: train on {card} ({size} free now).", card=card.name, size=format_size(card.memory_free))
     if hardware.torch.mps:
-        return _("Recommended: train on Apple's graphics.")
-    return _("Recommended: train on the processor, with the small network yolov4-tiny and a quick preset.")
+        return _("Recommended: train on the Apple GPU.")
+    from engine.network.registry import lightest_network  # imports psutil: not before the first paint
+
+    return _(
+        "Recommended: train on the processor, with the small network {network} and a quick preset.",
+        network=lightest_network(),
+    )

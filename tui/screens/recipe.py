@@ -1,130 +1,135 @@
-"""The preset to start from."""
+"""The choice of a preset."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.widget import Widget
 from textual.widgets import OptionList
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
+from engine.plan import DEFAULT_SPLIT_SEED, DataSource
 from engine.recipe.presets import DEFAULT_PRESET, Preset, list_presets
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.widgets.preset_list import PresetList
-from tui.wizard.planner import located
-from tui.wizard.recipe_draft import take_preset
+from tui.wizard.data_source import absolute_source
+from tui.wizard.recipe_draft import apply_preset
 from tui.wizard.recommendation import Recommendation, recommend
 from tui.workers.latest_query import LatestQuery
 
+if TYPE_CHECKING:
+    from tui.workers.wizard_protocol import Wizard
+
+STARTS = {"whole": N_("the whole network"), "backbone": N_("a backbone"), "scratch": N_("nothing (from scratch)")}
+
 
 class RecipeScreen(WizardScreen):
-    """Cards of presets; the recommended one stands first, and Enter takes it."""
+    """Cards of presets, the recommended one first. Enter uses the highlighted one."""
 
-    place: ClassVar[str] = "recipe"
-    heading: ClassVar[str] = N_("How shall it be trained?")
-    reason: ClassVar[str] = N_("A preset is a proven set of values; every one of them can be changed in the next step.")
+    screen_name: ClassVar[str] = "recipe"
+    heading: ClassVar[str] = N_("Choose a preset")
+    reason: ClassVar[str] = N_("A preset is a tested set of values. You can change them on the next screen.")
 
     DEFAULT_CSS = """
     RecipeScreen #body { overflow: hidden; }
     RecipeScreen.-high PresetList > .option-list--option { padding: 0 1 1 1; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    _preset_list = getters.query_one(PresetList)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
         self._presets: tuple[Preset, ...] = ()
-        self._images: int | None = None
-        self._shown: Recommendation | None = None
-        self._moved = False
-        self._placed: set[str] = set()
+        self._train_images: int | None = None
+        self._recommendation: Recommendation | None = None
+        self._user_moved = False
+        self._preselected: set[str] = set()
+        """Presets that this screen highlighted itself."""
 
     def compose_body(self) -> Iterator[Widget]:
-        """The list of cards."""
+        """The list of presets."""
         yield PresetList()
 
     def on_mount(self) -> None:
-        """Show what there is; the number of images follows."""
+        """Show the presets, then count the training images, which may change the recommendation."""
         try:
             self._presets = list_presets(self.wizard.workspace)
         except BadInput as error:
-            self.show_refusal(error)  # a file of the workspace is damaged; ours are there still
+            self.show_bad_input(error)  # a preset of the workspace is damaged; freezetui's own are not
             self._presets = list_presets()
         self._recommend()
-        source, workspace = self.state.source, self.wizard.workspace
+        if self.state.source is not None:
+            # Errors of the data set are shown on the Data screen.
+            query = LatestQuery(self, self._count_images, self._set_train_images, lambda _error: None)
+            query.submit(self.state.source)
 
-        def count(seed: int) -> int:
-            from engine.plan import open_source
+    def _count_images(self, source: DataSource) -> int:
+        """In a thread: the number of training images."""
+        located = absolute_source(source, self.wizard.workspace)
+        return len(self.wizard.datasets.open(located, DEFAULT_SPLIT_SEED).splits["train"])
 
-            assert source is not None
-            return len(open_source(located(source, workspace), seed).splits["train"])
-
-        if source is not None:
-            # What is wrong with the data set was said where it was chosen.
-            LatestQuery(self, count, self._counted, lambda error: None).ask(11)
-
-    def show_hardware(self, hardware: Hardware) -> None:
-        """What is free decides."""
+    def _set_train_images(self, count: int) -> None:
+        self._train_images = count
         self._recommend()
 
-    def _counted(self, images: int) -> None:
-        self._images = images
+    def show_hardware(self, hardware: Hardware) -> None:
+        """Recommend again: free memory may have changed."""
         self._recommend()
 
     def _recommend(self) -> None:
         names = {preset.name for preset in self._presets}
-        found = recommend(names, self.wizard.hardware, self.state.start, self._images)
-        if found == self._shown or self.wizard.hardware is None:
+        recommendation = recommend(names, self.wizard.hardware, self.state.start, self._train_images)
+        if recommendation == self._recommendation or self.wizard.hardware is None:
             return
-        cards = self.query_one(PresetList)
-        stays = cards.chosen.name if self._moved and cards.chosen is not None else None
-        self._shown = found
-        highlighted = stays or self.state.preset or found.preset
-        self._placed.add(highlighted)
-        cards.show(self._presets, found, highlighted)
-        self._say_what_enter_takes()
+        selected = self._preset_list.selected
+        self._recommendation = recommendation
+        highlighted = self.state.preset or recommendation.preset
+        if self._user_moved and selected is not None:
+            highlighted = selected.name
+        self._preselected.add(highlighted)
+        self._preset_list.show(self._presets, recommendation, highlighted)
+        self._update_hint()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Say what Enter would take now."""
+        """Update the hint."""
         event.stop()
-        if self._shown is not None:
-            self._moved = self._moved or event.option_id not in self._placed  # by the user, not by us
-            self._say_what_enter_takes()
+        if self._recommendation is not None:
+            self._user_moved = self._user_moved or event.option_id not in self._preselected
+            self._update_hint()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take it and go on."""
+        """Use the preset and show the next screen."""
         event.stop()
         self.action_forward()
 
-    def _say_what_enter_takes(self) -> None:
-        preset = self.query_one(PresetList).chosen
+    def _update_hint(self) -> None:
+        preset = self._preset_list.selected
         if preset is None:
             return
-        sentence = _("Enter takes: {title}", title=_(preset.title))
+        hint = _("Enter uses: {title}", title=_(preset.title))
         start = _start_of(preset)
         if start is not None and self.state.start not in (None, start):
-            sentence += "  " + _("(and starts from: {start})", start=_(STARTS[start]))
-        self.suggest(sentence)
+            hint += "  " + _("(and starts from: {start})", start=_(STARTS[start]))
+        self.show_hint(hint)
 
     def validation_error(self) -> str | None:
-        """A preset that was edited into something impossible cannot be taken."""
-        preset = self.query_one(PresetList).chosen
+        """A preset that the user edited may be invalid."""
+        preset = self._preset_list.selected
         try:
             if preset is not None:
                 preset.recipe()
         except BadInput as error:
-            self.show_refusal(error)
-            return _("This preset cannot be taken: {reason}", reason=error.messages[0])
+            return _("This preset cannot be used: {reason}", reason=error.messages[0])
         return None
 
     def accept(self) -> None:
-        """Take the highlighted preset."""
-        preset = self.query_one(PresetList).chosen or next(one for one in self._presets if one.name == DEFAULT_PRESET)
-        take_preset(self.state, preset)
-
-
-STARTS = {"whole": N_("the whole network"), "backbone": N_("a backbone"), "scratch": N_("nothing (from scratch)")}
+        """Use the highlighted preset."""
+        default = next(preset for preset in self._presets if preset.name == DEFAULT_PRESET)
+        apply_preset(self.state, self._preset_list.selected or default)
 
 
 def _start_of(preset: Preset) -> str | None:

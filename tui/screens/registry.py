@@ -1,15 +1,15 @@
-"""Which screen belongs to which name. Each is imported when it is first shown: nine screens would delay the first one."""
+"""The screens by their names. A screen is imported when it is first shown: importing all nine would delay the first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from tui.screens.base import WizardScreen
 
-_TABLE: Final[Mapping[str, str]] = {
+SCREENS: Final[Mapping[str, str]] = {
     "hardware": "tui.screens.hardware:HardwareScreen",
     "data": "tui.screens.data:DataScreen",
     "weights": "tui.screens.weights:WeightsScreen",
@@ -20,21 +20,11 @@ _TABLE: Final[Mapping[str, str]] = {
     "results": "tui.screens.results:ResultsScreen",
     "runs": "tui.screens.runs:RunsScreen",
 }
+"""Name of a screen -> module:class."""
 
 
-class _Screens(Mapping[str, type["WizardScreen"]]):
-    """`_TABLE` with the classes themselves."""
-
-    def __getitem__(self, name: str) -> type[WizardScreen]:
-        module, _, class_name = _TABLE[name].partition(":")
-        screen: type[WizardScreen] = getattr(import_module(module), class_name)
-        return screen
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_TABLE)
-
-    def __len__(self) -> int:
-        return len(_TABLE)
-
-
-SCREENS: Final[Mapping[str, type[WizardScreen]]] = _Screens()
+def screen_class(name: str) -> type[WizardScreen]:
+    """The class of the screen, imported now if it was not before."""
+    module, _, class_name = SCREENS[name].partition(":")
+    screen: type[WizardScreen] = getattr(import_module(module), class_name)
+    return screen

@@ -1,15 +1,13 @@
-"""What came out of a training: weights, curves, classes, pictures, and what to do next."""
+"""The results of a run: weights, images, classes, curves, and the next steps."""
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -17,47 +15,51 @@ from textual.widget import Widget
 from textual.widgets import DataTable, TabbedContent, TabPane
 
 from engine.messages import BadInput, printable
-from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS, RunSummary, find_run, read_events, summarize_run
+from engine.planning.request import DatasetReader
+from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS, find_run, load_plan, read_events
+from engine.runs.summary import RunSummary, summarize_run
 from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _, ngettext, translate
-from tui.text.run_states import epochs_of, what_happened
-from tui.text.sizes import gibibytes
+from tui.text.run_states import describe_run_end, format_epochs
+from tui.text.sizes import format_size
 from tui.widgets.detection_images import DetectionImages
 from tui.widgets.label import Label
 from tui.widgets.table import Table
 from tui.widgets.training_panel import Curves
+from tui.wizard.cli_equivalent import command_line
 from tui.wizard.run_history import RunHistory
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
     from engine.evaluation.metrics import ClassScore
     from engine.evaluation.run_report import RunReport
+    from tui.workers.wizard_protocol import Wizard
 
 
 @dataclass(frozen=True, slots=True)
-class RunLooked:
-    """What a run's folder tells at once."""
+class StoredRun:
+    """What a run folder contains."""
 
-    run: Path
+    folder: Path
     summary: RunSummary
-    course: RunHistory
+    history: RunHistory
     data: str
+    """Path of its data set."""
 
 
 class ResultsScreen(WizardScreen):
-    """What came out of the training."""
+    """Enter shows one page after another, then the Runs screen."""
 
-    place: ClassVar[str] = "results"
-    heading: ClassVar[str] = N_("What it has learned")
-    reason: ClassVar[str] = N_("The best weights are chosen by mAP where it was measured.")
+    screen_name: ClassVar[str] = "results"
+    heading: ClassVar[str] = N_("Results")
+    reason: ClassVar[str] = N_("The best weights are those with the highest mAP, if it was measured.")
 
     DEFAULT_CSS = """
     ResultsScreen #body { padding-top: 0; }
     ResultsScreen TabbedContent { height: 1fr; }
     ResultsScreen TabPane { padding: 0; }
     ResultsScreen Label { height: auto; }
-    ResultsScreen .label { color: $text-muted; }
     ResultsScreen DetectionImages { height: 1fr; }
     ResultsScreen Curve { height: 2; }
     ResultsScreen.-high Curve { height: 3; }
@@ -65,16 +67,27 @@ class ResultsScreen(WizardScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "copy_path", N_("copy path")),
-        Binding("n", "next_picture", N_("next picture")),
+        Binding("n", "next_image", N_("next image")),
         Binding("w", "predict", N_("predict")),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._looked_at: RunLooked | None = None
-        self._outcome: RunReport | None = None
-        self._look = LatestQuery(self, _look, self._show_run, self._refused)
-        self._judge = LatestQuery(self, _judge, self._show_outcome, self._refused)
+    _pages = getters.query_one(TabbedContent)
+    _about = getters.query_one("#about", Label)
+    _checks = getters.query_one("#checks", Label)
+    _images = getters.query_one(DetectionImages)
+    _scores_title = getters.query_one("#scores-title", Label)
+    _scores = getters.query_one("#scores", Table)
+    _curves = getters.query_one(Curves)
+    _next_steps = getters.query_one("#next-steps", Label)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
+        self._run: StoredRun | None = None
+        self.report: RunReport | None = None
+        self._run_query = LatestQuery(self, self._read_run, self._show_run, self._show_query_error)
+        self._report_query = LatestQuery[StoredRun, "RunReport"](
+            self, lambda run: _evaluate(run, wizard.datasets), self._show_report, self._show_query_error
+        )
 
     def compose_body(self) -> Iterator[Widget]:
         """Five pages."""
@@ -82,229 +95,219 @@ class ResultsScreen(WizardScreen):
             with TabPane(_("Weights"), id="page-weights"), VerticalScroll(can_focus=False):
                 yield Label(id="about")
                 yield Label(id="checks")
-            with TabPane(_("Pictures"), id="page-pictures"):
+            with TabPane(_("Images"), id="page-images"):
                 yield DetectionImages()
             with TabPane(_("Classes"), id="page-classes"), Vertical():
-                yield Label(id="scored")
+                yield Label(id="scores-title")
                 yield Table(id="scores")
             with TabPane(_("Curves"), id="page-curves"), Vertical():
                 yield Curves()
             with TabPane(_("Next"), id="page-next"), VerticalScroll(can_focus=False):
-                yield Label(id="next")
+                yield Label(id="next-steps")
 
     def on_mount(self) -> None:
-        """Look at the run that Train showed last."""
-        self.query_one("#scores", Table).add_columns(
-            *(_(name) for name in (N_("class"), N_("boxes"), "AP50", "AP50-95", N_("precision"), N_("recall"), "F1"))
-        )
-        self._suggest()
+        """Read the run that the Train screen showed last."""
+        columns = (N_("class"), N_("boxes"), "AP50", "AP50-95", N_("precision"), N_("recall"), "F1")
+        self._scores.add_columns(*map(_, columns))
+        self._update_hint()
         if self.state.run is None:
-            self.query_one("#about", Label).say(_("Nothing has been trained here yet."))
+            self._about.update(_("No runs yet."))
             return
-        self.query_one("#about", Label).say(_("Reading ..."))
-        self._look.ask((Path(self.state.run), self.wizard.workspace))
+        self._about.update(_("Reading ..."))
+        self._run_query.submit(Path(self.state.run))
 
-    def _refused(self, error: BadInput) -> None:
-        self.show_refusal(error)
-        self.query_one(DetectionImages).say(_("There is no picture to show."))
+    # The run folder
 
-    # The run's folder
+    def _read_run(self, named: Path) -> StoredRun:
+        folder = find_run(named, self.wizard.workspace)
+        history = RunHistory().apply_all(read_events(folder))
+        return StoredRun(folder, summarize_run(folder), history, load_plan(folder).data.path)
 
-    def _show_run(self, looked: RunLooked) -> None:
-        self._looked_at = looked
-        self.query_one("#about", Label).say(_about(looked))
-        self.query_one(Curves).show(looked.course, self.wizard.hardware)
-        self.query_one("#next", Label).say(_next_steps(looked))
-        waits = _("It is measured once more when the training has ended.")
-        if self.wizard.training.alive:
-            self.query_one("#scored", Label).say(waits)
-            self.query_one(DetectionImages).say(waits)
-            return
-        working = _("The best weights look at the validation pictures ...")
-        self.query_one("#scored", Label).say(working)
-        self.query_one(DetectionImages).say(working)
-        self._judge.ask(looked)
+    def _show_run(self, run: StoredRun) -> None:
+        self._run = run
+        self._about.update(_describe_run(run))
+        self._curves.show(run.history, self.wizard.hardware)
+        self._next_steps.update(_describe_next_steps(run))
+        if self.wizard.is_training:
+            self._show_evaluation_status(_("The results are measured when the training has ended."))
+        else:
+            self._show_evaluation_status(_("Evaluating the best weights on the validation images ..."))
+            self._report_query.submit(run)
 
-    # What the weights find
+    def _show_evaluation_status(self, status: str) -> None:
+        self._scores_title.update(status)
+        self._images.show_message(status)
 
-    def _show_outcome(self, outcome: RunReport) -> None:
-        self._outcome = outcome
-        scores = outcome.scores
-        self.query_one("#scored", Label).say(
+    def _show_query_error(self, error: BadInput) -> None:
+        self.show_bad_input(error)
+        self._scores_title.update("")
+        self._images.show_message(_("There are no images to show."))
+
+    # The evaluation
+
+    def _show_report(self, report: RunReport) -> None:
+        self.report = report
+        scores = report.scores
+        self._scores_title.update(
             ngettext(
-                "{count} picture ({split}): mAP50 {map50}, mAP50-95 {map}; the rest at threshold {threshold}",
-                "{count} pictures ({split}): mAP50 {map50}, mAP50-95 {map}; the rest at threshold {threshold}",
+                "{count} image ({split}): mAP50 {map50}, mAP50-95 {map}; precision, recall and F1 at threshold {threshold}",
+                "{count} images ({split}): mAP50 {map50}, mAP50-95 {map}; precision, recall and F1 at threshold {threshold}",
                 scores.images,
-                split=outcome.split,
+                split=report.split,
                 map50=f"{scores.map50:.3f}",
                 map=f"{scores.map50_95:.3f}",
                 threshold=f"{scores.threshold:.2f}",
             )
         )
-        self.query_one("#scores", Table).fill(
-            (printable(name), str(one.boxes), *_values(one)) for name, one in scores.per_class.items()
+        self._scores.fill(
+            (printable(name), str(score.boxes), *_score_cells(score)) for name, score in scores.per_class.items()
         )
-        checks = self.query_one("#checks", Label)
-        checks.say(_checklist(outcome))
-        checks.display = bool(outcome.checks)
-        self.query_one(DetectionImages).browse(len(outcome.predictions), outcome.predictions.__getitem__)
+        self._checks.update(_describe_checks(report))
+        self._checks.display = bool(report.checks)
+        self._images.show_images(len(report.predictions), report.predictions.__getitem__)
+
+    # Pages
 
     def _next_page(self) -> TabPane | None:
-        """The page that Enter shows; None on the last, and where nothing was trained."""
+        """The page that Enter shows; None on the last one, and if there is no run."""
         if self.state.run is None:
             return None
-        tabs = self.query_one(TabbedContent)
-        pages = list(tabs.query(TabPane))
-        shown = next((number for number, page in enumerate(pages) if page.id == tabs.active), 0)
-        return pages[shown + 1] if shown + 1 < len(pages) else None
+        pages = list(self._pages.query(TabPane))
+        index = next((index for index, page in enumerate(pages) if page.id == self._pages.active), 0)
+        return pages[index + 1] if index + 1 < len(pages) else None
 
-    def _suggest(self) -> None:
+    def _update_hint(self) -> None:
         page = self._next_page()
-        self.suggest(
-            _("Enter shows all runs.")
-            if page is None
-            else _("Enter shows the next page: {page}.", page=self.query_one(TabbedContent).get_tab(page).label_text)
-        )
+        if page is None:
+            self.show_hint(_("Enter shows all runs."))
+        else:
+            self.show_hint(_("Enter shows the next page: {page}.", page=self._pages.get_tab(page).label_text))
 
     def on_tabbed_content_tab_activated(self, event: TabbedContent.TabActivated) -> None:
-        """A page that was hidden has had no size."""
+        """Render the image: its page had no size while it was hidden."""
         event.stop()
-        self._suggest()
-        if event.pane.id == "page-pictures":
-            self.call_after_refresh(self.query_one(DetectionImages).ask)
+        self._update_hint()
+        if event.pane.id == "page-images":
+            self.call_after_refresh(self._images.render_current)
 
     # Keys
 
-    def action_next_picture(self) -> None:
-        """The next picture; the page comes forward where it is hidden."""
-        tabs = self.query_one(TabbedContent)
-        if tabs.active == "page-pictures":
-            self.query_one(DetectionImages).turn(1)
+    def action_next_image(self) -> None:
+        """Show the page of images, or its next image."""
+        if self._pages.active == "page-images":
+            self._images.change_image(1)
         else:
-            tabs.active = "page-pictures"
+            self._pages.active = "page-images"
 
     def action_copy_path(self) -> None:
-        """The path of the best weights, for another program."""
-        if self._looked_at is None:
-            return
-        path = str(self._looked_at.run / BEST_WEIGHTS)
-        self.app.copy_to_clipboard(path)
-        self.notify(_("Copied: {path}", path=path), markup=False)
+        """Copy the path of the best weights."""
+        if self._run is not None:
+            path = str(self._run.folder / BEST_WEIGHTS)
+            self.app.copy_to_clipboard(path)
+            self.notify(_("Copied: {path}", path=path), markup=False)
 
     def action_predict(self) -> None:
-        """The best weights at work on the user's own pictures."""
-        if self._looked_at is not None:
-            dialog = prediction_dialog(self._looked_at.run, self.state.data)
+        """Show what the best weights detect in any images."""
+        if self._run is not None:
+            dialog = prediction_dialog(self._run.folder, self.state.data)
             if dialog is None:
                 self.show_error(_(NO_WEIGHTS))
             else:
                 self.app.push_screen(dialog)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Enter in the table means what it means elsewhere."""
+        """Enter in the table does the same as elsewhere."""
         event.stop()
         self.action_forward()
 
     def action_forward(self) -> None:
-        """Page by page; after the last, all runs."""
+        """Show the next page; after the last one, the Runs screen."""
         page = self._next_page()
         if page is None:
-            self.wizard.go_to("runs")
+            self.wizard.show_screen("runs")
         elif page.id is not None:
-            self.query_one(TabbedContent).active = page.id
+            self._pages.active = page.id
 
-    def explain(self) -> str:
-        """What the figures mean."""
+    def help_text(self) -> str:
+        """What the scores mean."""
         return "\n\n".join(
             (
                 _(
-                    "AP50 is the share of a class's objects that are found, over all thresholds, where a box counts that overlaps the true one by half; AP50-95 asks for ever more exact boxes."
+                    "AP50 is the average precision of a class at 50 % overlap: the area under its precision-recall curve, where a detection is correct if it overlaps the true box by at least half (IoU 0.5). AP50-95 is the mean over overlaps from 50 % to 95 %, so it also measures how exact the boxes are. mAP is the mean over all classes."
                 ),
                 _(
-                    "Precision: how many of the boxes it draws are right. Recall: how many of the objects it finds. F1 is between the two; the threshold where it is best comes with the weights."
+                    "Precision: the share of detected boxes that are correct. Recall: the share of objects that are detected. F1 combines both; the confidence threshold with the best F1 is stored with the weights."
                 ),
             )
         )
 
 
-def _values(score: ClassScore) -> Iterator[str]:
-    """Blank where there was nothing to find."""
+def _score_cells(score: ClassScore) -> Iterator[str]:
+    """Blank for a class without boxes."""
     for value in (score.ap50, score.ap50_95, score.precision, score.recall, score.f1):
         yield f"{value:.3f}" if score.boxes else ""
 
 
-def _look(asked: tuple[Path, Path]) -> RunLooked:
-    named, workspace = asked
-    run = find_run(named, workspace)
-    from engine.runs.folder import load_plan
+def _evaluate(run: StoredRun, datasets: DatasetReader) -> RunReport:
+    from engine.evaluation.run_report import run_report
+    from engine.evaluation.zero_map_checks import TrainingFacts
 
-    return RunLooked(run, summarize_run(run), RunHistory().take_all(read_events(run)), load_plan(run).data.path)
-
-
-def _judge(looked: RunLooked) -> RunReport:
-    from engine.evaluation.run_report import Trained, run_report
-
-    course = looked.course
-    frozen_only = course.stage is None or course.stage.stage == "freeze"
-    return run_report(looked.run, Trained(course.steps, course.advised_steps, frozen_only))
+    history = run.history
+    frozen_only = history.stage is None or history.stage.stage == "freeze"
+    facts = TrainingFacts(history.steps, history.advised_steps, frozen_only)
+    return run_report(run.folder, facts, open_data=datasets.open)
 
 
-def _about(looked: RunLooked) -> Content:
-    run, summary, course = looked.run, looked.summary, looked.course
-    lines: list[Content | str] = []
+def _describe_run(run: StoredRun) -> Content:
+    summary, history = run.summary, run.history
+    lines: list[Content] = []
 
-    def line(label: str, value: str) -> None:
+    def add_line(label: str, value: str) -> None:
         lines.append(Content.assemble((f"{label}  ", "$text-muted"), value))
 
-    line(_("run"), f"{printable(summary.name)}  {_('epoch {epochs}', epochs=epochs_of(summary))}")
-    if (sentence := what_happened(summary)) != "":
+    add_line(_("run"), f"{printable(summary.name)}  {_('epoch {epochs}', epochs=format_epochs(summary))}")
+    if (sentence := describe_run_end(summary)) != "":
         lines.append(Content.styled(sentence, "$warning"))
     for label, name in ((_("best weights"), BEST_WEIGHTS), (_("last weights"), LAST_WEIGHTS)):
-        path = run / name
-        line(label, _sized(path) if path.is_file() else _("none yet; the first come after the first epoch"))
+        path = run.folder / name
         if path.is_file():
+            add_line(label, format_size(path.stat().st_size))
             lines.append(Content(printable(path)))
-    if course.maps:
-        epoch, map50, map50_95 = max(course.maps, key=lambda point: (point[1], point[2]))
-        line(_("best mAP50"), f"{map50:.3f}  (mAP50-95 {map50_95:.3f}, {_('epoch {epochs}', epochs=epoch + 1)})")
-    if course.best is not None:
-        line(_("least val loss"), f"{course.best[1]:.4f}  ({_('epoch {epochs}', epochs=course.best[0] + 1)})")
+        else:
+            add_line(label, _("none yet; the first are saved after the first epoch"))
+    if history.maps:
+        epoch, map50, map50_95 = max(history.maps, key=lambda point: (point[1], point[2]))
+        add_line(_("best mAP50"), f"{map50:.3f}  (mAP50-95 {map50_95:.3f}, {_('epoch {epochs}', epochs=epoch + 1)})")
+    if history.lowest_loss is not None:
+        epoch, loss = history.lowest_loss
+        add_line(_("lowest val loss"), f"{loss:.4f}  ({_('epoch {epochs}', epochs=epoch + 1)})")
     return Content("\n").join(lines)
 
 
-def _sized(path: Path) -> str:
-    return gibibytes(path.stat().st_size) if path.stat().st_size > 2**30 else f"{path.stat().st_size / 1e6:.1f} MB"
-
-
-def _checklist(outcome: RunReport) -> Content:
-    if not outcome.checks:
+def _describe_checks(report: RunReport) -> Content:
+    if not report.checks:
         return Content("")
-    lines = [Content.styled(_("It finds nothing yet. What may be the reason:"), "bold")]
-    for check in outcome.checks:
+    lines = [Content.styled(_("No objects are detected yet. Possible reasons:"), "bold")]
+    for check in report.checks:
         mark, style = ("!", "$warning") if check.suspect else ("✓", "$text-muted")
         lines.append(Content.styled(f"{mark} {translate(check.message)}", style))
     return Content("\n").join(lines)
 
 
-def _next_steps(looked: RunLooked) -> Content:
-    weights, data = str(looked.run / BEST_WEIGHTS), looked.data
-    last = looked.course.last_epoch
+def _describe_next_steps(run: StoredRun) -> Content:
+    weights, last_epoch = str(run.folder / BEST_WEIGHTS), run.history.last_epoch
     steps: list[tuple[str, Sequence[str]]] = [
         (
-            _("Find objects in your own pictures (W does it here):"),
-            ("predict", "--weights", weights, "PICTURES", "--save", "found"),
+            _("Detect objects in your own images (here: key W):"),
+            ("predict", "--weights", weights, "IMAGES", "--save", "detections"),
         ),
-        (_("Measure it on other data:"), ("evaluate", "--weights", weights, "--data", data)),
+        (_("Evaluate it on a data set:"), ("evaluate", "--weights", weights, "--data", run.data)),
     ]
-    if last is not None:
-        words = ("resume", looked.summary.name, "--set", f"unfreeze_epoch={2 * (last + 1)}")
-        steps.append((_("Train it for more epochs (Runs does it too):"), words))
+    if last_epoch is not None:
+        extend = ("resume", run.summary.name, "--set", f"unfreeze_epoch={2 * (last_epoch + 1)}")
+        steps.append((_("Train for more epochs (here: key E on the Runs screen):"), extend))
     lines: list[Content] = []
     for sentence, arguments in steps:
-        lines += [Content(sentence), Content.styled(f"  freezetui {_as_typed(arguments)}", "$primary"), Content("")]
+        command = printable(command_line(["freezetui", *arguments]))
+        lines += [Content(sentence), Content.styled(f"  {command}", "$primary"), Content("")]
     return Content("\n").join(lines)
-
-
-def _as_typed(words: Sequence[str]) -> str:
-    """As a command line of this system's own shell."""
-    return printable(subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words))

@@ -1,47 +1,50 @@
-"""The Plan on one page."""
+"""The Plan on one page, before the training starts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
+from engine.planning.request import PlanRequest, PreparedPlan
 from engine.recipe.presets import save_preset
 from tui.dialogs.save_preset import SavePresetDialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
+from tui.text.stages import STAGE_NAMES
 from tui.widgets.plan_page import PlanPage
-from tui.widgets.stage_table import STAGE_NAMES
 from tui.wizard.approved_plan import ApprovedPlan
-from tui.wizard.cli_equivalent import cli_words, command_line
-from tui.wizard.planner import NO_DATA, DryRunner, Planner, PlanPreview, PlanRequest
-from tui.wizard.recipe_draft import RecipeDraft, recipe_draft, start_as_in
-from tui.wizard.recipe_fields import said_here
+from tui.wizard.cli_equivalent import command_line, command_words
+from tui.wizard.planner import NO_DATA, DryRunner
+from tui.wizard.recipe_draft import RecipeDraft, copy_start_from, recipe_draft
+from tui.wizard.recipe_fields import form_sentence
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
     from engine.planning.dry_run.dry_run import DryRunResult
+    from tui.workers.wizard_protocol import Wizard
 
 
 class ReviewScreen(WizardScreen):
-    """Everything that will happen, before it does."""
+    """Enter approves the Plan and starts the training."""
 
-    place: ClassVar[str] = "review"
+    screen_name: ClassVar[str] = "review"
     heading: ClassVar[str] = N_("This is what will run")
-    reason: ClassVar[str] = N_("Both stages are checked before the first epoch, so that nothing fails hours in.")
+    reason: ClassVar[str] = N_("Both stages are checked before the first epoch, so that nothing fails after hours.")
 
     DEFAULT_CSS = """
     ReviewScreen.-low #head #reason { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "forward", N_("start training")),
-        Binding("c", "copy", N_("copy command")),
-        Binding("s", "save", N_("save as preset")),
+        Binding("c", "copy_command", N_("copy command")),
+        Binding("s", "save_preset", N_("save as preset")),
         Binding("down", "scroll_body(1)", show=False),
         Binding("up", "scroll_body(-1)", show=False),
         Binding("pagedown,space", "scroll_body(12)", show=False),
@@ -50,159 +53,163 @@ class ReviewScreen(WizardScreen):
         Binding("end", "scroll_body(10000)", show=False),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._proposal: RecipeDraft | None = None
-        self._proposed: PlanPreview | None = None
-        self._refused: str | None = None
-        self._short: str | None = None
-        """The sentence for a rehearsal that ran out of memory."""
+    _page = getters.query_one(PlanPage)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
+        self._draft: RecipeDraft | None = None
+        self.prepared: PreparedPlan | None = None
+        self._plan_error: str | None = None
+        self._out_of_memory: str | None = None
+        """Set if the dry run ran out of memory."""
         self._start_when_ready = False
-        self._plans = LatestQuery(self, Planner(amp_check=True).propose, self._planned, self._refuse)
-        self._rehearser = DryRunner()
-        self._rehearsals = LatestQuery(self, self._rehearser.rehearse, self._rehearsed, lambda error: None)
+        self._plan_query = LatestQuery(self, self._prepare, self._show_prepared, self._show_plan_error)
+        self._dry_runner = DryRunner()
+        self._dry_run_query = LatestQuery(self, self._dry_runner.dry_run, self._show_dry_run, lambda _error: None)
 
     def compose_body(self) -> Iterator[Widget]:
         """The page."""
         yield PlanPage()
 
     def on_mount(self) -> None:
-        """Make the Plan from what the hardware is now."""
-        self._ask()
+        """Request the Plan."""
+        self._request_plan()
 
     def on_unmount(self) -> None:
-        """Nobody waits any more."""
-        self._rehearser.stop()
+        """Stop the dry run."""
+        self._dry_runner.stop()
 
     def show_hardware(self, hardware: Hardware) -> None:
-        """The first look is enough: what is read here must not change under the reader's eyes."""
-        if self._proposed is None and self._refused is None and not self._plans.pending:
-            self._ask()
+        """Request the Plan if the hardware was unknown before. Later changes are ignored: the page must not change while it is read."""
+        if self.prepared is None and self._plan_error is None and not self._plan_query.is_pending:
+            self._request_plan()
 
-    def _ask(self) -> None:
+    # The Plan
+
+    def _request_plan(self) -> None:
         source, hardware, workspace = self.state.source, self.wizard.hardware, self.wizard.workspace
         if source is None:
-            self._refused = _(NO_DATA)
-            self.show_error(self._refused)
+            self._plan_error = _(NO_DATA)
+            self.show_error(self._plan_error)
             return
         if hardware is None:
             return
         try:
-            self._proposal = recipe_draft(self.state, workspace)
-            self._plans.ask(PlanRequest(self._proposal.settings, source, hardware, workspace))
+            self._draft = recipe_draft(self.state, workspace)
+            self._plan_query.submit(PlanRequest(self._draft.recipe(), source, hardware, workspace))
         except BadInput as error:
-            self._refuse(error)
+            self._show_plan_error(error)
 
-    def _planned(self, proposed: PlanPreview) -> None:
-        self._proposed = proposed
+    def _prepare(self, request: PlanRequest) -> PreparedPlan:
+        return self.wizard.planner.prepare(request)
+
+    def _show_prepared(self, prepared: PreparedPlan) -> None:
+        self.prepared = prepared
         if self._start_when_ready:
             self.action_forward()
             return
         self.show_error("")
-        # On the processor a training that does not fit may take other programs with it; a card just refuses.
-        if not proposed.timed and (proposed.fits or proposed.plan.device.startswith("cuda")):
-            self._rehearsals.ask(proposed)
-        self._show()
-        if self.wizard.trains:
-            self.suggest(_("A training is running; Enter shows it."))
+        # Too little memory on the processor may crash other programs; a card only raises an error.
+        if not prepared.is_timed and (prepared.fits or prepared.plan.device.startswith("cuda")):
+            self._dry_run_query.submit(prepared)
+        self._show_page()
+        if self.wizard.is_training:
+            self.show_hint(_("A training is running; Enter shows it."))
         else:
-            self.suggest(_("Enter starts the training. Stopping at any moment loses nothing."))
+            self.show_hint(_("Enter starts the training. Stopping it at any time loses nothing."))
 
-    def _refuse(self, error: BadInput) -> None:
-        self._refused = "\n".join(said_here(message) for message in error.messages)
+    def _show_plan_error(self, error: BadInput) -> None:
+        self._plan_error = "\n".join(map(form_sentence, error.messages))
         self._start_when_ready = False
-        self.show_error(self._refused)
+        self.show_error(self._plan_error)
 
-    def _rehearsed(self, answer: tuple[PlanPreview, DryRunResult]) -> None:
-        self._proposed, found = answer
-        if found.out_of_memory is not None:
-            stage = _(STAGE_NAMES.get(found.out_of_memory, found.out_of_memory))
-            self._short = _(
-                "Memory ran out while the first steps were tried (stage: {stage}). Esc goes back: take a smaller batch. "
-                "The number of images plays no part.",
+    def _show_dry_run(self, result: tuple[PreparedPlan, DryRunResult]) -> None:
+        self.prepared, dry_run = result
+        if dry_run.out_of_memory is not None:
+            stage = _(STAGE_NAMES.get(dry_run.out_of_memory, dry_run.out_of_memory))
+            self._out_of_memory = _(
+                "Memory ran out during the first steps (stage: {stage}). Press Esc and choose a smaller batch size. "
+                "The number of images does not matter.",
                 stage=stage,
             )
-            self.show_error(self._short)
-        elif found.failed is not None:
-            self.show_error(_("The first steps could not be tried: {reason}", reason=found.failed))
-        self._show()
+            self.show_error(self._out_of_memory)
+        elif dry_run.failed is not None:
+            self.show_error(_("The first steps failed: {reason}", reason=dry_run.failed))
+        self._show_page()
 
-    def _show(self) -> None:
-        if self._proposed is None or self._proposal is None:
-            return
-        untimed = _("being timed") if self._rehearsals.pending else _("unknown")
-        self.query_one(PlanPage).show(self._proposed, self._proposal, self._command(), untimed=untimed)
+    def _show_page(self) -> None:
+        if self.prepared is not None and self._draft is not None:
+            unknown_time = _("measuring ...") if self._dry_run_query.is_pending else _("unknown")
+            command = self._command(self._draft, self.prepared)
+            self._page.show(self.prepared, self._draft, command, unknown_time=unknown_time)
 
-    def _command(self, command: str = "train") -> str:
-        assert self._proposed is not None
-        assert self._proposal is not None
-        return command_line(cli_words(self._proposal, self._proposed.plan.data, self.wizard.workspace, command))
+    def _command(self, draft: RecipeDraft, prepared: PreparedPlan) -> str:
+        return command_line(command_words(draft, prepared.plan.data, self.wizard.workspace))
 
-    def explain(self) -> str:
-        """The step, and its keys."""
+    def help_text(self) -> str:
+        """What the page shows."""
         return "\n\n".join(
             (
                 _(self.reason),
-                _("The memory bars show what each stage needs, its margin included, of what is free now."),
-                _("The command line does the same without a screen: on a server, in a script, overnight."),
+                _("The memory bars show how much of the free memory each stage needs, with a safety margin."),
+                _("The command does the same without the wizard: on a server, in a script, overnight."),
             )
         )
 
-    # What the user does
+    # Keys
 
     def validation_error(self) -> str | None:
-        """A Plan there must be, and one that fits."""
-        return self._refused or self._short
+        """There must be a Plan that fits into memory."""
+        return self._plan_error or self._out_of_memory
 
     def action_forward(self) -> None:
-        """Start; as soon as the Plan is made where it is not yet."""
-        if self.wizard.trains:
-            self.wizard.go_to("train")  # one training at a time: that one is shown
-        elif self.validation_error() is None and self._proposed is None:
+        """Start the training, or show the one that is running. Without a Plan, start as soon as it is ready."""
+        if self.wizard.is_training:
+            self.wizard.show_screen("train")
+        elif self.validation_error() is None and self.prepared is None:
             self._start_when_ready = True
-            self.show_error(_("Still reckoning; it starts as soon as that is done."))
+            self.show_error(_("Still calculating. The training starts as soon as this is done."))
         else:
             super().action_forward()
 
     def accept(self) -> None:
-        """Hand the Plan to Train."""
-        assert self._proposed is not None
-        self._rehearser.stop()
-        self.wizard.chosen = ApprovedPlan(self._proposed.plan, self._proposed.dataset)
-        self.state.run = None  # of a training before this one
+        """Approve the Plan; the Train screen starts it."""
+        assert self.prepared is not None
+        self._dry_runner.stop()
+        self.wizard.approved_plan = ApprovedPlan(self.prepared.plan, self.prepared.dataset)
+        self.state.run = None  # the run of an earlier training
 
-    def action_copy(self) -> None:
-        """The same run as a command line."""
-        if self._proposed is not None:
-            self.wizard.copy_to_clipboard(self._command())
-            self.notify(_("The command is in the clipboard, if this terminal allows that."), markup=False)
+    def action_copy_command(self) -> None:
+        """Copy the command line for the same run."""
+        if self._draft is not None and self.prepared is not None:
+            self.app.copy_to_clipboard(self._command(self._draft, self.prepared))
+            self.notify(_("The command was copied to the clipboard, if this terminal supports it."), markup=False)
 
-    def action_save(self) -> None:
+    def action_save_preset(self) -> None:
         """Ask for a name and save."""
-        if self._proposal is None:
-            return
-        suggested = self._proposal.preset.name if not self._own(self._proposal.preset.name) else "my-preset"
-        self.app.push_screen(SavePresetDialog(suggested, self._save), self._saved)
+        if self._draft is not None:
+            name = self._draft.preset.name
+            suggested = name if self._preset_path(name).exists() else "my-preset"
+            self.app.push_screen(SavePresetDialog(suggested, self._save_preset), self._use_saved_preset)
 
-    def _own(self, name: str) -> bool:
-        """Whether it is a preset that comes with freezetui."""
-        return not (self.wizard.workspace / "presets" / f"{name}.toml").exists()
+    def _preset_path(self, name: str) -> Path:
+        return self.wizard.workspace / "presets" / f"{name}.toml"
 
-    def _save(self, name: str, replace: bool) -> None:
-        assert self._proposal is not None
-        summary = _("Saved in the wizard, from {preset}.", preset=self._proposal.preset.name)
-        save_preset(self.wizard.workspace, name, self._proposal.settings, name, summary, replace=replace)
+    def _save_preset(self, name: str, replace: bool) -> None:
+        assert self._draft is not None
+        summary = _("Saved in the wizard, based on {preset}.", preset=self._draft.preset.name)
+        save_preset(self.wizard.workspace, name, self._draft.settings, name, summary, replace=replace)
 
-    def _saved(self, name: str | None) -> None:
+    def _use_saved_preset(self, name: str | None) -> None:
         if name is None:
             return
         self.state.preset, self.state.settings = name, {}
-        self.wizard.keep_state()
-        self._proposal = recipe_draft(self.state, self.wizard.workspace)
-        start_as_in(self.state, self._proposal.preset)
-        self._show()
-        self.notify(_("Saved: {path}", path=self.wizard.workspace / "presets" / f"{name}.toml"), markup=False)
+        self.wizard.save_state()
+        self._draft = recipe_draft(self.state, self.wizard.workspace)
+        copy_start_from(self.state, self._draft.preset)
+        self._show_page()
+        self.notify(_("Saved: {path}", path=self._preset_path(name)), markup=False)
 
     def action_scroll_body(self, lines: int) -> None:
-        """The page may be longer than the screen."""
-        self.query_one("#body", VerticalScroll).scroll_relative(y=lines, animate=False)
+        """Scroll the page."""
+        self.body.scroll_relative(y=lines, animate=False)

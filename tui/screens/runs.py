@@ -1,4 +1,4 @@
-"""The list of what is in logs/, and what can be done with each run."""
+"""The runs in logs/, and what can be done with each of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import getters
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -15,37 +16,40 @@ from textual.widgets import DataTable
 
 from engine.messages import printable
 from engine.runs.delete import delete_run
-from engine.runs.folder import RunSummary, list_runs
+from engine.runs.summary import RunSummary, list_runs
 from tui.dialogs.compare_runs import CompareRunsDialog
 from tui.dialogs.confirm import ConfirmDialog
-from tui.dialogs.number_prompt import more_epochs
+from tui.dialogs.number_prompt import epochs_prompt
 from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
-from tui.text.events import STAGES
-from tui.text.run_states import STATES, epochs_of, what_happened, what_resuming_does
+from tui.text.run_states import STATE_NAMES, describe_resume, describe_run_end, format_epochs
+from tui.text.stages import STAGE_NAMES
 from tui.widgets.label import Label
 from tui.widgets.table import Table
 from tui.workers.latest_query import LatestQuery
 
+if TYPE_CHECKING:
+    from tui.workers.wizard_protocol import Wizard
+
 PERIOD = 5.0
-"""Seconds between two looks at logs/: other processes train there too."""
-KEYS = frozenset({"forward", "extend", "delete", "compare", "predict", "show_results"})
-MARK = "●"
+"""Seconds between two reads of logs/: other processes may train there."""
+FOOTER_ACTIONS = frozenset({"forward", "extend", "delete", "compare", "predict", "show_results"})
+COMPARE_MARK = "●"
 
 
 class RunsScreen(WizardScreen):
-    """The list of what is in logs/."""
+    """A table of all runs, newest first; the keys act on the run under the cursor."""
 
-    place: ClassVar[str] = "runs"
+    screen_name: ClassVar[str] = "runs"
     heading: ClassVar[str] = N_("Runs")
-    reason: ClassVar[str] = N_("Every training is kept in a folder of its own, complete in itself.")
+    reason: ClassVar[str] = N_("Every run has a folder of its own with all its files.")
 
     DEFAULT_CSS = """
-    RunsScreen #about-run { height: auto; padding-top: 1; }
-    RunsScreen #about-run Label { height: auto; }
+    RunsScreen #run { height: auto; padding-top: 1; }
+    RunsScreen #run Label { height: auto; }
     RunsScreen #run-path { color: $text-muted; }
-    RunsScreen #run-happened { color: $warning; }
+    RunsScreen #run-end { color: $warning; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -57,108 +61,119 @@ class RunsScreen(WizardScreen):
         Binding("c", "copy_path", N_("copy path")),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    _table = getters.query_one(Table)
+    _run_end = getters.query_one("#run-end", Label)
+    _run_resume = getters.query_one("#run-resume", Label)
+    _run_path = getters.query_one("#run-path", Label)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
         self._runs: dict[str, RunSummary] = {}
-        self._compared: str | None = None
-        """The run that another will be compared with."""
-        self._list = LatestQuery(self, list_runs, self._show, self.show_refusal)
-        self._remove = LatestQuery(self, self._deleted, self._show, self.show_refusal)
+        """By name, in the order of the table."""
+        self._run_to_compare: str | None = None
+        """The first of two runs to compare."""
+        self._shown_run: str | None = None
+        """The run whose details are shown."""
+        self._list_query = LatestQuery(self, list_runs, self._show_runs, self.show_bad_input)
+        self._delete_query = LatestQuery(self, self._delete_and_list, self._show_runs, self.show_bad_input)
 
     def compose_body(self) -> Iterator[Widget]:
-        """The list, and below it more about the one run that is marked."""
-        yield Table(id="list")
-        with Vertical(id="about-run"):
-            yield Label(id="run-happened")
-            yield Label(id="run-next")
+        """The table, and details of the run under the cursor."""
+        yield Table()
+        with Vertical(id="run"):
+            yield Label(id="run-end")
+            yield Label(id="run-resume")
             yield Label(id="run-path")
 
     def on_mount(self) -> None:
-        """Read logs/."""
-        table = self.query_one("#list", Table)
-        table.add_columns(
-            "", *(_(name) for name in (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss")))
-        )
-        table.focus()
-        self.query_one("#run-next", Label).say(_("Reading ..."))
+        """Read logs/ now and from time to time."""
+        columns = (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss"))
+        self._table.add_columns("", *map(_, columns))
+        self._table.focus()
+        self._run_resume.update(_("Reading ..."))
         self._read()
         self.set_interval(PERIOD, self._read)
 
     def _read(self) -> None:
-        if not self._list.pending:
-            self._list.ask(self.wizard.workspace)
+        if not self._list_query.is_pending:
+            self._list_query.submit(self.wizard.workspace)
 
-    def _deleted(self, run: Path) -> tuple[RunSummary, ...]:
+    def _delete_and_list(self, run: Path) -> tuple[RunSummary, ...]:
+        """In a thread."""
         delete_run(run)
         return list_runs(self.wizard.workspace)
 
-    # What is shown
+    # The table
 
-    def _show(self, runs: tuple[RunSummary, ...]) -> None:
-        """The newest first; the mark stays on the run where it was."""
+    def _show_runs(self, runs: tuple[RunSummary, ...]) -> None:
         if not self.is_mounted:
             return
-        shown = {run.name: run for run in reversed(runs)}
-        if shown == self._runs and shown:
+        newest_first = {run.name: run for run in reversed(runs)}
+        if newest_first == self._runs and newest_first:
             return
-        if self._compared not in shown:
-            self._compared = None
-        self._fill(shown)
+        if self._run_to_compare not in newest_first:
+            self._run_to_compare = None
+        self._fill_table(newest_first)
 
-    def _fill(self, shown: dict[str, RunSummary]) -> None:
-        marked = self.marked
-        table = self.query_one("#list", Table)
-        table.fill((MARK if name == self._compared else "", *_row(run)) for name, run in shown.items())
-        if marked is not None and marked.name in shown:
-            table.move_cursor(row=list(shown).index(marked.name))
-        self._runs = shown
-        self._show_marked()
+    def _fill_table(self, runs: dict[str, RunSummary]) -> None:
+        """Replace all rows; the cursor stays on its run."""
+        current = self.current_run
+        self._table.fill(
+            (COMPARE_MARK if name == self._run_to_compare else "", *_row(run)) for name, run in runs.items()
+        )
+        if current is not None and current.name in runs:
+            self._table.move_cursor(row=list(runs).index(current.name))
+        self._runs = runs
+        self._show_current_run()
 
     @property
-    def marked(self) -> RunSummary | None:
+    def current_run(self) -> RunSummary | None:
         """The run under the cursor."""
-        number = self.query_one("#list", Table).cursor_row
         runs = list(self._runs.values())
-        return runs[number] if 0 <= number < len(runs) else None
+        row = self._table.cursor_row
+        return runs[row] if 0 <= row < len(runs) else None
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        """Another run is marked."""
+        """Show details of the run."""
         event.stop()
-        self._show_marked()
+        self._show_current_run()
 
-    def _show_marked(self) -> None:
-        run = self.marked
-        happened = self.query_one("#run-happened", Label)
+    def _show_current_run(self) -> None:
+        run = self.current_run
         if run is None:
-            self.query_one("#run-next", Label).say(_("Nothing has been trained here yet."))
-            self.query_one("#run-path", Label).say("")
-            happened.display = False
-            self.suggest("")
+            self._run_resume.update(_("No runs yet."))
+            self._run_path.update("")
+            self._run_end.display = False
+            self.show_hint("")
             return
-        happened.say(what_happened(run))
-        happened.display = bool(happened.content)
-        self.query_one("#run-next", Label).say(what_resuming_does(run))
-        began = "" if run.started is None else time.strftime("%Y-%m-%d %H:%M  ", time.localtime(run.started))
-        self.query_one("#run-path", Label).say(began + printable(run.path))
-        self.suggest(_("Enter goes on with it.") if run.resumable else _("Enter shows the results."))
-        self.show_error("")
+        run_end = describe_run_end(run)
+        self._run_end.update(run_end)
+        self._run_end.display = bool(run_end)
+        self._run_resume.update(describe_resume(run))
+        started = "" if run.started is None else time.strftime("%Y-%m-%d %H:%M  ", time.localtime(run.started))
+        self._run_path.update(started + printable(run.path))
+        self.show_hint(_("Enter resumes it.") if run.resumable else _("Enter shows the results."))
+        if run.name != self._shown_run:  # an error, or what to do next, is about the run before
+            self._shown_run = run.name
+            self.show_error("")
+            self.refresh_bindings()
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """Six keys at most below."""
-        found = {
+        """All keys, of which at most six are shown in the footer."""
+        bindings = {
             key: active._replace(
-                binding=replace(active.binding, show=active.binding.show and active.binding.action in KEYS)
+                binding=replace(active.binding, show=active.binding.show and active.binding.action in FOOTER_ACTIONS)
             )
             for key, active in super().active_bindings.items()
         }
-        if (enter := found.pop("enter", None)) is not None:
-            # The list takes Enter for itself and hands it on.
-            found = {
-                "enter": enter._replace(binding=replace(enter.binding, description=_("go on"), show=True)),
-                **found,
-            }
-        return found
+        if (enter := bindings.pop("enter", None)) is not None:
+            # The binding of the table, which selects a row; the screen handles that in `on_data_table_row_selected`.
+            run = self.current_run if self.is_mounted else None
+            description = _("results") if run is not None and not run.resumable else _("resume")
+            binding = replace(enter.binding, description=description, show=True)
+            bindings = {"enter": enter._replace(binding=binding), **bindings}
+        return bindings
 
     # Keys
 
@@ -168,8 +183,8 @@ class RunsScreen(WizardScreen):
         self.action_forward()
 
     def action_forward(self) -> None:
-        """Go on with the marked run where that can be; else show what came out of it."""
-        run = self.marked
+        """Resume the run if possible; otherwise show its results."""
+        run = self.current_run
         if run is None:
             self.action_back()
         elif run.resumable:
@@ -177,42 +192,31 @@ class RunsScreen(WizardScreen):
         else:
             self.action_show_results()
 
-    def action_back(self) -> None:
-        """Where one came from."""
-        self.wizard.back_to_path()
-
     def action_show_results(self) -> None:
-        """What came out of the marked run; the one that trains here is shown live."""
-        run = self.marked
-        if run is None:
-            return
-        self.state.run = run.path
-        self.wizard.go_to("train" if self._is_here(run) else "results")
+        """Show the results of the run; if it is training here, show the Train screen."""
+        run = self.current_run
+        if run is not None:
+            self.state.run = run.path
+            self.wizard.show_screen("train" if self._is_training_here(run) else "results")
 
     def action_extend(self) -> None:
-        """Ask for more epochs, then train them."""
-        run = self.marked
-        if run is None or run.last_epoch is None:
-            return
-        if self._busy(run):
-            return
-        self.app.push_screen(
-            more_epochs(run.last_epoch + 1), lambda more: None if more is None else self._train(run, more)
-        )
+        """Ask for the new number of epochs, then resume the run with it."""
+        run = self.current_run
+        if run is not None and run.last_epoch is not None and not self._is_busy(run):
+            self.app.push_screen(
+                epochs_prompt(run.last_epoch + 1), lambda epochs: None if epochs is None else self._train(run, epochs)
+            )
 
     def _train(self, run: RunSummary, epochs: int | None = None) -> None:
-        if self._busy(run):
-            return
-        self.state.run = run.path
-        if epochs is None:
-            self.wizard.training.go_on(Path(run.path))
-        else:
-            self.wizard.training.resume(Path(run.path), {"unfreeze_epoch": epochs})
-        self.wizard.go_to("train")
+        if not self._is_busy(run):
+            self.state.run = run.path
+            overrides = None if epochs is None else {"unfreeze_epoch": epochs}
+            self.wizard.training.resume(Path(run.path), overrides)
+            self.wizard.show_screen("train")
 
     def action_predict(self) -> None:
-        """Its best weights at work on the user's own pictures."""
-        if (run := self.marked) is not None:
+        """Show what the best weights of the run detect in any images."""
+        if (run := self.current_run) is not None:
             dialog = prediction_dialog(Path(run.path), self.state.data)
             if dialog is None:
                 self.show_error(_(NO_WEIGHTS))
@@ -220,76 +224,73 @@ class RunsScreen(WizardScreen):
                 self.app.push_screen(dialog)
 
     def action_compare(self) -> None:
-        """The first run is remembered, the second stands beside it."""
-        run = self.marked
+        """Mark the first run; at the second run, show both."""
+        run = self.current_run
         if run is None:
             return
-        before, self._compared = self._compared, None
-        if before is None:
-            self._compared = run.name
+        first, self._run_to_compare = self._run_to_compare, None
+        if first is None:
+            self._run_to_compare = run.name
             self.show_error(_("Go to another run and press M again to compare it with {run}.", run=run.name))
-        elif before != run.name:
-            self.app.push_screen(CompareRunsDialog((Path(self._runs[before].path), Path(run.path))))
-        self._fill(self._runs)
+        elif first != run.name:
+            self.app.push_screen(CompareRunsDialog((Path(self._runs[first].path), Path(run.path))))
+        self._fill_table(self._runs)
 
     def action_delete(self) -> None:
-        """Ask, then remove the folder."""
-        run = self.marked
+        """Ask, then delete the folder."""
+        run = self.current_run
         if run is None:
             return
         if run.state == "running":
-            self.show_error(_("It trains now; stop it before anything else is done with it."))
+            self.show_error(_("It is training now; stop it before you do anything else with it."))
             return
-        self.app.push_screen(
-            ConfirmDialog(
-                _("Delete {run}?", run=run.name),
-                _("Its weights, checkpoints and curves are removed from the disk and cannot be brought back."),
-                deed=_("Delete"),
-                key="d",
-                else_=_("Keep it"),
-            ),
-            lambda sure: self._delete(run) if sure else None,
+        dialog = ConfirmDialog(
+            _("Delete {run}?", run=run.name),
+            _("Its weights, checkpoints and curves are deleted from the disk. This cannot be undone."),
+            confirm=_("Delete"),
+            key="d",
+            cancel=_("Keep it"),
         )
+        self.app.push_screen(dialog, lambda confirmed: self._delete(run) if confirmed else None)
 
     def _delete(self, run: RunSummary) -> None:
         if self.state.run == run.path:
             self.state.run = None
-        self._list.drop()
-        self._remove.ask(Path(run.path))
+        self._list_query.cancel()
+        self._delete_query.submit(Path(run.path))
 
     def action_copy_path(self) -> None:
-        """The path of the run's folder."""
-        if (run := self.marked) is not None:
+        """Copy the path of the run folder."""
+        if (run := self.current_run) is not None:
             self.app.copy_to_clipboard(run.path)
             self.notify(_("Copied: {path}", path=run.path), markup=False)
 
-    def _busy(self, run: RunSummary) -> bool:
-        """Whether something trains that stands in the way; says so."""
+    def _is_busy(self, run: RunSummary) -> bool:
+        """Whether a running training prevents this run from being resumed; shows the reason."""
         if run.state == "running":
-            self.show_error(_("It trains now; stop it before anything else is done with it."))
-        elif self.wizard.training.alive:
-            self.show_error(_("Another training runs in this wizard; stop it first (Train, S)."))
+            self.show_error(_("It is training now; stop it before you do anything else with it."))
+        elif self.wizard.is_training:
+            self.show_error(_("Another training is running in this wizard. Stop it first (S on the Train screen)."))
         else:
             return False
         return True
 
-    def _is_here(self, run: RunSummary) -> bool:
-        training = self.wizard.training
-        return training.alive and training.run is not None and training.run == Path(run.path)
+    def _is_training_here(self, run: RunSummary) -> bool:
+        return self.wizard.is_training and self.wizard.training.run == Path(run.path)
 
-    def explain(self) -> str:
-        """What can be done here."""
+    def help_text(self) -> str:
+        """What the keys do."""
         return "\n\n".join(
             (
                 _(self.reason),
                 _(
-                    "Going on is exact: the run ends as if it had never been interrupted. Extending is another thing: it rebuilds the learning rate's schedule over the new length."
+                    "A resumed run ends exactly as if it had not been interrupted. Extending is different: it rebuilds the learning rate schedule for the new length."
                 ),
                 _(
-                    "W lets its best weights look at pictures of yours. M compares two runs. C copies the path of its folder. Esc leads back."
+                    "W shows what its best weights detect in your images. M compares two runs. C copies the path of its folder. Esc goes back."
                 ),
                 _(
-                    "A run that was killed by the machine has lost the steps since its last checkpoint, which is never older than three minutes or an epoch."
+                    "A run that was killed loses the steps since its last checkpoint. A checkpoint is saved every three minutes and after every epoch."
                 ),
             )
         )
@@ -298,5 +299,5 @@ class RunsScreen(WizardScreen):
 def _row(run: RunSummary) -> tuple[str, ...]:
     best_map = "" if run.best_map50 is None else f"{run.best_map50:.3f}"
     best_loss = "" if run.best_val_loss is None else f"{run.best_val_loss:.4f}"
-    stage = "" if run.stage is None else _(STAGES.get(run.stage, run.stage))
-    return (printable(run.name), _(STATES[run.state]), stage, epochs_of(run), best_map, best_loss)
+    stage = "" if run.stage is None else _(STAGE_NAMES.get(run.stage, run.stage))
+    return (printable(run.name), _(STATE_NAMES[run.state]), stage, format_epochs(run), best_map, best_loss)

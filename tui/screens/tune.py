@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import getters
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import DescendantBlur, DescendantFocus
@@ -12,27 +13,30 @@ from textual.widget import Widget
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
+from engine.planning.request import PlanRequest, PreparedPlan
+from engine.recipe import Recipe, to_plain_value
 from tui.screens.base import WizardScreen
 from tui.text import N_, _, translate
+from tui.text.stages import STAGE_NAMES
 from tui.widgets.field_row import FieldRow
 from tui.widgets.label import Label
-from tui.widgets.stage_table import STAGE_NAMES, StageTable
-from tui.wizard.free_memory import MemoryWatch
-from tui.wizard.planner import NO_DATA, DryRunner, Planner, PlanPreview, PlanRequest
-from tui.wizard.recipe_draft import RecipeDraft, change, plain, recipe_draft, reset
-from tui.wizard.recipe_fields import beside, field_of, problems_by_field, recipe_fields
+from tui.widgets.stage_table import StageTable
+from tui.wizard.free_memory import FreeMemoryMonitor
+from tui.wizard.planner import NO_DATA, DryRunner
+from tui.wizard.recipe_draft import RecipeDraft, change_setting, recipe_draft, reset_setting
+from tui.wizard.recipe_fields import field_of, problems_by_field, recipe_fields, strip_field_name
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
     from engine.planning.dry_run.dry_run import DryRunResult
-    from engine.recipe import Recipe
+    from tui.workers.wizard_protocol import Wizard
 
-IDLE = 3.0
-"""Seconds without a change after which the first steps are timed: a rehearsal is work for the whole machine."""
+DRY_RUN_DELAY = 3.0
+"""Seconds after the last change until the first steps are timed: a dry run keeps the whole machine busy."""
 
 
 class Form(VerticalScroll, inherit_bindings=False):
-    """Scrolls by pages; the arrow keys go from field to field."""
+    """Scrolls by pages only, so that the arrow keys can move the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("pageup", "page_up", show=False),
@@ -41,260 +45,267 @@ class Form(VerticalScroll, inherit_bindings=False):
 
 
 class TuneScreen(WizardScreen):
-    """A line for each setting; below them what follows from all of them."""
+    """One line for each setting; below them the Plan that results."""
 
-    place: ClassVar[str] = "tune"
-    heading: ClassVar[str] = N_("Anything to change?")
-    reason: ClassVar[str] = N_("Every value is suggested; Enter takes them all.")
+    screen_name: ClassVar[str] = "tune"
+    heading: ClassVar[str] = N_("Adjust the settings")
+    reason: ClassVar[str] = N_("Every setting has a suggested value; Enter accepts them all.")
 
-    AUTO_FOCUS = ""  # Enter goes on; who wants to change something goes there
+    AUTO_FOCUS = ""  # without a focused field, Enter shows the next screen
     DEFAULT_CSS = """
     TuneScreen #body { overflow: hidden; }
     TuneScreen #form { height: 1fr; scrollbar-size-vertical: 1; }
-    TuneScreen #about { height: 2; margin-top: 1; }
-    TuneScreen.-low #about { margin-top: 0; }
+    TuneScreen #field-help { height: 2; margin-top: 1; }
+    TuneScreen.-low #field-help { margin-top: 0; }
     TuneScreen.-low #head #reason { display: none; }
     TuneScreen.-wide FieldRow > Input { width: 26; margin: 0 2 0 0; }
     TuneScreen.-wide FieldRow > CycleSelect { width: 26; margin: 0 2 0 0; }
     TuneScreen.-wide FieldRow > .field-name { width: 24; }
-    TuneScreen #about.-warning { color: $warning; }
+    TuneScreen #field-help.-warning { color: $warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "more", N_("all settings")),
-        Binding("ctrl+r", "reset", N_("as in the preset")),
+        Binding("f2", "toggle_all", N_("all settings")),
+        Binding("ctrl+r", "reset", N_("reset to preset")),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._errors: dict[str, str] = {}
-        self._refused: dict[str, str] = {}
-        self._proposed: PlanPreview | None = None
-        self._everything = False
-        planner = Planner()
-        self._plans = LatestQuery(self, planner.propose, self._planned, self._refuse)
-        self._rehearser = DryRunner()
-        self._rehearsals = LatestQuery(self, self._rehearser.rehearse, self._rehearsed, lambda error: None)
-        self._short: dict[str, str] = {}
-        """Batch sizes with which the rehearsal ran out of memory, and the sentence."""
-        self._tried: Recipe | None = None
-        self._memory = MemoryWatch()
+    _field_help = getters.query_one("#field-help", Label)
+    _stage_table = getters.query_one(StageTable)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
+        self._setting_errors: dict[str, str] = {}
+        """Sentences by setting (empty name: none): why there is no Recipe."""
+        self._plan_errors: dict[str, str] = {}
+        """The same: why there is no Plan for the Recipe."""
+        self._out_of_memory: dict[str, str] = {}
+        """The same, for batch sizes with which the dry run ran out of memory."""
+        self.prepared: PreparedPlan | None = None
+        self._shows_all = False
+        self._plan_query = LatestQuery(self, self._prepare, self._show_prepared, self._show_plan_error)
+        self._dry_runner = DryRunner()
+        self._dry_run_query = LatestQuery(self, self._dry_runner.dry_run, self._show_dry_run, lambda _error: None)
+        self._dry_run_recipe: Recipe | None = None
+        """The Recipe of the latest dry run."""
+        self._free_memory = FreeMemoryMonitor()
 
     def compose_body(self) -> Iterator[Widget]:
-        """The form, what the focused field means, the stages."""
+        """The form, help on the focused field, the stages."""
         with Form(id="form", can_focus=False):
             for field in recipe_fields():
-                yield FieldRow(field, self._change)
-        yield Label(id="about")
+                yield FieldRow(field, self._change_setting)
+        yield Label(id="field-help")
         yield StageTable()
 
     def on_mount(self) -> None:
         """Fill the form."""
-        self._idle = self.set_timer(IDLE, self._rehearse, pause=True)
-        self._follow()
+        self._dry_run_timer = self.set_timer(DRY_RUN_DELAY, self._start_dry_run, pause=True)
+        self._update_form()
 
     def on_unmount(self) -> None:
-        """Nobody waits any more."""
-        self._rehearser.stop()
+        """Stop the dry run."""
+        self._dry_runner.stop()
 
     def show_hardware(self, hardware: Hardware) -> None:
-        """Ask again where what is free has changed."""
-        device = None if self._proposed is None else self._proposed.plan.device
-        if self._rehearsals.pending:
-            self._memory.ignore_for_a_moment()  # what the rehearsal itself takes comes back
-        elif not self._plans.pending and self._memory.changed(hardware, device):
-            self._ask()
+        """Make the Plan again if the free memory has changed."""
+        device = None if self.prepared is None else self.prepared.plan.device
+        if self._dry_run_query.is_pending:
+            self._free_memory.ignore_changes()  # the dry run releases its memory
+        elif not self._plan_query.is_pending and self._free_memory.has_changed(hardware, device):
+            self._request_plan()
 
-    # What was entered, and what follows from it
+    # From the form to the Plan
 
-    def _proposal(self) -> RecipeDraft | None:
+    def _draft(self) -> RecipeDraft | None:
         try:
             return recipe_draft(self.state, self.wizard.workspace)
         except BadInput as error:
-            self.show_refusal(error)
+            self.show_bad_input(error)
             return None
 
-    def _follow(self) -> None:
-        """Let every line show its value, what is wrong with it, and ask for a new Plan where nothing is."""
-        proposal = self._proposal()
-        if proposal is None:
+    def _update_form(self) -> None:
+        """Show all values and errors; without errors, request the Plan."""
+        draft = self._draft()
+        if draft is None:
             return
         try:
-            recipe = proposal.recipe()
+            recipe = draft.recipe()
         except BadInput as error:
-            recipe, self._errors = None, problems_by_field(error)
+            recipe, self._setting_errors = None, problems_by_field(error)
         else:
-            self._errors = {}
+            self._setting_errors = {}
         for row in self.query(FieldRow):
             name = row.field.name
-            touched = name in proposal.changes
-            row.display = row.field.read_by(proposal.method) and (
-                self._everything or not row.field.advanced or touched or name in self._errors
+            is_changed = name in draft.changes
+            row.display = row.field.read_by(draft.method) and (
+                self._shows_all or not row.field.advanced or is_changed or name in self._setting_errors
             )
-            if touched:
-                row.show(proposal.changes[name], changed=True)
+            if is_changed:
+                row.show(draft.changes[name], changed=True)
             else:
-                value = proposal.untouched(name) if recipe is None else plain(getattr(recipe, name))
-                row.show(value, changed=name in proposal.start)
+                value = draft.unchanged_value(name) if recipe is None else to_plain_value(getattr(recipe, name))
+                row.show(value, changed=name in draft.start)
         if recipe is None:
-            if self._proposed is None:
-                self.query_one(StageTable).wait()
-            self._plans.drop()
-            self._idle.pause()
+            if self.prepared is None:
+                self._stage_table.show_waiting()
+            self._plan_query.cancel()
+            self._dry_run_timer.pause()
         else:
-            self._ask()
-        self._comment()
+            self._request_plan()
+        self._show_notes()
 
-    def _ask(self) -> None:
-        proposal, hardware, source = self._proposal(), self.wizard.hardware, self.state.source
-        if proposal is None or hardware is None or source is None or self._errors:
+    def _request_plan(self) -> None:
+        draft, hardware, source = self._draft(), self.wizard.hardware, self.state.source
+        if draft is None or hardware is None or source is None or self._setting_errors:
             return
-        self._idle.pause()
-        self._memory.asked(hardware)
-        self._plans.ask(PlanRequest(proposal.settings, source, hardware, self.wizard.workspace))
+        self._dry_run_timer.pause()
+        self._free_memory.set_reference(hardware)
+        self._plan_query.submit(PlanRequest(draft.recipe(), source, hardware, self.wizard.workspace, check_amp=False))
 
-    def _planned(self, proposed: PlanPreview) -> None:
-        self._proposed, self._refused = proposed, {}
+    def _prepare(self, request: PlanRequest) -> PreparedPlan:
+        return self.wizard.planner.prepare(request)
+
+    def _show_prepared(self, prepared: PreparedPlan) -> None:
+        self.prepared, self._plan_errors = prepared, {}
         self._show_plan()
-        if not proposed.timed and proposed.fits and proposed.plan.recipe != self._tried:
-            self._idle.reset()
-            self._idle.resume()
+        if not prepared.is_timed and prepared.fits and prepared.plan.recipe != self._dry_run_recipe:
+            self._dry_run_timer.reset()
+            self._dry_run_timer.resume()
 
-    def _refuse(self, error: BadInput) -> None:
-        self._refused = problems_by_field(error)
-        self._comment()
+    def _show_plan_error(self, error: BadInput) -> None:
+        self._plan_errors = problems_by_field(error)
+        self._show_notes()
 
-    def _rehearse(self) -> None:
-        if self._proposed is not None:
-            self._short, self._tried = {}, self._proposed.plan.recipe
-            self._rehearsals.ask(self._proposed)
+    def _start_dry_run(self) -> None:
+        if self.prepared is not None:
+            self._out_of_memory, self._dry_run_recipe = {}, self.prepared.plan.recipe
+            self._dry_run_query.submit(self.prepared)
             self._show_plan()
 
-    def _rehearsed(self, answer: tuple[PlanPreview, DryRunResult]) -> None:
-        timed, found = answer
-        if self._proposed is None or timed.plan.recipe != self._proposed.plan.recipe:
+    def _show_dry_run(self, result: tuple[PreparedPlan, DryRunResult]) -> None:
+        prepared, dry_run = result
+        if self.prepared is None or prepared.plan.recipe != self.prepared.plan.recipe:
             return
-        self._proposed = timed
-        if found.out_of_memory in STAGE_NAMES:
-            self._short = {f"{found.out_of_memory}_batch_size": _("Memory ran out in the first steps; take less.")}
+        self.prepared = prepared
+        if dry_run.out_of_memory in STAGE_NAMES:
+            sentence = _("Memory ran out in the first steps. Choose a smaller batch size.")
+            self._out_of_memory = {f"{dry_run.out_of_memory}_batch_size": sentence}
         self._show_plan()
 
-    # What is said beside the fields
-
     def _show_plan(self) -> None:
-        if self._proposed is not None:
-            untimed = _("being timed") if self._rehearsals.pending else _("not timed yet")
-            self.query_one(StageTable).show(self._proposed, untimed=untimed)
-        self._comment()
+        if self.prepared is not None:
+            unknown_time = _("measuring ...") if self._dry_run_query.is_pending else _("not measured yet")
+            self._stage_table.show(self.prepared, unknown_time=unknown_time)
+        self._show_notes()
 
-    def _comment(self) -> None:
-        warnings = self._warnings()
-        suggestions = self._suggestions()
-        wrong = self._refused | self._errors
+    # Notes beside the settings
+
+    @property
+    def _errors(self) -> dict[str, str]:
+        return self._plan_errors | self._setting_errors
+
+    def _show_notes(self) -> None:
+        errors, warnings, suggestions = self._errors, self._warnings(), self._suggestions()
         for row in self.query(FieldRow):
             name = row.field.name
-            if name in wrong:
+            if name in errors:
                 row.display = True
-                row.say(wrong[name], "error")
+                row.show_note(errors[name], "error")
             elif name in warnings:
-                row.say(warnings[name], "warning")
+                row.show_note(warnings[name], "warning")
             else:
-                row.say(suggestions.get(name, ""), "suggestion")
-        self.show_error(wrong.get("", ""))
-        if wrong:
-            self.suggest("")
-        else:
-            self.suggest(_("Enter takes these values; Tab or the arrow keys go to one."))
-        self._say_about()
+                row.show_note(suggestions.get(name, ""), "suggestion")
+        self.show_error(errors.get("", ""))
+        hint = _("Enter accepts these values. Tab or the arrow keys select a setting.")
+        self.show_hint("" if errors else hint)
+        self._show_field_help()
 
     def _warnings(self) -> dict[str, str]:
-        if self._proposed is None:
+        if self.prepared is None:
             return {}
-        # A batch that was chosen is a suggestion taken; Review tells about it.
-        spoken = [message for message in self._proposed.plan.warnings if message.code != "plan.batch_suggested"]
-        named = ((field_of(message) or "", translate(message)) for message in reversed(spoken))
-        return {name: beside(name, sentence) for name, sentence in named} | self._short
+        # That "auto" has chosen a batch size is already shown as a suggestion.
+        messages = [message for message in self.prepared.plan.warnings if message.code != "plan.batch_suggested"]
+        by_field = ((field_of(message) or "", translate(message)) for message in reversed(messages))
+        return {name: strip_field_name(name, sentence) for name, sentence in by_field} | self._out_of_memory
 
     def _suggestions(self) -> dict[str, str]:
-        if self._proposed is None or self._proposed.suggested is None:
+        if self.prepared is None or self.prepared.batch_sizes is None:
             return {}
-        batches, recipe = self._proposed.suggested, self._proposed.plan.recipe
-        found = {}
-        for name, size in (("freeze_batch_size", batches.freeze), ("unfreeze_batch_size", batches.unfreeze)):
+        suggested, recipe = self.prepared.batch_sizes, self.prepared.plan.recipe
+        notes = {}
+        for name, size in (("freeze_batch_size", suggested.freeze), ("unfreeze_batch_size", suggested.unfreeze)):
             if getattr(recipe, name) == "auto":
-                found[name] = _("auto: {size} now", size=size)
+                notes[name] = _("auto: {size} now", size=size)
             elif getattr(recipe, name) != size:
-                found[name] = _("suggested: {size}, or auto", size=size)
-        return found
+                notes[name] = _("suggested: {size}, or auto", size=size)
+        return notes
 
-    def _say_about(self) -> None:
+    def _show_field_help(self) -> None:
         row = self._focused_row()
         if row is None:
-            general = self._warnings().get("", "")
-            self.query_one("#about", Label).say(general)
-            self.query_one("#about").set_class(bool(general), "-warning")
+            warning = self._warnings().get("", "")
+            self._field_help.update(warning)
+            self._field_help.set_class(bool(warning), "-warning")
         else:
-            allowed = _("Possible: {allowed}", allowed=row.field.allowed)
-            self.query_one("#about", Label).say(f"{row.field.description} {allowed}")
-            self.query_one("#about").remove_class("-warning")
+            allowed = _("Allowed: {allowed}", allowed=row.field.allowed)
+            self._field_help.update(f"{row.field.description} {allowed}")
+            self._field_help.remove_class("-warning")
 
     def _focused_row(self) -> FieldRow | None:
-        node = self.focused
-        return next((one for one in node.ancestors if isinstance(one, FieldRow)), None) if node is not None else None
+        if self.focused is None:
+            return None
+        return next((node for node in self.focused.ancestors if isinstance(node, FieldRow)), None)
 
-    def explain(self) -> str:
-        """Every warning in full."""
-        proposed = self._proposed
-        warnings = [] if proposed is None else [translate(message) for message in proposed.plan.warnings]
-        size = _("How many images there are plays no part in memory; batch size, input and network do.")
-        return "\n\n".join([_(self.reason), size, *warnings])
+    def help_text(self) -> str:
+        """The screen, and every warning in full length."""
+        warnings = [] if self.prepared is None else map(translate, self.prepared.plan.warnings)
+        memory = _("The number of images does not affect memory; batch size, input size and network do.")
+        return "\n\n".join([_(self.reason), memory, *warnings])
 
-    # What the user does
+    # Changes
 
-    def _change(self, name: str, value: Any) -> None:
-        """Take what was entered, right or wrong."""
+    def _change_setting(self, name: str, value: Any) -> None:
         try:
-            change(self.state, self.wizard.workspace, name, value)
+            change_setting(self.state, self.wizard.workspace, name, value)
         except BadInput as error:
-            self.show_refusal(error)
+            self.show_bad_input(error)
             return
-        self._refused = {}  # of what was before
-        self._rehearser.stop()
-        self._follow()
+        self._plan_errors = {}
+        self._dry_runner.stop()
+        self._update_form()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """Say what the field means."""
-        self._say_about()
+        """Show help on the field."""
+        self._show_field_help()
 
     def on_descendant_blur(self, event: DescendantBlur) -> None:
-        """Show the value as it is kept."""
-        self.call_after_refresh(self._say_about)
+        """Show help on the field that has the focus next."""
+        self.call_after_refresh(self._show_field_help)
 
-    def action_more(self) -> None:
-        """Basic settings, or all of them."""
-        self._everything = not self._everything
-        self._follow()
+    def action_toggle_all(self) -> None:
+        """Show all settings, or only those a beginner needs."""
+        self._shows_all = not self._shows_all
+        self._update_form()
 
     def action_reset(self) -> None:
-        """The focused field as in the preset; all of them where none has the focus."""
+        """Reset the focused setting to the preset's value; all of them if no field has the focus."""
         row = self._focused_row()
         names = list(self.state.settings) if row is None else [row.field.name]
         try:
             for name in names:
-                reset(self.state, self.wizard.workspace, name)
+                reset_setting(self.state, self.wizard.workspace, name)
         except BadInput as error:
-            self.show_refusal(error)
+            self.show_bad_input(error)
             return
-        self._refused = {}
-        self._follow()
+        self._plan_errors = {}
+        self._update_form()
 
     def validation_error(self) -> str | None:
-        """What is wrong stands beside its field."""
+        """The first error, with the name of its setting."""
         if self.state.source is None:
             return _(NO_DATA)
-        wrong = self._refused | self._errors
-        if not wrong:
+        if not self._errors:
             return None
-        name, sentence = next(iter(wrong.items()))
+        name, sentence = next(iter(self._errors.items()))
         return sentence if not name else f"{name}: {sentence}"

@@ -1,57 +1,54 @@
-"""What the network starts from: a whole network, a backbone, or nothing."""
+"""What the training starts from: a whole network, a backbone, or random weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from textual import getters
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
 from engine.messages import BadInput
+from engine.network.registry import NETWORKS
 from engine.recipe import Recipe
-from engine.weights.download.registry import KNOWN
+from engine.weights.download.registry import official_file
 from engine.workspace import weights_named
 from tui.dialogs.confirm_scratch import ConfirmScratchDialog
 from tui.dialogs.folder_picker import FolderPicker
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
-from tui.text.sizes import megabytes
+from tui.text.sizes import format_size
 from tui.widgets.label import Label
 from tui.widgets.meter import Meter
 from tui.widgets.path_input import PathInput, PathRow
 from tui.widgets.radio_list import RadioList
 from tui.widgets.weights_check_panel import WeightsCheckPanel
-from tui.wizard.path_completion import TypedPath, inspect_path
+from tui.wizard.path_completion import PathStatus, inspect_path
 from tui.wizard.state import Start
-from tui.wizard.weights_catalog import (
-    CheckRequest,
-    WeightsOption,
-    holds_weights,
-    model_folder,
-    official_file,
-    weights_options,
-)
-from tui.wizard.weights_summary import NETWORKS, files_help, offered, start_help
-from tui.wizard.weights_summary import STARTS as STARTS_SAID
+from tui.wizard.weights_catalog import CheckRequest, WeightsOption, holds_weights, model_folder, weights_options
+from tui.wizard.weights_summary import START_TEXTS, describe_option, files_help, start_help
 from tui.workers.download import Download
 from tui.workers.latest_query import LatestQuery
+
+if TYPE_CHECKING:
+    from tui.workers.wizard_protocol import Wizard
 
 STARTS: tuple[Start, ...] = ("whole", "backbone", "scratch")
 
 
 class WeightsScreen(WizardScreen):
-    """What the network starts from: a whole network, a backbone, or nothing."""
+    """The chosen file is checked at once; the official file is downloaded when it is needed."""
 
-    place: ClassVar[str] = "weights"
-    heading: ClassVar[str] = N_("Where shall it start from?")
-    reason: ClassVar[str] = N_("A network that has already seen many pictures needs few of yours.")
+    screen_name: ClassVar[str] = "weights"
+    heading: ClassVar[str] = N_("Choose the starting weights")
+    reason: ClassVar[str] = N_("A pretrained network needs far fewer images of yours.")
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "other_network", N_("other network")),
-        Binding("f3", "browse", N_("choose file")),
+        Binding("f2", "next_network", N_("other network")),
+        Binding("f3", "choose_file", N_("choose file")),
     ]
 
     DEFAULT_CSS = """
@@ -59,47 +56,52 @@ class WeightsScreen(WizardScreen):
     WeightsScreen #start { height: 6; }
     WeightsScreen #files { height: auto; max-height: 4; border-top: solid $primary-muted !important; border-title-color: $foreground; }
     WeightsScreen.-high #files { max-height: 9; }
-    WeightsScreen #meter { display: none; }
-    WeightsScreen.-fetching #meter { display: block; }
+    WeightsScreen #download { display: none; }
+    WeightsScreen.-downloading #download { display: block; }
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._workspace = Path()
-        self._looking = LatestQuery[str, tuple[WeightsOption, ...]](
-            self, lambda network: weights_options(network, self._workspace), self._found, self.show_refusal
+    _network_label = getters.query_one("#network", Label)
+    _start_list = getters.query_one("#start", RadioList)
+    _file_list = getters.query_one("#files", RadioList)
+    _file_row = getters.query_one("#file-row", PathRow)
+    _file_input = getters.query_one("#file", PathInput)
+    _download_meter = getters.query_one("#download", Meter)
+    _report = getters.query_one("#report", WeightsCheckPanel)
+
+    def __init__(self, wizard: Wizard) -> None:
+        super().__init__(wizard)
+        self._options_query = LatestQuery[str, tuple[WeightsOption, ...]](
+            self, lambda network: weights_options(network, wizard.workspace), self._show_options, self.show_bad_input
         )
-        self._typing = LatestQuery[str, TypedPath](
-            self, lambda text: inspect_path(text, holds_weights), self._typed_seen, self.show_refusal
+        self._path_query = LatestQuery[str, PathStatus](
+            self, lambda text: inspect_path(text, holds_weights), self._show_path_status, self.show_bad_input
         )
-        self._fetching = Download(self, self._fetched)
-        self._offers: tuple[WeightsOption, ...] = ()
+        self._download = Download(self, self._finish_download)
+        self._options: tuple[WeightsOption, ...] = ()
         self._start: Start = "whole"
-        self._nowhere = ""
+        self._path_problem = ""
+        """What is wrong with the path in the field."""
 
     def compose_body(self) -> Iterator[Widget]:
-        """The network, the three starts, and the files for the first of them."""
+        """The network, the three starts, and the files for the first start."""
         yield Label(id="network")
-        yield RadioList(explanation=start_help(), below=True, id="start")
-        yield RadioList(explanation=files_help(), below=False, id="files")
-        typed = self.state.model_path or ""
-        if typed and (there := weights_named(typed, self.wizard.workspace)) is not None:
-            typed = self.state.model_path = str(there)  # a preset may name a file in model_data/
-        yield PathRow(
-            _("Another file"), PathInput(typed, holds_weights, explanation=files_help(), id="file"), id="other"
-        )
-        yield Meter(_("fetching"), id="meter")
-        yield WeightsCheckPanel(id="report")
+        yield RadioList(help_text=start_help(), meaning_below=True, id="start")
+        yield RadioList(help_text=files_help(), meaning_below=False, id="files")
+        path = self.state.model_path or ""
+        if path and (file := weights_named(path, self.wizard.workspace)) is not None:
+            path = self.state.model_path = str(file)  # a preset may name a file in model_data/
+        file_input = PathInput(path, holds_weights, help_text=files_help(), id="file")
+        yield PathRow(_("Another file"), file_input, id="file-row")
+        yield Meter(_("downloading"), id="download")
+        yield WeightsCheckPanel(self.wizard.datasets, id="report")
 
     def on_mount(self) -> None:
-        """Preselect what was chosen, else the whole network."""
-        self._workspace = self.wizard.workspace
+        """Select what was chosen before; otherwise the whole network."""
         self._start = self.state.start or "whole"
-        self.query_one("#files").border_title = _("Start from")
-        self.query_one("#report").border_title = _("What will be taken over")
-        choices = self.query_one("#start", RadioList)
-        choices.offer([(_(name), _(meaning)) for name, meaning in STARTS_SAID], STARTS.index(self._start))
-        choices.focus()
+        self._file_list.border_title = _("Start from")
+        self._report.border_title = _("Weights that will be loaded")
+        self._start_list.show([(_(name), _(meaning)) for name, meaning in START_TEXTS], STARTS.index(self._start))
+        self._start_list.focus()
         self._show_network()
         self.set_interval(0.1, self._show_progress)
 
@@ -107,235 +109,234 @@ class WeightsScreen(WizardScreen):
 
     @property
     def _network(self) -> str:
-        """The network that is chosen, or the usual one."""
-        named = self.state.settings.get("network")
-        return named if named in NETWORKS else str(Recipe.model_fields["network"].default)
+        name = self.state.settings.get("network")
+        return name if name in NETWORKS else str(Recipe.model_fields["network"].default)
 
-    def action_other_network(self) -> None:
-        """YOLOv4 instead of YOLOv4-tiny, or back."""
-        if self._fetching.file is not None:
+    def action_next_network(self) -> None:
+        """Choose the next network of the table."""
+        if self._download.file is not None:
             return
-        other = next(name for name in NETWORKS if name != self._network)
-        if other == Recipe.model_fields["network"].default:
+        names = list(NETWORKS)
+        name = names[(names.index(self._network) + 1) % len(names)]
+        if name == Recipe.model_fields["network"].default:
             self.state.settings.pop("network", None)
         else:
-            self.state.settings["network"] = other
+            self.state.settings["network"] = name
         self._show_network()
 
     def _show_network(self) -> None:
-        meaning = _(NETWORKS[self._network])
-        self.query_one("#network", Label).say(
-            _("Network  {network}: {meaning}", network=self._network, meaning=meaning)
-        )
-        self._offers = ()
-        self._looking.ask(self._network)
+        meaning = _(NETWORKS[self._network].summary)
+        self._network_label.update(_("Network  {network}: {meaning}", network=self._network, meaning=meaning))
+        self._options = ()
+        self._options_query.submit(self._network)
         self._show_start()
 
-    # What it starts from
+    # The file
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Moving in a list chooses."""
+        """Choose what is highlighted."""
         event.stop()
         self.show_error("")
-        cast("RadioList", event.option_list).mark()
-        if event.option_list.id == "start":
+        if event.option_list is self._start_list:
+            self._start_list.select_highlighted()
             self._start = STARTS[event.option_index]
-            if self._start != "scratch":  # that is entered only after it was asked for twice
+            if self._start != "scratch":  # "scratch" is stored only after it was confirmed
                 self.state.start = self._start
-        elif event.option_index < len(self._offers):
-            offer = self._offers[event.option_index]
-            official = offer.kind == "official"
-            self.state.model_path = None if official or offer.path is None else str(offer.path)
-            with self.prevent(Input.Changed):
-                self.query_one("#file", PathInput).value = ""
+        else:
+            self._file_list.select_highlighted()
+            if event.option_index < len(self._options):
+                option = self._options[event.option_index]
+                is_official = option.kind == "official"
+                self.state.model_path = None if is_official or option.path is None else str(option.path)
+                with self.prevent(Input.Changed):
+                    self._file_input.value = ""
         self._show_start()
 
-    def _found(self, found: tuple[WeightsOption, ...]) -> None:
-        self._offers = found
-        paths = [None if offer.kind == "official" else str(offer.path) for offer in found]
-        listed = self.state.model_path in paths
-        field = self.query_one("#file", PathInput)
-        if listed:  # a file of the list needs not stand in the field as well
+    def _show_options(self, options: tuple[WeightsOption, ...]) -> None:
+        self._options = options
+        paths = [None if option.kind == "official" else str(option.path) for option in options]
+        is_listed = self.state.model_path in paths
+        if is_listed:
             with self.prevent(Input.Changed):
-                field.value = ""
-        chosen = paths.index(self.state.model_path) if listed else 0
-        self.query_one("#files", RadioList).offer([offered(offer) for offer in found], chosen)
-        if not listed:
-            self._typing.ask(field.value)
+                self._file_input.value = ""
+        selected = paths.index(self.state.model_path) if is_listed else 0
+        self._file_list.show([describe_option(option) for option in options], selected)
+        if not is_listed:
+            self._path_query.submit(self._file_input.value)
         self._show_start()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Another file, typed."""
+        """Inspect the path at every key."""
         self.show_error("")
         text = event.value.strip().strip("'\"")
         self.state.model_path = str(Path(text).expanduser().absolute()) if text else None
-        self._typing.ask(event.value)
+        self._path_query.submit(event.value)
         self._show_start()
 
-    def _typed_seen(self, typed: TypedPath) -> None:
-        self._nowhere = "" if typed.there or not typed.text.strip() else typed.problem or _("Type on; Tab completes.")
+    def _show_path_status(self, status: PathStatus) -> None:
+        is_incomplete = bool(status.text.strip()) and not status.exists
+        self._path_problem = (status.problem or _("The path is incomplete; Tab completes it.")) if is_incomplete else ""
         self._show_start()
 
-    def action_browse(self) -> None:
+    def action_choose_file(self) -> None:
         """Choose a file from a tree."""
-        folder = model_folder(self._workspace)
-        self.app.push_screen(FolderPicker(folder, holds_weights, folders=False), self._picked)
+        folder = model_folder(self.wizard.workspace)
+        self.app.push_screen(FolderPicker(folder, holds_weights, folders=False), self._use_file)
 
-    def _picked(self, path: Path | None) -> None:
+    def _use_file(self, path: Path | None) -> None:
         if path is not None:
-            field = self.query_one("#file", PathInput)
-            field.value = str(path)
-            field.cursor_position = len(field.value)
-            field.focus()
+            self._file_input.set_path(str(path))
+            self._file_input.focus()
 
     def _show_start(self) -> None:
-        """Show what belongs to the choice, and have the file tried."""
-        whole = self._start == "whole"
-        self.query_one("#files").display = whole
-        self.query_one("#other").display = whole
-        self._show_report()
-        self._suggest()
+        """Show the widgets for the chosen start, and check the file."""
+        self._file_list.display = self._file_row.display = self._start == "whole"
+        path = self._file
+        if path is None or not path.is_file():
+            self._report.show_message(self._no_report_message())
+        else:
+            part: Literal["whole", "backbone"] = "backbone" if self._start == "backbone" else "whole"
+            source, workspace = self.state.source, self.wizard.workspace
+            self._report.check(CheckRequest(path, self._network, part, source, workspace))
+        self._update_hint()
+
+    @property
+    def _official_option(self) -> WeightsOption | None:
+        return next((option for option in self._options if option.kind == "official"), None)
 
     @property
     def _file(self) -> Path | None:
-        """The file that would be started from; None: none, or it is not here."""
+        """The file to start from; None: none, or it is not downloaded yet."""
         if self._start == "scratch":
             return None
         if self._start == "whole" and self.state.model_path is not None:
-            return None if self._nowhere else Path(self.state.model_path)
-        return next((offer.path for offer in self._offers if offer.kind == "official"), None)
+            return None if self._path_problem else Path(self.state.model_path)
+        return None if self._official_option is None else self._official_option.path
 
     @property
-    def _missing(self) -> bool:
-        """Whether the official file is wanted and not here."""
-        official = self._start == "backbone" or (self._start == "whole" and self.state.model_path is None)
-        return official and bool(self._offers) and self._offers[0].path is None
+    def _uses_official_file(self) -> bool:
+        return self._start == "backbone" or (self._start == "whole" and self.state.model_path is None)
 
-    # What would be taken over
+    @property
+    def _must_download(self) -> bool:
+        option = self._official_option
+        return self._uses_official_file and option is not None and option.path is None
 
-    def _show_report(self) -> None:
-        path, panel = self._file, self.query_one("#report", WeightsCheckPanel)
-        if path is None or not path.is_file():
-            panel.say(self._instead_of_report())
-            return
-        part: Literal["whole", "backbone"] = "backbone" if self._start == "backbone" else "whole"
-        panel.try_out(CheckRequest(path, self._network, part, self.state.source, self.wizard.opened))
+    @property
+    def _lacks_official_file(self) -> bool:
+        """Whether the official file is chosen, but the network has none."""
+        return self._uses_official_file and official_file(self._network) is None
 
-    def on_weights_check_panel_refused(self, event: WeightsCheckPanel.Refused) -> None:
-        """Nothing is suggested any more."""
+    def on_weights_check_panel_failed(self, event: WeightsCheckPanel.Failed) -> None:
+        """Remove the hint: Enter cannot use this file."""
         event.stop()
-        self._suggest()
+        self._update_hint()
 
-    @property
-    def _refusal(self) -> BadInput | None:
-        return self.query_one("#report", WeightsCheckPanel).refusal
-
-    def _instead_of_report(self) -> str:
+    def _no_report_message(self) -> str:
         if self._start == "scratch":
-            return _("Nothing. Strongly advised against: random features detect badly; Enter asks twice.")
-        if self._start == "whole" and self._nowhere:
-            return self._nowhere
-        if self._missing:
-            return _("It is seen once the file is here.")
+            return _("None. Not advised: without pretrained weights the network detects badly. Enter asks twice.")
+        if self._start == "whole" and self._path_problem:
+            return self._path_problem
+        if self._must_download:
+            return _("The file is checked after the download.")
         return ""
 
-    # Fetching
+    # Download
 
     def _show_progress(self) -> None:
-        file = self._fetching.file
-        self.set_class(file is not None, "-fetching")
-        if file is not None:
-            done, of = self._fetching.progress
-            self.query_one("#meter", Meter).show(done / of if of else None, f"{megabytes(done)} / {megabytes(of)}")
+        is_downloading = self._download.file is not None
+        self.set_class(is_downloading, "-downloading")
+        if is_downloading:
+            done, total = self._download.progress
+            self._download_meter.show(done / total if total else None, f"{format_size(done)} / {format_size(total)}")
 
-    def _fetched(self, result: Path | BadInput | None) -> None:
+    def _finish_download(self, result: Path | BadInput | None) -> None:
         self._show_progress()
         if isinstance(result, BadInput):
-            self._suggest()
-            self.query_one("#report", WeightsCheckPanel).say_refusal(result)
-            self.show_error(_("It could not be fetched; another file would do as well (F3)."))
-            return
-        if result is None:
-            self._suggest()
-            self.show_error(_("Stopped; what came is kept, and the next attempt goes on from there."))
-            return
-        self._go_on()
+            self._update_hint()
+            self._report.show_error(result)
+            self.show_error(_("The download failed. You can choose another file instead (F3)."))
+        elif result is None:
+            self._update_hint()
+            self.show_error(_("The download was stopped. The next one continues where it stopped."))
+        else:
+            self._show_next_screen()
+
+    def on_unmount(self) -> None:
+        """Stop the download."""
+        self._download.stop()
+
+    # Keys
 
     def action_back(self) -> None:
-        """Stop fetching; else go back."""
-        if self._fetching.file is not None:
-            self._fetching.stop()
+        """Stop the download if there is one; otherwise show the previous screen."""
+        if self._download.file is not None:
+            self._download.stop()
         else:
             super().action_back()
 
-    def on_unmount(self) -> None:
-        """Nobody waits for the file any more."""
-        self._fetching.stop()
-
-    # Going on
-
-    def _suggest(self) -> None:
-        self.suggest(self._suggestion())
-
-    def _suggestion(self) -> str:
-        name = f"{self._network}.weights"
-        if (fetched := self._fetching.file) is not None:
-            return _("Fetching {name}. Esc stops it; what came is kept.", name=fetched.name)
-        if self._start == "scratch":
-            return _("Enter starts from nothing, after asking twice.")
-        if self._refusal is not None or (self._start == "whole" and self._nowhere and self.state.model_path):
-            return ""
-        if self._missing:
-            size = megabytes(KNOWN[name].bytes)
-            return _("Enter fetches {name} ({size}) and goes on.", name=name, size=size)
-        path = self._file
-        if path is None:
-            return _("Looking ...")
-        if self._start == "backbone":
-            return _("Enter starts from the backbone in {file}.", file=path.name)
-        return _("Enter starts from the whole network in {file}.", file=path.name)
-
     def action_forward(self) -> None:
-        """Take the choice: ask where it is from scratch, fetch what is not here, then go on."""
+        """Confirm a start from scratch, download the official file if needed, then show the next screen."""
         self.show_error("")
-        if self._fetching.file is not None:
-            self.show_error(_("Still fetching; it goes on when the file is here."))
+        if self._download.file is not None:
+            self.show_error(_("Still downloading. The next screen appears when the download is complete."))
         elif self._start == "scratch" and self.state.start != "scratch":
-            opened = self.wizard.opened
-            known = opened is not None and opened.source == self.state.source
-            pictures = len(opened.dataset.images) if opened is not None and known else None
-            self.app.push_screen(ConfirmScratchDialog(pictures), self._asked)
-        elif self._missing:
-            self._fetching.begin(official_file(self._network), model_folder(self._workspace))
+            inspection = self.wizard.inspection
+            is_current = inspection is not None and inspection.source == self.state.source
+            image_count = len(inspection.dataset.images) if inspection is not None and is_current else None
+            self.app.push_screen(ConfirmScratchDialog(image_count), self._confirm_scratch)
+        elif self._must_download and (official := official_file(self._network)) is not None:
+            self._download.start(official, model_folder(self.wizard.workspace))
             self._show_progress()
-            self._suggest()
+            self._update_hint()
         else:
-            self._go_on()
+            self._show_next_screen()
 
-    def _go_on(self) -> None:
+    def _show_next_screen(self) -> None:
         super().action_forward()
 
-    def _asked(self, from_scratch: bool | None) -> None:
-        if from_scratch:
+    def _confirm_scratch(self, confirmed: bool | None) -> None:
+        if confirmed:
             self.state.start = "scratch"
-            self._go_on()
-            return
-        self.query_one("#start", RadioList).highlighted = STARTS.index("whole")
+            self._show_next_screen()
+        else:
+            self._start_list.highlighted = STARTS.index("whole")
 
     def accept(self) -> None:
-        """What is chosen."""
+        """Store the chosen start."""
         self.state.start = self._start
 
     def validation_error(self) -> str | None:
-        """A file that does not fit cannot be started from."""
+        """The file must exist and match the network."""
         if self._start == "scratch":
             return None
-        if self._refusal is not None:
-            return _("With this file it cannot go on; the reason stands above.")
+        if self._report.error is not None:
+            return _("This file cannot be used; the reason is shown above.")
         if self._start == "whole" and self.state.model_path is not None:
-            path = Path(self.state.model_path)
-            if not path.is_file():
+            if not Path(self.state.model_path).is_file():
                 return _("There is no file {path}.", path=self.state.model_path)
-        elif not self._offers:
-            return _("Still looking; it goes on when that is done.")
+        elif self._lacks_official_file:
+            return _("There are no official weights of {network}: choose a file (F3).", network=self._network)
+        elif not self._options:
+            return _("Still reading. Press Enter again when it is done.")
         return None
+
+    def _update_hint(self) -> None:
+        self.show_hint(self._hint())
+
+    def _hint(self) -> str:
+        if (downloading := self._download.file) is not None:
+            return _("Downloading {name}. Esc stops it; the next download continues from there.", name=downloading.name)
+        if self._start == "scratch":
+            return _("Enter starts from scratch, after asking twice.")
+        has_wrong_path = self._start == "whole" and self._path_problem and self.state.model_path
+        if self._report.error is not None or has_wrong_path or self._lacks_official_file:
+            return ""
+        if self._must_download and (official := official_file(self._network)) is not None:
+            size = format_size(official.bytes)
+            return _("Enter downloads {name} ({size}) and continues.", name=official.name, size=size)
+        if self._file is None:
+            return _("Reading ...")
+        if self._start == "backbone":
+            return _("Enter starts from the backbone in {file}.", file=self._file.name)
+        return _("Enter starts from the whole network in {file}.", file=self._file.name)

@@ -1,1 +1,1 @@
-"""The terminal: its streams and its graphics."""
+"""The terminal: its streams and its graphics protocols."""

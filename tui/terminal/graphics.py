@@ -1,4 +1,4 @@
-"""Real pictures for terminals that can show them (kitty's protocol, sixel), through textual-image."""
+"""Full-resolution images in terminals with a graphics protocol (kitty's, sixel), through textual-image."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textual_image.widget import AutoImage, SixelImage
 
-    PictureWidget = type[AutoImage | SixelImage]
+    ImageWidget = type[AutoImage | SixelImage]
 
 _TERMS = ("kitty", "ghostty", "foot", "mlterm", "contour", "wezterm")
 _PROGRAMS = ("WezTerm", "iTerm.app", "ghostty", "rio", "mintty", "contour")
 _VARIABLES = ("KITTY_WINDOW_ID", "KONSOLE_VERSION", "WEZTERM_PANE", "WT_SESSION")
-"""How terminals with graphics call themselves. Only these are asked what they can: to ask costs a tenth of a second where
-nobody answers, and a key that is pressed meanwhile."""
-_BETWEEN = ("TMUX", "STY", "NO_COLOR")
-"""Programs between the wizard and the terminal that hand no pictures on; and the wish for none."""
+"""How terminals with a graphics protocol identify themselves. Only these are queried: where no answer comes, a query costs
+a tenth of a second, and any key that is pressed meanwhile."""
+_DISABLED_BY = ("TMUX", "STY", "NO_COLOR")
+"""Multiplexers do not pass images on; NO_COLOR asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graphics:
-    """The widget that shows a PIL image, and the size of a cell in pixels."""
+    """The widget that shows a PIL image, and the size of a cell in pixels (width, height)."""
 
-    widget: PictureWidget
-    cell: tuple[int, int]
+    widget: ImageWidget
+    cell_size: tuple[int, int]
 
 
 def may_show_graphics(environment: Mapping[str, str]) -> bool:
-    """Whether the terminal calls itself one that shows pictures."""
-    if any(environment.get(name) for name in _BETWEEN):
+    """Whether the terminal identifies itself as one with a graphics protocol."""
+    if any(environment.get(name) for name in _DISABLED_BY):
         return False
     return (
         any(name in environment.get("TERM", "") for name in _TERMS)
@@ -40,8 +40,8 @@ def may_show_graphics(environment: Mapping[str, str]) -> bool:
     )
 
 
-def graphics_of_terminal() -> Graphics | None:
-    """Ask the terminal, once and before Textual reads what it answers; None where half blocks must do."""
+def query_graphics() -> Graphics | None:
+    """Query the terminal; None: show images as half blocks. Call it before Textual starts to read from the terminal."""
     if not may_show_graphics(os.environ):
         return None
     from textual_image import renderable, widget

@@ -1,11 +1,11 @@
-"""The terminal belongs to the screen while the wizard runs: what libraries written in C print goes into a file instead."""
+"""While the app runs, only the app writes to the terminal: what C libraries print goes to a log file."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
 
-def prepare_children() -> None:
-    """Start what Python's child processes are tracked with. It is handed standard error, and a running app's has no
-    descriptor. In the app's own thread only: nobody else may swap standard error under it.
+def start_resource_tracker() -> None:
+    """Start the process with which Python tracks child processes.
+
+    It inherits standard error, and Textual's replacement has no file descriptor. Call it in the app's thread: no other
+    thread may replace standard error at the same time.
     """
     if sys.platform != "win32":
-        from multiprocessing.resource_tracker import ensure_running  # 50 ms; not before the first screen
+        from multiprocessing.resource_tracker import ensure_running  # takes 50 ms: after the first paint
 
         with redirect_stderr(sys.__stderr__):
             ensure_running()
 
 
-class _Screen(io.TextIOWrapper):
-    """What the screen is written to. A terminal that went away must not end what still has a checkpoint to save."""
+class _TerminalStream(io.TextIOWrapper):
+    """Ignores write errors: after a terminal was closed, the app must still save its checkpoint."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -42,14 +44,18 @@ class _Screen(io.TextIOWrapper):
             super().close()
 
 
-def driver_class() -> type[Driver] | None:
-    """Textual's driver, for Linux and macOS with an ear for a terminal that went away; None for Textual's own choice."""
+def driver_class(on_disconnect: Callable[[], object]) -> type[Driver] | None:
+    """The driver for Linux and macOS; None: use Textual's own.
+
+    Args:
+        on_disconnect: called in the app's thread when the terminal was closed.
+    """
     if sys.platform == "win32" or os.environ.get("TEXTUAL_DRIVER"):
         return None
     from textual.drivers.linux_driver import LinuxDriver
 
     class WizardDriver(LinuxDriver):
-        """Knows that standard output is no longer the terminal, and tells the wizard when the terminal is gone."""
+        """Works although standard output is not the terminal, and reports a closed terminal."""
 
         def _get_terminal_size(self) -> tuple[int, int]:
             if self._file is not None:
@@ -61,39 +67,39 @@ def driver_class() -> type[Driver] | None:
         def run_input_thread(self) -> None:
             try:
                 super().run_input_thread()
-            except OSError:  # Textual would show a traceback to nobody
-                self._app.call_later(self._app.hung_up)  # type: ignore[attr-defined]
+            except OSError:  # otherwise Textual would print a traceback
+                self._app.call_later(on_disconnect)
 
     return WizardDriver
 
 
 @contextmanager
-def own_terminal(log: Path) -> Iterator[None]:
-    """Give the screen a terminal of its own and let file descriptors 1 and 2 write to `log`.
+def redirect_stdio(log: Path) -> Iterator[None]:
+    """Give the app a stream of its own to the terminal, and redirect file descriptors 1 and 2 to `log`.
 
-    Windows keeps its console: there Textual writes through handles that follow the descriptors.
+    Not on Windows: there Textual writes through handles that belong to the descriptors.
     """
     if sys.platform == "win32" or sys.__stderr__ is None:
         yield
         return
     log.parent.mkdir(parents=True, exist_ok=True)
-    kept = os.dup(1), os.dup(2)
-    before = sys.__stdout__, sys.__stderr__
-    screen = _Screen(os.fdopen(os.dup(kept[0]), "wb"), encoding="utf-8", errors="replace")
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    saved_descriptors = os.dup(1), os.dup(2)
+    saved_streams = sys.__stdout__, sys.__stderr__
+    terminal = _TerminalStream(os.fdopen(os.dup(saved_descriptors[0]), "wb"), encoding="utf-8", errors="replace")
+    log_descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
-        # Textual's driver writes to the one, pictures go to the other.
-        sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc]
+        os.dup2(log_descriptor, 1)
+        os.dup2(log_descriptor, 2)
+        # Textual's driver writes to one of them, textual-image to the other.
+        sys.__stdout__ = sys.__stderr__ = terminal  # type: ignore[misc]
         yield
     finally:
-        with suppress(OSError):  # the terminal may be closed by now
-            screen.flush()
-        sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
-        os.dup2(kept[0], 1)
-        os.dup2(kept[1], 2)
-        for number in (*kept, descriptor):
-            os.close(number)
+        with suppress(OSError):  # the terminal may be closed
+            terminal.flush()
+        sys.__stdout__, sys.__stderr__ = saved_streams  # type: ignore[misc]
+        os.dup2(saved_descriptors[0], 1)
+        os.dup2(saved_descriptors[1], 2)
+        for descriptor in (*saved_descriptors, log_descriptor):
+            os.close(descriptor)
         with suppress(OSError):
-            screen.close()
+            terminal.close()

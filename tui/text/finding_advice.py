@@ -1,4 +1,4 @@
-"""What to do about each kind of finding in a data set, and about what stops the wizard there."""
+"""What to do about each kind of finding in a data set, and about errors in opening it."""
 
 from __future__ import annotations
 
@@ -8,46 +8,56 @@ from typing import Final
 from tui.text.translate import N_
 
 ADVICE: Final[Mapping[str, str]] = {
-    "image.unreadable": N_("Open it in a picture viewer; save it anew as .jpg or .png, or delete it with its label."),
-    "image.truncated": N_("Copy the picture again from where it came, or delete it with its label."),
-    "image.missing": N_("Put the picture back, or delete its label; training goes on without it."),
-    "image.turned": N_("Nothing to do, if the boxes sit right in the picture above."),
-    "image.size_differs": N_("Look at the picture above: if its boxes are off, label it again at this size."),
+    "image.unreadable": N_(
+        "Open it in an image viewer and save it again as .jpg or .png, or delete it with its label."
+    ),
+    "image.truncated": N_("Copy the image again from its source, or delete it with its label."),
+    "image.missing": N_("Restore the image, or delete its label; training works without it."),
+    "image.turned": N_("Nothing to do if the boxes are right in the image above."),
+    "image.size_differs": N_("Check the image above: if its boxes are wrong, label it again at this size."),
     "image.twin": N_(
-        "Keep one of the two; in both training and validation it makes the result look better than it is."
+        "Keep one of the two: in both training and validation, it makes the result look better than it is."
     ),
-    "image.background": N_("Nothing to do, if there really is nothing to find in them; otherwise label them."),
-    "image.unlabelled": N_("Nothing to do, if there is nothing to find in them; otherwise label them."),
-    "class.empty": N_("Label some objects of it, or take the name out of the classes file."),
-    "class.few": N_("Label more pictures that show it; it is learned all the same."),
-    "class.rare": N_("More pictures that show it would help; it is learned all the same."),
-    "class.unnamed": N_("F6 gives the classes names, from a file or one by one."),
-    "class.unknown": N_("F6 says which name of the labels is which name of the classes file."),
-    "class.beside": N_("F6 uses that file's names, or leaves them as they are."),
-    "split.no_validation": N_("List some pictures for validation, or take the lists away: the split is then drawn."),
-    "split.missing": N_("Correct the path in data.yaml, or put the folder there."),
-    "split.twice": N_("Nothing to do; take it off one of the lists to be sure which it is."),
-    "label.tiny": N_("A larger input_shape in the step Tune finds more of them, and needs more memory."),
-    "label.not_a_number": N_("Draw these boxes again in your labelling program; the others are used."),
-    "label.zero_size": N_("Draw these boxes again or delete them; the others are used."),
-    "label.outside_image": N_("Nothing to do, if they look right in the picture above; otherwise draw them again."),
-    "label.duplicate": N_("Nothing to do: each is counted once."),
-    "label.outside_dataset": N_("Move the pictures into the data set's folder, or name the folder that holds both."),
-    "label.unreadable": N_("Save this file again in your labelling program, or delete it."),
-    "label.class_out_of_range": N_("Correct the numbers, or add the missing names to data.yaml or the classes file."),
-    "label.difficult": N_("Nothing to do: they would teach little."),
-    "label.missing": N_("Take the name off the list, or add its label."),
-    "label.unsafe_xml": N_("Save this file again in your labelling program; such files can be an attack."),
-    "label.no_class": N_("Give the object a class in your labelling program; the others are used."),
-    "label.crowd": N_("Nothing to do: a box around a crowd teaches nothing about one object."),
-    "dataset.no_boxes": N_("F6 says which name of the labels is which name of the classes file."),
-    "dataset.mapping": N_("F6 shows the names that there are."),
-    "dataset.classes_file": N_("F6 chooses another classes file, or none."),
-    "dataset.missing": N_("Type on, or choose the folder with F3."),
+    "image.background": N_("Nothing to do if these images contain no objects; otherwise label them."),
+    "image.unlabelled": N_("Nothing to do if the images contain no objects; otherwise label them."),
+    "class.empty": N_("Label some objects of this class, or remove its name from the classes file."),
+    "class.few": N_("Label more images that show it. Training works without, but may learn it badly."),
+    "class.rare": N_("More images that show it would help. Training works without."),
+    "class.unnamed": N_("F6 names the classes, from a file or one by one."),
+    "class.unknown": N_("F6 assigns each name in the labels to a name in the classes file."),
+    "class.beside": N_("F6 takes the names from that file, or keeps them as they are."),
+    "split.no_validation": N_(
+        "List some images for validation, or delete the lists: the split is then drawn at random."
+    ),
+    "split.missing": N_("Correct the path in data.yaml, or move the folder there."),
+    "split.twice": N_("Nothing to do; remove it from one of the lists to decide the split yourself."),
+    "label.tiny": N_("A larger input_shape (screen Tune) finds more of them, and needs more memory."),
+    "label.not_a_number": N_("Draw these boxes again in your labelling tool; the other boxes are used."),
+    "label.zero_size": N_("Draw these boxes again or delete them; the other boxes are used."),
+    "label.outside_image": N_("Nothing to do if they look right in the image above; otherwise draw them again."),
+    "label.duplicate": N_("Nothing to do: each box is used once."),
+    "label.outside_dataset": N_(
+        "Move the images into the folder of the data set, or choose a folder that contains both."
+    ),
+    "label.unreadable": N_("Save this file again in your labelling tool, or delete it."),
+    "label.class_out_of_range": N_(
+        "Correct the class numbers, or add the missing names to data.yaml or the classes file."
+    ),
+    "label.difficult": N_("Nothing to do: difficult objects would help little."),
+    "label.missing": N_("Remove the name from the list, or add its label."),
+    "label.unsafe_xml": N_("Save this file again in your labelling tool: entities in XML can be an attack."),
+    "label.no_class": N_("Give the object a class in your labelling tool; the other objects are used."),
+    "label.crowd": N_("Nothing to do: a box around a crowd does not help to find single objects."),
+    "dataset.no_boxes": N_("F6 assigns each name in the labels to a name in the classes file."),
+    "dataset.mapping": N_("F6 shows the class names."),
+    "dataset.classes_file": N_("F6 selects another classes file, or none."),
+    "dataset.missing": N_("Complete the path, or choose the folder with F3."),
     "dataset.unrecognised": N_(
-        "Name the folder that holds both pictures and labels; without labels, label them first (labelImg, LabelMe, CVAT)."
+        "Choose the folder that contains both images and labels. If there are no labels, label the images first (labelImg, LabelMe, CVAT)."
     ),
-    "dataset.empty": N_("Mend what the reason above names, name another folder, or let F7 read it as another format."),
-    "dataset.too_few": N_("Label more pictures; a hundred are a good beginning."),
+    "dataset.empty": N_(
+        "Correct what the reason above names, choose another folder, or read it as another format with F7."
+    ),
+    "dataset.too_few": N_("Label more images; a hundred are a good start."),
 }
-"""By the code of the message, in English, marked for translation."""
+"""By the code of the message; in English, marked for translation."""

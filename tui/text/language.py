@@ -1,4 +1,4 @@
-"""Which language is spoken. One for the whole process: a terminal has one reader."""
+"""The language of the user interface: one for the whole process."""
 
 from __future__ import annotations
 
@@ -8,59 +8,77 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from engine.messages import bad_input
+
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh_CN": "简体中文"}
-"""Language codes and what their speakers call them."""
+"""Language codes and native names."""
 
 PSEUDO: Final = "pseudo"
-"""A language for tests: every sentence of ours in brackets and a third longer, so that what is not translated shows."""
+"""A language for tests: every translated text stands in brackets and is a third longer, so that untranslated text shows."""
 
 LOCALE: Final = Path(__file__).with_name("locale")
 DOMAIN: Final = "freezetui"
 
 
 class PseudoTranslations(gettext.NullTranslations):
-    """Marks every sentence and makes it longer, as translations often are."""
+    """Puts every message in brackets and makes it longer, as translations often are."""
 
     def gettext(self, message: str) -> str:
-        """The marked sentence; its `{values}` stay."""
+        """The marked message; its `{values}` are unchanged."""
         return f"⟦{message}{'~' * (len(message) // 3)}⟧" if message else message
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        """The marked sentence for `n`."""
+        """The marked message for `n`."""
         return self.gettext(msgid1 if n == 1 else msgid2)
 
 
-_spoken: gettext.NullTranslations = gettext.NullTranslations()
+_translations: gettext.NullTranslations = gettext.NullTranslations()
 _code = "en"
 
 
 def set_language(code: str) -> None:
-    """Speak `code` from now on; one that is not known becomes English."""
-    global _spoken, _code
+    """Translate into `code` from now on; an unknown code means English."""
+    global _translations, _code
     if code == PSEUDO:
-        _spoken, _code = PseudoTranslations(), code
+        _translations, _code = PseudoTranslations(), code
     elif code in LANGUAGES and code != "en":
-        _spoken, _code = gettext.translation(DOMAIN, LOCALE, [code]), code
+        _translations, _code = gettext.translation(DOMAIN, LOCALE, [code]), code
     else:
-        _spoken, _code = gettext.NullTranslations(), "en"
+        _translations, _code = gettext.NullTranslations(), "en"
 
 
 def language() -> str:
-    """The code of the language that is spoken."""
+    """The code of the current language."""
     return _code
 
 
-def spoken() -> gettext.NullTranslations:
-    """The catalogue of the language that is spoken."""
-    return _spoken
+def translations() -> gettext.NullTranslations:
+    """The catalogue of the current language."""
+    return _translations
+
+
+def parse_language(code: str) -> str:
+    """`code`, where it is the code of a language.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if code not in (*LANGUAGES, PSEUDO):
+        raise bad_input(
+            "wizard.language",
+            "--lang {language}: there is no such language; did you mean {nearest}?",
+            language=code,
+            nearest=next((known for known in LANGUAGES if known[:2] == code[:2].lower()), "en"),
+        )
+    return code
 
 
 def language_of_locale(environment: Mapping[str, str] | None = None) -> str:
-    """The language that the user's locale asks for, in the order in which POSIX reads the variables."""
-    values = os.environ if environment is None else environment
-    asked = next((values[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if values.get(name)), "")
-    if not asked and environment is None and os.name == "nt":
+    """The language of the user's locale. The variables are read in POSIX's order; os.environ by default."""
+    variables = os.environ if environment is None else environment
+    locale_name = next((variables[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if variables.get(name)), "")
+    if not locale_name and environment is None and os.name == "nt":
         import locale
 
-        asked = locale.getlocale()[0] or ""
-    return "zh_CN" if asked.lower().startswith(("zh", "chinese")) else "en"
+        locale_name = locale.getlocale()[0] or ""
+    return "zh_CN" if locale_name.lower().startswith(("zh", "chinese")) else "en"

@@ -1,98 +1,110 @@
-"""Every sentence of ours that a reader may see, found in the sources: what catalogues must hold.
+"""Keeps the message catalogues up to date. Needs Babel, which only the `dev` extra installs.
 
-python -m tui.text.sentences        prints those that a catalogue lacks
+    python -m tui.text.sentences        extract all texts, update every .po file, compile every .mo file
+
+New texts stand in the .po file with an empty translation; texts that are no longer used are removed from it.
 """
 
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from babel.messages import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
 from engine.recipe import Recipe
 from engine.recipe.presets import list_presets
-from tui.text.catalogue import catalogues, read_po
+from tui.text.language import LOCALE
+
+Text = str | tuple[str, ...]
+"""A text, or its singular and plural form."""
 
 TUI = Path(__file__).parents[1]
 ENGINE = TUI.parent / "engine"
-PLACES_OF_SENTENCE = {
-    "_": (0, ""),
-    "N_": (0, ""),
-    "ngettext": (0, ""),
-    "Message": (1, ""),
-    "bad_input": (1, ""),
-    "phrase": (0, ""),
-    "marked": (0, ""),
-    "SourceFailed": (0, ""),
-    "ask": (0, ""),
-    "notes": (0, ""),
-    "find": (3, "{file}: "),
-    "_count": (4, "{file}: "),
-    "_finding": (3, "{file}: "),
+
+KEYWORDS = {
+    "_": (1,),
+    "N_": (1,),
+    "ngettext": (1, 2),
+    "Message": (2,),
+    "bad_input": (2,),
+    "phrase": (1,),
+    "gettext_noop": (1,),
+    "SourceFailed": (1,),
+    "finding": (4,),
+    "add_finding": (4,),
 }
-"""Functions, which of their arguments is the English sentence, and what they write before it."""
+"""Functions, and which of their arguments are texts, counted from 1."""
 
 TEXTUALS_OWN = ("Focus Next", "Focus Previous", "Copy selected text")
+"""Texts of Textual that our help shows."""
 
 
-def sentences_in(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The sentences in the sources of a folder, each with its file."""
-    for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-                at, before = PLACES_OF_SENTENCE.get(name, (len(node.args), ""))
-                if at < len(node.args) and (said := _text(node.args[at])) is not None:
-                    yield before + said, path
+def catalogue_paths() -> tuple[Path, ...]:
+    """All .po files."""
+    return tuple(sorted(LOCALE.glob("*/LC_MESSAGES/*.po")))
 
 
-def _text(node: ast.expr) -> str | None:
-    """The text of a constant; None for anything that is put together while the program runs."""
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+def extract_texts() -> Iterator[Text]:
+    """Every text that a user may see: of the sources, of the recipe's settings and of the presets."""
+    for folder in (TUI, ENGINE):
+        for path in sorted(folder.rglob("*.py")):
+            yield from extract_from(path.read_text(encoding="utf-8"))
+    yield from TEXTUALS_OWN
+    yield from (str(setting.description) for setting in Recipe.model_fields.values())
+    for preset in list_presets():
+        yield from (preset.title, preset.summary)
 
 
-def unread_sentences() -> dict[str, Path]:
-    """Calls in the engine whose sentence cannot be read from the source, as code: no catalogue can be complete with them."""
-    found: dict[str, Path] = {}
-    for path in sorted(ENGINE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                at, _before = PLACES_OF_SENTENCE.get(node.func.id, (len(node.args), ""))
-                if at < len(node.args) and _text(node.args[at]) is None:
-                    found[ast.unparse(node)] = path
-    return found
+def extract_from(source: str) -> Iterator[Text]:
+    """The texts in the calls of `KEYWORDS`.
+
+    By the syntax tree: Babel's own extraction, which reads tokens, loses texts of calls within calls and joins both texts
+    of a conditional expression.
+    """
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda call: call.lineno):
+        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        positions = KEYWORDS.get(name, ())
+        arguments = [call.args[position - 1] for position in positions if position <= len(call.args)]
+        texts = tuple(a.value for a in arguments if isinstance(a, ast.Constant) and isinstance(a.value, str))
+        if texts and all(texts) and len(texts) == len(positions):
+            yield texts[0] if len(texts) == 1 else texts
 
 
-def screen_sentences() -> dict[str, Path]:
-    """What the wizard itself says."""
-    return dict(sentences_in(TUI)) | dict.fromkeys(TEXTUALS_OWN, TUI) | recipe_sentences()
+def template() -> Catalog:
+    """A catalogue of all texts without translations."""
+    catalogue = Catalog(project="freezetui", copyright_holder="", charset="utf-8")
+    for text in extract_texts():
+        catalogue.add(text)
+    return catalogue
 
 
-def engine_sentences() -> dict[str, Path]:
-    """What the engine says through messages."""
-    return dict(sentences_in(ENGINE))
+def read_catalogue(path: Path) -> Catalog:
+    """The catalogue in a .po file."""
+    with path.open("rb") as file:
+        return read_po(file, locale=path.parts[-3], charset="utf-8")
 
 
-def recipe_sentences() -> dict[str, Path]:
-    """What every setting means, and what every preset is; forms and cards show it."""
-    settings = {str(field.description): ENGINE / "recipe.py" for field in Recipe.model_fields.values()}
-    presets = {text: preset.path for preset in list_presets() for text in (preset.title, preset.summary)}
-    return settings | presets
-
-
-def missing(wanted: dict[str, Path], catalogue: Path) -> dict[str, Path]:
-    """Those of `wanted` that `catalogue` has no translation for."""
-    there = {entry.sentence for entry in read_po(catalogue) if all(entry.translations)}
-    return {sentence: path for sentence, path in wanted.items() if sentence not in there}
+def update_catalogue(path: Path) -> None:
+    """Bring a .po file up to date and compile it."""
+    catalogue = read_catalogue(path)
+    current = template()
+    current.creation_date = catalogue.creation_date  # so that an update without new texts changes nothing
+    catalogue.update(current, no_fuzzy_matching=True)
+    with path.open("wb") as file:
+        write_po(file, catalogue, width=120, ignore_obsolete=True)
+    with path.with_suffix(".mo").open("wb") as file:
+        write_mo(file, catalogue)
 
 
 def main() -> None:
-    """Print what each catalogue lacks, as entries to be filled in."""
-    for catalogue in catalogues():
-        for sentence, path in missing(screen_sentences() | engine_sentences(), catalogue).items():
-            quoted = sentence.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-            sys.stdout.write(f'#: {path.relative_to(TUI.parent).as_posix()}\nmsgid "{quoted}"\nmsgstr ""\n\n')
+    """Update and compile every catalogue."""
+    for path in catalogue_paths():
+        update_catalogue(path)
 
 
 if __name__ == "__main__":

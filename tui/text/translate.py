@@ -1,30 +1,30 @@
-"""Sentences put into words: looked up, then filled with values that hold no control characters."""
+"""Translation: a template is looked up in the catalogue, then filled with values without control characters."""
 
 from __future__ import annotations
 
 from engine.messages import Message, printable
-from tui.text.language import spoken
+from tui.text.language import translations
 
 
-def _(sentence: str, **values: object) -> str:
-    """`sentence` in the user's language, its `{name}`s filled from `values`."""
-    found = spoken().gettext(sentence) if sentence else ""
-    return _filled(found, values) if values else found
+def _(template: str, **values: object) -> str:
+    """`template` in the user's language, filled with `values`. A value that is a Message is translated too."""
+    translated = translations().gettext(template) if template else ""
+    return _filled(translated, values) if values else translated
 
 
-def ngettext(one: str, many: str, count: int, **values: object) -> str:
-    """The form of the sentence that `count` asks for; `{count}` is filled with it."""
-    return _filled(spoken().ngettext(one, many, count), {"count": count, **values})
+def ngettext(singular: str, plural: str, count: int, **values: object) -> str:
+    """The form of the template for `count`, filled with `values` and `count`."""
+    return _filled(translations().ngettext(singular, plural, count), {"count": count, **values})
 
 
 def translate(message: Message) -> str:
-    """A sentence of the engine in the user's language."""
-    return _filled(spoken().gettext(message.template), dict(message.values))
+    """A message of the engine in the user's language."""
+    return _filled(translations().gettext(message.template), dict(message.values))
 
 
-def N_(sentence: str) -> str:  # noqa: N802  the name that gettext's tools know
-    """`sentence` itself, marked for translation where it is shown."""
-    return sentence
+def N_(template: str) -> str:  # noqa: N802  gettext's own name
+    """`template` unchanged, marked for extraction; it is translated where it is shown."""
+    return template
 
 
 def _filled(template: str, values: dict[str, object]) -> str:

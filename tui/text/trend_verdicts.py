@@ -1,11 +1,11 @@
-"""What the trend of the validation loss means, in words."""
+"""The trend of the validation loss as text."""
 
 from __future__ import annotations
 
-from engine.evaluation.trend import LEAST_EPOCHS, Trend
+from engine.evaluation.trend import MIN_EPOCHS, Trend
 from tui.text.translate import N_, _
 
-LESSON = N_("Only the trend of the validation loss says anything; its value does not.")
+TREND_NOTE = N_("Only the trend of the validation loss matters, not its value.")
 
 COLOURS = {
     "too_early": "$text-muted",
@@ -17,28 +17,29 @@ COLOURS = {
 }
 
 
-def verdict(trend: Trend) -> str:
-    """One sentence."""
+def describe_trend(trend: Trend) -> str:
+    """What the trend means, in one sentence. All but "rising" fit on one line of 78 characters."""
     values = {"epochs": trend.epochs, "percent": f"{abs(trend.change) * 100:.1f}"}
     match trend.verdict:
         case "too_early":
             return _(
-                "Too early to tell: {epochs} of the {least} epochs that a verdict needs in this stage.",
+                "Too early to tell: {epochs} of the {needed} epochs that this stage needs first.",
                 epochs=trend.epochs,
-                least=LEAST_EPOCHS,
+                needed=MIN_EPOCHS,
             )
         case "falling":
-            return _("Still falling ({percent} % in {epochs} epochs): it is learning.", **values)
+            return _("The validation loss is still falling ({percent} % in {epochs} epochs): it learns.", **values)
         case "flat":
-            return _("Flat for {epochs} epochs: it has converged; more of the same changes little.", **values)
+            return _("The validation loss has not changed for {epochs} epochs: training has converged.", **values)
         case "unclear" if trend.change < 0:
-            return _("Perhaps still falling ({percent} % in {epochs} epochs): a few more will tell.", **values)
+            return _("The validation loss may be falling ({percent} % in {epochs} epochs): not clear yet.", **values)
         case "unclear":
-            return _("Perhaps rising ({percent} % in {epochs} epochs): a few more will tell.", **values)
+            return _("The validation loss may be rising ({percent} % in {epochs} epochs): not clear yet.", **values)
         case "rising":
             return _(
-                "Rising ({percent} % in {epochs} epochs): it overfits. The best weights are kept; stopping loses nothing.",
+                "The validation loss is rising ({percent} % in {epochs} epochs): the model overfits. The best weights are kept, so you "
+                "can stop.",
                 **values,
             )
         case "not_finite":
-            return _("The validation loss is no longer a number.")
+            return _("The validation loss is infinite or NaN.")

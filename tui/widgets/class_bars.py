@@ -1,4 +1,4 @@
-"""How many boxes each class has, as bars in the colour in which its boxes are drawn."""
+"""The number of boxes of each class, as bars in the colour of its boxes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -28,33 +29,6 @@ class Bar:
     colour: tuple[int, int, int]
 
 
-class ClassBars(VerticalScroll):
-    """Every class in a line; scrolls where there are many."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("go on"))]
-
-    DEFAULT_CSS = """
-    ClassBars { height: 1fr; scrollbar-size-vertical: 1; }
-    ClassBars:focus { background: $boost; }
-    """
-
-    def compose(self) -> ComposeResult:
-        """The lines."""
-        yield _Bars()
-
-    def show(self, bars: Sequence[Bar]) -> None:
-        """Show these classes."""
-        self.query_one(_Bars).show(tuple(bars))
-        self.can_focus = len(bars) > 4  # nothing to scroll, nothing to stop at
-
-    def explain(self) -> str:
-        """More about the bars."""
-        return _(
-            "The classes that the labels name, and how many boxes each has. The colour is that of its boxes in the picture. "
-            "Fifty boxes of a class are a beginning; classes with far fewer than the others are found less often."
-        )
-
-
 class _Bars(Widget):
     DEFAULT_CSS = "_Bars { height: auto; }"
 
@@ -72,23 +46,51 @@ class _Bars(Widget):
 
     def render(self) -> Content:
         names = [Content(printable(bar.name)) for bar in self._bars]
-        most = max((bar.count for bar in self._bars), default=0)
-        figures = max((len(f"{bar.count:,}") for bar in self._bars), default=0)
-        longest = max((name.cell_length for name in names), default=0)
-        named = min(longest, max(6, self.size.width // 2 - 4))
-        width = max(2, self.size.width - named - figures - 3)
+        max_count = max((bar.count for bar in self._bars), default=0)
+        count_width = max((len(f"{bar.count:,}") for bar in self._bars), default=0)
+        name_width = min(max((name.cell_length for name in names), default=0), max(6, self.size.width // 2 - 4))
+        bar_width = max(2, self.size.width - name_width - count_width - 3)
         lines = []
         for name, bar in zip(names, self._bars, strict=True):
-            full = round(width * bar.count / most) if most else 0
+            full = round(bar_width * bar.count / max_count) if max_count else 0
             full = max(full, 1) if bar.count else 0
             lines.append(
                 Content.assemble(
-                    name.truncate(named, ellipsis=True, pad=True),
+                    name.truncate(name_width, ellipsis=True, pad=True),
                     " ",
                     (FULL * full, "rgb({},{},{})".format(*bar.colour)),
-                    (EMPTY * (width - full), "$text-disabled"),
+                    (EMPTY * (bar_width - full), "$text-disabled"),
                     " ",
-                    (f"{bar.count:,}".rjust(figures), "$error" if not bar.count else "$foreground 60%"),
+                    (f"{bar.count:,}".rjust(count_width), "$error" if not bar.count else "$foreground 60%"),
                 )
             )
         return Content("\n").join(lines)
+
+
+class ClassBars(VerticalScroll):
+    """One line for each class; scrolls if there are many."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("next"))]
+
+    DEFAULT_CSS = """
+    ClassBars { height: 1fr; scrollbar-size-vertical: 1; }
+    ClassBars:focus { background: $boost; }
+    """
+
+    _bars = getters.query_one(_Bars)
+
+    def compose(self) -> ComposeResult:
+        """One widget for all lines."""
+        yield _Bars()
+
+    def show(self, bars: Sequence[Bar]) -> None:
+        """Show these classes."""
+        self._bars.show(tuple(bars))
+        self.can_focus = len(bars) > 4  # so few need no scrolling
+
+    def help_text(self) -> str:
+        """Text for F1."""
+        return _(
+            "The classes in the labels, and how many boxes each class has. The colour is the colour of its boxes in the image. "
+            "Label at least 50 boxes of each class. Classes with far fewer boxes than others are detected less often."
+        )

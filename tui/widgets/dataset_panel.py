@@ -1,7 +1,8 @@
-"""A data set as it was understood: its numbers, its classes as bars, its pictures, and what is wrong with it."""
+"""A data set: its numbers, its classes as bars, its images, and its findings."""
 
 from __future__ import annotations
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
@@ -12,79 +13,84 @@ from tui.widgets.findings import FindingsPanel
 from tui.widgets.label import Label
 from tui.widgets.labelled_images import LabelledImages
 from tui.wizard.dataset_inspection import DatasetInspection
-from tui.wizard.dataset_summary import disagreement, summary, understood
+from tui.wizard.dataset_summary import class_name_conflicts, dataset_summary, formats_help
 
 
-class DataSetPanel(Vertical):
-    """Says what would be understood as long as no data set is meant; then shows that one, or why it cannot be used."""
+class DatasetPanel(Vertical):
+    """The formats that are recognised, until a data set is opened; then that data set, or why it cannot be used."""
 
     DEFAULT_CSS = """
-    DataSetPanel { height: 1fr; }
-    DataSetPanel #intro { height: auto; color: $text-muted; padding-top: 1; }
-    DataSetPanel #looked { height: 1fr; }
-    DataSetPanel #about { width: 1fr; padding-right: 1; }
-    DataSetPanel #about Label { height: auto; }
-    DataSetPanel #classes { border-top: solid $primary-muted; border-title-color: $foreground; }
-    DataSetPanel #picture { width: 36; border: round $primary-muted; border-title-color: $foreground; border-subtitle-color: $foreground 60%; }
-    DataSetPanel.-unknown #looked { display: none; }
-    DataSetPanel.-unknown FindingsPanel { height: 1fr; max-height: 100%; border-top: none; color: $error; }
-    DataSetPanel.-untouched FindingsPanel { display: none; }
+    DatasetPanel { height: 1fr; }
+    DatasetPanel #formats { height: auto; color: $text-muted; padding-top: 1; }
+    DatasetPanel #dataset { height: 1fr; }
+    DatasetPanel #numbers { width: 1fr; padding-right: 1; }
+    DatasetPanel #numbers Label { height: auto; }
+    DatasetPanel #classes { border-top: solid $primary-muted; border-title-color: $foreground; }
+    DatasetPanel #image { width: 36; border: round $primary-muted; border-title-color: $foreground; border-subtitle-color: $foreground 60%; }
+    DatasetPanel.-not-open #dataset { display: none; }
+    DatasetPanel.-not-open FindingsPanel { height: 1fr; max-height: 100%; border-top: none; color: $error; }
+    DatasetPanel.-never-opened FindingsPanel { display: none; }
     """
 
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, classes="-unknown -untouched")
+    _formats = getters.query_one("#formats", Label)
+    _summary = getters.query_one("#summary", Label)
+    _class_bars = getters.query_one(ClassBars)
+    _images = getters.query_one(LabelledImages)
+    _findings = getters.query_one(FindingsPanel)
+
+    def __init__(self) -> None:
+        super().__init__(classes="-not-open -never-opened")
 
     def compose(self) -> ComposeResult:
-        """What would be understood, what was looked at, and the findings."""
-        yield Label(understood(), id="intro")
-        with Horizontal(id="looked"):
-            with Vertical(id="about"):
+        """The formats, the data set, the findings."""
+        yield Label(formats_help(), id="formats")
+        with Horizontal(id="dataset"):
+            with Vertical(id="numbers"):
                 yield Label(id="summary")
-                bars = ClassBars(id="classes")
-                bars.border_title = _("Boxes of each class") + "  F6"
-                yield bars
-            yield LabelledImages(id="picture")
-        yield FindingsPanel(id="findings")
+                class_bars = ClassBars(id="classes")
+                class_bars.border_title = _("Boxes of each class") + "  F6"
+                yield class_bars
+            yield LabelledImages(id="image")
+        yield FindingsPanel()
 
-    def wait(self) -> None:
-        """A data set is being opened."""
-        self.remove_class("-untouched")
-        self.query_one("#intro").display = False
+    def hide_formats(self) -> None:
+        """Make room: a data set is being opened."""
+        self.remove_class("-never-opened")
+        self._formats.display = False
 
-    def forget(self) -> None:
-        """Show nothing of a data set that is no longer meant."""
-        self.query_one(FindingsPanel).clear()
-        self.add_class("-unknown")
+    def clear(self) -> None:
+        """Hide the data set."""
+        self._findings.clear()
+        self.add_class("-not-open")
 
-    def show(self, look: DatasetInspection) -> None:
-        """Show a data set that was opened."""
-        self.wait()
-        self.remove_class("-unknown")
-        self.query_one("#summary", Label).say(summary(look))
-        counts = look.dataset.box_counts().items()
-        bars = [Bar(name, count, colour) for (name, count), colour in zip(counts, look.colours, strict=True)]
-        self.query_one(ClassBars).show(bars)
-        self.query_one(LabelledImages).browse(look.dataset)
-        self.show_findings(look)
+    def show(self, inspection: DatasetInspection) -> None:
+        """Show a data set."""
+        self.hide_formats()
+        self.remove_class("-not-open")
+        self._summary.update(dataset_summary(inspection))
+        counts = inspection.dataset.box_counts().items()
+        bars = [Bar(name, count, colour) for (name, count), colour in zip(counts, inspection.colours, strict=True)]
+        self._class_bars.show(bars)
+        self._images.show_dataset(inspection.dataset)
+        self.show_findings(inspection)
 
-    def show_findings(self, look: DatasetInspection) -> None:
-        """Show what is wrong with it, as far as it has been checked."""
-        panel = self.query_one(FindingsPanel)
-        panel.border_title = _("Findings")
-        found = look.dataset.findings if look.findings is None else look.findings
-        if look.findings is None and not found:
-            panel.clear()
+    def show_findings(self, inspection: DatasetInspection) -> None:
+        """Show the findings of the labels, and of the images once they are checked."""
+        self._findings.border_title = _("Findings")
+        findings = inspection.dataset.findings if inspection.findings is None else inspection.findings
+        if inspection.findings is None and not findings:
+            self._findings.clear()
         else:
-            panel.show([*disagreement(look), *found])
+            self._findings.show([*class_name_conflicts(inspection), *findings])
 
-    def show_progress(self, done: int, of: int) -> None:
-        """Say how many pictures have been checked."""
-        self.query_one(FindingsPanel).border_title = _("Checking the pictures: {done} of {of}", done=done, of=of)
+    def show_progress(self, done: int, total: int) -> None:
+        """Show how many images are checked."""
+        self._findings.border_title = _("Checking the images: {done} of {of}", done=done, of=total)
 
-    def refuse(self, error: BadInput) -> None:
-        """Show why it cannot be used."""
-        self.query_one(FindingsPanel).refuse(error)
+    def show_error(self, error: BadInput) -> None:
+        """Show why the data set cannot be used."""
+        self._findings.show_error(error)
 
-    def turn(self, by: int) -> None:
-        """Another picture."""
-        self.query_one(LabelledImages).turn(by)
+    def change_image(self, offset: int) -> None:
+        """Show another image."""
+        self._images.change_image(offset)

@@ -1,4 +1,4 @@
-"""Pictures with the boxes that trained weights drew, one at a time, and below each what was found."""
+"""Images with the boxes that trained weights detect, one at a time, and below each the number of objects."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -20,93 +21,104 @@ if TYPE_CHECKING:
     from engine.evaluation.predict import Prediction
     from engine.evaluation.thumbnail import Thumbnail
 
-Looking = Callable[[int], "Prediction"]
-"""What is found in picture number n. Called in a thread; may raise BadInput."""
+PredictImage = Callable[[int], "Prediction"]
+"""Index of an image -> what the weights detect in it. Called in a thread; may raise BadInput."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    look: Looking
-    number: int
-    width: int
-    height: int
+class _RenderRequest:
+    predict: PredictImage
+    index: int
+    max_width: int
+    max_height: int
 
 
 class DetectionImages(Vertical):
-    """Shows the first picture of those it is given; `turn` goes on to others."""
+    """Shows the first image; `change_image` shows the others."""
 
     DEFAULT_CSS = """
     DetectionImages Label { height: auto; max-height: 4; }
     """
 
+    _image = getters.query_one(TerminalImage)
+    _caption = getters.query_one(Label)
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._look: Looking | None = None
+        self._predict: PredictImage | None = None
         self._count = 0
-        self._place = 0
-        self._making = LatestQuery[_Wanted, "Thumbnail"](self, _made, self._show, self._refused)
+        self._index = 0
+        self._rendering = LatestQuery[_RenderRequest, "Thumbnail"](
+            self, _render, self._show_thumbnail, self._show_error
+        )
 
     def compose(self) -> ComposeResult:
-        """The picture, and what it holds."""
+        """The image and its caption."""
         yield TerminalImage()
         yield Label()
 
-    def browse(self, count: int, look: Looking) -> None:
-        """Show these pictures from now on."""
-        self._look, self._count, self._place = look, count, 0
-        self.ask()
+    def show_images(self, count: int, predict: PredictImage) -> None:
+        """Show `count` images; `predict` is called for each that is shown."""
+        self._predict, self._count, self._index = predict, count, 0
+        self.render_current()
 
-    def turn(self, by: int) -> None:
-        """Go to another picture; after the last comes the first."""
+    def change_image(self, offset: int) -> None:
+        """Show another image; the first follows the last."""
         if self._count:
-            self._place = (self._place + by) % self._count
-            self.ask()
+            self._index = (self._index + offset) % self._count
+            self.render_current()
 
-    def say(self, sentence: str) -> None:
-        """Words instead of pictures."""
-        self._look, self._count = None, 0
-        self._making.drop()
-        self._put(sentence, "")
+    def show_message(self, message: str) -> None:
+        """Show text instead of images."""
+        self._predict, self._count = None, 0
+        self._rendering.cancel()
+        self._show_text(message, "")
 
-    def ask(self) -> None:
-        """Make the picture anew, for the room that there is now."""
-        width, height = self.query_one(TerminalImage).room
-        if self._look is not None and self._count and width and height:
-            self._making.ask(_Wanted(self._look, self._place, width, height))
+    def render_current(self) -> None:
+        """Render the current image in the size that there is now."""
+        width, height = self._image.max_image_size
+        if self._predict is not None and self._count and width and height:
+            self._rendering.submit(_RenderRequest(self._predict, self._index, width, height))
 
-    def on_terminal_image_room(self, event: TerminalImage.Room) -> None:
-        """The window has another size, or the picture has just appeared."""
+    def on_terminal_image_size_changed(self, event: TerminalImage.SizeChanged) -> None:
+        """Render the image again in its new size."""
         event.stop()
-        self.ask()
+        self.render_current()
 
-    def _show(self, picture: Thumbnail) -> None:
-        self.query_one(TerminalImage).show(picture)
-        self.query_one(Label).say(Content.assemble(*self._listed(picture)))
+    def _show_thumbnail(self, thumbnail: Thumbnail) -> None:
+        self._image.show(thumbnail)
+        self._caption.update(Content.assemble(*self._caption_parts(thumbnail)))
 
-    def _refused(self, error: BadInput) -> None:
-        self._put(translate(error.messages[0]), self._number())
+    def _show_error(self, error: BadInput) -> None:
+        self._show_text(translate(error.messages[0]), self._position())
 
-    def _put(self, sentence: str, below: str) -> None:
-        self.query_one(TerminalImage).say(sentence)
-        self.query_one(Label).say(below)
+    def _show_text(self, message: str, caption: str) -> None:
+        self._image.show_message(message)
+        self._caption.update(caption)
 
-    def _number(self) -> str:
-        return f"{self._place + 1}/{self._count}"
+    def _position(self) -> str:
+        return f"{self._index + 1}/{self._count}"
 
-    def _listed(self, picture: Thumbnail) -> Iterator[tuple[str, str] | str]:
-        yield f"{self._number()}  {picture.name}   "
-        for name, number, (red, green, blue) in picture.objects:
+    def _caption_parts(self, thumbnail: Thumbnail) -> Iterator[tuple[str, str] | str]:
+        yield f"{self._position()}  {thumbnail.name}   "
+        for class_name, count, (red, green, blue) in thumbnail.objects:
             yield "■", f"rgb({red},{green},{blue})"
-            yield f" {printable(name)} x{number}   "
-        if not picture.objects:
-            yield _("nothing found")
+            yield f" {printable(class_name)} x{count}   "
+        if not thumbnail.objects:
+            yield _("no objects detected")
 
 
-def _made(wanted: _Wanted) -> Thumbnail:
+def _render(request: _RenderRequest) -> Thumbnail:
     from engine.evaluation.thumbnail import thumbnail
 
-    one = wanted.look(wanted.number)
-    found = one.found
+    prediction = request.predict(request.index)
+    detections = prediction.detections
     return thumbnail(
-        one.pixels, found.boxes, found.labels, one.classes, wanted.width, wanted.height, name=printable(one.path.name)
+        prediction.pixels,
+        detections.boxes,
+        detections.labels,
+        prediction.classes,
+        request.max_width,
+        request.max_height,
+        name=printable(prediction.path.name),
     )

@@ -1,10 +1,11 @@
-"""One setting of the recipe as a line: its name, its value, and beside it what is wrong, noteworthy or meant."""
+"""One setting of the recipe in a line: name, value, and a note beside it (meaning, suggestion, warning or error)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -15,17 +16,17 @@ from tui.widgets.cycle_select import CycleSelect
 from tui.widgets.label import Label
 from tui.wizard.recipe_fields import RecipeField
 
-Tone = Literal["meaning", "suggestion", "warning", "error"]
+NoteKind = Literal["suggestion", "warning", "error"]
 
 
 class FieldInput(Input):
-    """Enter goes on from here as from everywhere, and the footer says so."""
+    """An Input whose Enter key is shown in the footer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", N_("go on"))]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", N_("next"))]
 
 
 class FieldRow(Horizontal):
-    """A line of the form."""
+    """A line of the form. An `Input` for text, a `CycleSelect` for a few fixed values."""
 
     DEFAULT_CSS = """
     FieldRow { height: auto; }
@@ -39,16 +40,19 @@ class FieldRow(Horizontal):
     FieldRow.-error > Input { color: $error; }
     """
 
-    def __init__(self, field: RecipeField, changed: Callable[[str, Any], None]) -> None:
-        """`changed` hears at once of what the user enters for the field's name; what it means may be wrong."""
+    _name_label = getters.query_one(".field-name", Label)
+    _note_label = getters.query_one(".field-note", Label)
+
+    def __init__(self, field: RecipeField, on_change: Callable[[str, Any], None]) -> None:
+        """`on_change(name, value)` is called at every change; the value may be invalid."""
         super().__init__(id=f"field-{field.name}")
         self.field = field
-        self._changed = changed
-        self._told = ""
-        """The editor's text when it was last told of."""
+        self._on_change = on_change
+        self._reported_text = ""
+        """The text of the Input when `on_change` was last called."""
 
     def compose(self) -> ComposeResult:
-        """Name, editor, note."""
+        """Name, value, note."""
         yield Label(f"  {self.field.name}", classes="field-name")
         if self.field.choices:
             yield CycleSelect(self.field.choices, self.field.text)
@@ -57,49 +61,49 @@ class FieldRow(Horizontal):
         yield Label(self.field.description, classes="field-note")
 
     def show(self, value: Any, *, changed: bool) -> None:
-        """Show a value that came from elsewhere, and whether the user changed it."""
+        """Show a value, and whether the user changed it. Text that the user is typing is not overwritten."""
         self.set_class(changed, "-changed")
-        self.query_one(".field-name", Label).say(f"{'•' if changed else ' '} {self.field.name}")
+        self._name_label.update(f"{'•' if changed else ' '} {self.field.name}")
         if self.field.choices:
             self.query_one(CycleSelect).show(value)
         else:
-            editor = self.query_one(Input)
-            if editor.has_focus and editor.value != self._told:
-                return  # what is typed now is further on than this value
-            if self.field.parse(editor.value) != value or not editor.value:
+            text_input = self.query_one(Input)
+            if text_input.has_focus and text_input.value != self._reported_text:
+                return  # the user typed on since `value` was made
+            if self.field.parse(text_input.value) != value or not text_input.value:
                 with self.prevent(Input.Changed):
-                    editor.value = self._told = self.field.text(value)
+                    text_input.value = self._reported_text = self.field.text(value)
 
-    def say(self, text: str, tone: Tone) -> None:
-        """Say `text` beside the value; without one, what the setting means."""
-        for one in ("suggestion", "warning", "error"):
-            self.set_class(bool(text) and one == tone, f"-{one}")
-        self.query_one(".field-note", Label).say(text or self.field.description)
+    def show_note(self, text: str, kind: NoteKind) -> None:
+        """Show a note beside the value; without text, the meaning of the setting."""
+        for each in ("suggestion", "warning", "error"):
+            self.set_class(bool(text) and each == kind, f"-{each}")
+        self._note_label.update(text or self.field.description)
 
-    def explain(self) -> str:
-        """What F1 says of this setting."""
+    def help_text(self) -> str:
+        """Text for F1."""
         only = self.field.schema.get("only")
         lines = [
             self.field.name,
             "",
             self.field.description,
             "",
-            _("Possible: {allowed}", allowed=self.field.allowed),
-            _("Without a preset: {value}", value=self.field.text(self.field.default)),
+            _("Allowed: {allowed}", allowed=self.field.allowed),
+            _("Default: {value}", value=self.field.text(self.field.default)),
         ]
         if only is not None:
-            lines.append(_("Only the {method} method reads it.", method=only))
-        if (note := str(self.query_one(".field-note", Label).content)) != self.field.description:
+            lines.append(_("Only used by the {method} method.", method=only))
+        if (note := str(self._note_label.content)) != self.field.description:
             lines += ["", note]
         return "\n".join(lines)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Tell what was typed."""
+        """Report what was typed."""
         event.stop()
-        self._told = event.value
-        self._changed(self.field.name, self.field.parse(event.value))
+        self._reported_text = event.value
+        self._on_change(self.field.name, self.field.parse(event.value))
 
     def on_cycle_select_changed(self, event: CycleSelect.Changed) -> None:
-        """Tell what was chosen."""
+        """Report what was chosen."""
         event.stop()
-        self._changed(self.field.name, event.value)
+        self._on_change(self.field.name, event.value)

@@ -1,10 +1,11 @@
-"""What a data set was found to have wrong or strange, each kind once, with what to do."""
+"""Problems of a data set, each kind once, with advice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -22,7 +23,7 @@ MARKS = {"error": ("✖", "$error"), "warning": ("!", "$warning"), "info": ("·"
 class FindingsPanel(VerticalScroll):
     """Scrolls; errors come first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("go on"))]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("next"))]
 
     DEFAULT_CSS = """
     FindingsPanel { height: auto; min-height: 3; max-height: 6; border-top: solid $primary-muted; border-title-color: $foreground; scrollbar-size-vertical: 1; }
@@ -31,65 +32,63 @@ class FindingsPanel(VerticalScroll):
     FindingsPanel Label { height: auto; }
     """
 
+    _text = getters.query_one(Label)
+
     def compose(self) -> ComposeResult:
-        """The text."""
+        """One text for all findings."""
         yield Label()
 
     def show(self, findings: Iterable[Finding]) -> None:
         """Show these findings."""
-        kinds = _kinds(findings)
-        if not kinds:
-            self._say(Content(_("Nothing is wrong with it.")).stylize("$success"))
+        groups = _group_by_kind(findings)
+        if not groups:
+            self._show_text(Content(_("No problems found.")).stylize("$success"))
             return
-        self._say(Content("\n").join(_paragraph(kind) for kind in kinds))
+        self._show_text(Content("\n").join(_group_text(group) for group in groups))
 
-    def refuse(self, error: BadInput) -> None:
-        """Show why the data set cannot be used, and the way out."""
-        paragraphs = []
-        for message in error.messages:
-            advice = ADVICE.get(message.code)
-            paragraphs.append(_said("error", translate(message), _(advice) if advice else ""))
-        self._say(Content("\n").join(paragraphs))
+    def show_error(self, error: BadInput) -> None:
+        """Show why the data set cannot be used, and what to do."""
+        lines = [_finding_text("error", translate(message), ADVICE.get(message.code, "")) for message in error.messages]
+        self._show_text(Content("\n").join(lines))
 
     def clear(self) -> None:
         """Show nothing."""
-        self._say(Content(""))
+        self._show_text(Content(""))
 
-    def explain(self) -> str:
-        """More about the findings."""
+    def help_text(self) -> str:
+        """Text for F1."""
         return _(
-            "What was found in labels and pictures. ✖ is left out of the training, ! should be looked at, · is good to know. "
-            "Nothing in your files is changed. All of them, one by one: freezetui data check FOLDER"
+            "Problems in labels and images. ✖ is left out of the training, ! should be checked, · is for information. "
+            "Your files are not changed. To list every problem: freezetui data check FOLDER"
         )
 
-    def _say(self, text: Content) -> None:
-        self.query_one(Label).say(text)
+    def _show_text(self, text: Content) -> None:
+        self._text.update(text)
         self.scroll_home(animate=False)
 
 
-def _kinds(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """The findings by kind, in the order of their severity."""
-    kinds: dict[tuple[str, str], list[Finding]] = {}
+def _group_by_kind(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings with the same code, most severe first."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        kinds.setdefault((finding.severity, finding.message.code), []).append(finding)
-    order = list(MARKS)
-    return sorted(kinds.values(), key=lambda kind: order.index(kind[0].severity))
+        groups.setdefault((finding.severity, finding.message.code), []).append(finding)
+    severities = list(MARKS)
+    return sorted(groups.values(), key=lambda group: severities.index(group[0].severity))
 
 
-def _paragraph(kind: list[Finding]) -> Content:
-    first = kind[0]
-    # Beyond some of a kind the doctor only counts the rest; see `engine.dataset.doctor`.
-    last = kind[-1].message.values
-    uncounted = int(str(last["count"])) - 1 if "code" in last and "count" in last else 0
-    more = len(kind) - 1 + uncounted
-    sentence = translate(first.message)
+def _group_text(group: list[Finding]) -> Content:
+    first = group[0].message
+    # The doctor lists only some findings of a kind; its last one counts the rest. See `engine.dataset.doctor`.
+    values = group[-1].message.values
+    unlisted = int(str(values["count"])) - 1 if "code" in values and "count" in values else 0
+    more = len(group) - 1 + unlisted
+    sentence = translate(first)
     if more:
         sentence += " " + ngettext("(and {count} more like it)", "(and {count} more like it)", more)
-    advice = ADVICE.get(first.message.code)
-    return _said(first.severity, sentence, _(advice) if advice else "")
+    return _finding_text(group[0].severity, sentence, ADVICE.get(first.code, ""))
 
 
-def _said(severity: str, sentence: str, advice: str) -> Content:
+def _finding_text(severity: str, sentence: str, advice: str) -> Content:
     mark, colour = MARKS[severity]
     text = Content.assemble((mark + " ", colour), sentence)
-    return text if not advice else Content.assemble(text, "\n  ", ("→ " + advice, "$foreground 60%"))
+    return text if not advice else Content.assemble(text, "\n  ", ("→ " + _(advice), "$foreground 60%"))

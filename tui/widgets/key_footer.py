@@ -7,13 +7,13 @@ from textual.widgets import Footer
 
 
 class KeyFooter(Footer):
-    """Textual's footer, which also forgets the keys that it showed before.
+    """Textual's Footer, without its leak of removed keys.
 
-    Each of them listens to `compact` for good, and a hundred screens later thousands of dead widgets would keep Python's
-    garbage collector, and with it the training, busy. Those that are gone are let go when `compact` is heard of.
+    Each FooterKey watches `compact` of its Footer for ever: after a hundred screens, thousands of removed widgets would
+    slow down Python's garbage collector, and with it the training. Mutating `compact` makes Textual drop those watchers.
     """
 
     def compose(self) -> ComposeResult:
-        """The keys of now."""
+        """Drop the watchers of removed keys, then create the current keys."""
         self.mutate_reactive(Footer.compact)
         yield from super().compose()

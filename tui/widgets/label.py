@@ -1,32 +1,33 @@
-"""Text that is shown as it is: brackets in a path or a class name are no markup."""
+"""Text without markup: brackets in a path or a class name are shown as they are."""
 
 from __future__ import annotations
 
-from typing import cast
-
 from textual.content import Content
+from textual.visual import VisualType, visualize
 from textual.widgets import Static
 
 
 class Label(Static):
-    """A piece of text without markup."""
+    """A Static without markup, whose `update` does no more than is needed.
+
+    `Static.update` always redraws and by default lays out the whole screen, which costs ten times as much as drawing a
+    line. While the Train screen is shown, that time is taken from the training.
+    """
 
     def __init__(self, text: str | Content = "", *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(_content(text), id=id, classes=classes, markup=False)
+        super().__init__(text, id=id, classes=classes, markup=False)
 
-    def say(self, text: str | Content) -> None:
-        """Show `text` from now on; nothing is drawn anew where it is the same, nothing is moved where it fits."""
-        content = _content(text)
-        if not content.is_same(cast("Content", self.content)):  # == compares letters, not colours
-            self.update(content, layout=not self._fits(content))
+    def update(self, content: VisualType = "", *, layout: bool = True) -> None:
+        """Show `content`. Nothing is redrawn if it is the same, nothing is laid out if it needs the same height."""
+        new, old = visualize(self, content, markup=False), self.visual
+        if isinstance(new, Content) and isinstance(old, Content):
+            if new.is_same(old):  # == compares the text only, not the styles
+                return
+            layout = layout and not self._has_height_for(new)
+        super().update(new, layout=layout)
 
-    def _fits(self, content: Content) -> bool:
-        """Whether `content` takes the room that was given to this widget. A layout of the screen costs ten times a line."""
+    def _has_height_for(self, content: Content) -> bool:
         width, height = self.content_size
         if not height or self.styles.is_auto_width:
             return False
         return content.get_height(self.styles.get_rules(), width) == height
-
-
-def _content(text: str | Content) -> Content:
-    return text if isinstance(text, Content) else Content(text)

@@ -1,4 +1,4 @@
-"""The pictures of a data set with the boxes of their labels, one at a time."""
+"""The images of a data set with the boxes of their labels, one at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.dataset.index import Dataset
 from engine.messages import BadInput, printable
 from tui.text import _, translate
 from tui.widgets.terminal_image import TerminalImage
-from tui.wizard.dataset_inspection import ImageRequest, picture_of
+from tui.wizard.dataset_inspection import ImageRequest, render_image
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
@@ -19,48 +19,47 @@ if TYPE_CHECKING:
 
 
 class LabelledImages(TerminalImage):
-    """Training pictures come first, from the first that holds a box on. The title says which keys turn them over."""
+    """Training images first. Starts with the first image that has a box; the title names the keys to change it."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._asking = LatestQuery[ImageRequest, "Thumbnail | BadInput"](self, picture_of, self._made, self._refused)
+        self._rendering = LatestQuery[ImageRequest, "Thumbnail"](
+            self, render_image, self._show_thumbnail, self._show_error
+        )
         self._dataset: Dataset | None = None
-        self._order: list[int] = []
-        self._place = 0
+        self._image_order: list[int] = []
+        self._position = 0
 
-    def browse(self, dataset: Dataset) -> None:
-        """Show the pictures of `dataset` from now on."""
+    def show_dataset(self, dataset: Dataset) -> None:
+        """Show the images of `dataset`."""
         self._dataset = dataset
-        self._order = [int(image) for image in chain.from_iterable(dataset.splits.values())]
-        held = (place for place, image in enumerate(self._order) if len(dataset.boxes_of(image)[0]))
-        self._place = next(held, 0)
-        self._ask()
+        self._image_order = [int(image) for image in chain.from_iterable(dataset.splits.values())]
+        with_boxes = (position for position, image in enumerate(self._image_order) if len(dataset.boxes_of(image)[0]))
+        self._position = next(with_boxes, 0)
+        self._render_current()
 
-    def turn(self, by: int) -> None:
-        """Go to another picture; after the last comes the first."""
-        if self._order:
-            self._place = (self._place + by) % len(self._order)
-            self._ask()
+    def change_image(self, offset: int) -> None:
+        """Show another image; the first follows the last."""
+        if self._image_order:
+            self._position = (self._position + offset) % len(self._image_order)
+            self._render_current()
 
-    def on_terminal_image_room(self, event: TerminalImage.Room) -> None:
-        """The window has another size, or the picture has just appeared."""
+    def on_terminal_image_size_changed(self, event: TerminalImage.SizeChanged) -> None:
+        """Render the image again in its new size."""
         event.stop()
-        self._ask()
+        self._render_current()
 
-    def _ask(self) -> None:
-        width, height = self.room
-        if self._dataset is None or not self._order or not width or not height:
+    def _render_current(self) -> None:
+        width, height = self.max_image_size
+        if self._dataset is None or not self._image_order or not width or not height:
             return
-        self.border_title = _("F4 ◂ {number} of {count} ▸ F5", number=self._place + 1, count=len(self._order))
-        self._asking.ask(ImageRequest(self._dataset, self._order[self._place], width, height))
+        self.border_title = _("F4 ◂ {number} of {count} ▸ F5", number=self._position + 1, count=len(self._image_order))
+        self._rendering.submit(ImageRequest(self._dataset, self._image_order[self._position], width, height))
 
-    def _made(self, made: Thumbnail | BadInput) -> None:
-        if isinstance(made, BadInput):
-            self._refused(made)
-            return
-        self.show(made)
-        self.border_subtitle = Content(printable(made.name))
+    def _show_thumbnail(self, thumbnail: Thumbnail) -> None:
+        self.show(thumbnail)
+        self.border_subtitle = Content(printable(thumbnail.name))
 
-    def _refused(self, error: BadInput) -> None:
-        self.say(translate(error.messages[0]))
+    def _show_error(self, error: BadInput) -> None:
+        self.show_message(translate(error.messages[0]))
         self.border_subtitle = ""

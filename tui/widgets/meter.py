@@ -1,4 +1,4 @@
-"""How much of something is in use, as a bar with figures that also speak without colour."""
+"""How much of something is in use: a bar, and the numbers, which need no colour."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ FULL, EMPTY = "█", "░"
 
 
 class Meter(Widget):
-    """A label, a bar and a figure in one line. `share` None: not known, and shown so."""
+    """A label, a bar and a value in one line."""
 
-    def __init__(self, label: str, *, full_at: float = 0.9, id: str | None = None) -> None:
-        """`full_at`: beyond this share the bar says that there is too little."""
+    def __init__(self, label: str, *, alarm_above: float = 0.9, id: str | None = None) -> None:
+        """The bar has the colour of an error above the fraction `alarm_above`."""
         super().__init__(id=id)
-        self._full_at = full_at
+        self._alarm_above = alarm_above
         self._label = label
-        self._share: float | None = None
-        self._figure = ""
+        self._fraction: float | None = None
+        self._value_text = ""
 
-    def show(self, share: float | None, figure: str) -> None:
-        """A share of 0 to 1, and the text at the end of the line."""
-        if (share, figure) != (self._share, self._figure):
-            self._share, self._figure = share, figure
+    def show(self, fraction: float | None, value_text: str) -> None:
+        """Show a fraction, 0 to 1, and its text; None: unknown, the bar is blank."""
+        if (fraction, value_text) != (self._fraction, self._value_text):
+            self._fraction, self._value_text = fraction, value_text
             self.refresh()
 
     def render(self) -> Content:
-        """Label, bar, figure; the bar takes what is left."""
-        label, figure = Content(self._label), Content(self._figure)
-        width = max(4, self.size.width - label.cell_length - figure.cell_length - 4)
-        if self._share is None:
+        """The bar takes the width that label and value leave."""
+        label, value = Content(self._label), Content(self._value_text)
+        width = max(4, self.size.width - label.cell_length - value.cell_length - 4)
+        if self._fraction is None:
             bar = Content(" " * width)
         else:
-            used = min(width, max(0, round(self._share * width)))
+            full = min(width, max(0, round(self._fraction * width)))
             bar = Content.assemble(
-                (FULL * used, "$error" if self._share > self._full_at else "$primary"),
-                (EMPTY * (width - used), "$text-disabled"),
+                (FULL * full, "$error" if self._fraction > self._alarm_above else "$primary"),
+                (EMPTY * (width - full), "$text-disabled"),
             )
-        return Content.assemble(label.stylize("$text-muted"), "  ", bar, "  ", figure)
+        return Content.assemble(label.stylize("$text-muted"), "  ", bar, "  ", value)

@@ -1,8 +1,9 @@
-"""A field for a path: what it may become stands behind what is typed, and Tab takes it."""
+"""A text field for a path, with completion from the disk."""
 
 from __future__ import annotations
 
 import asyncio
+import os.path
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,87 +14,82 @@ from textual.widgets import Input
 
 from tui.text import N_
 from tui.widgets.label import Label
-from tui.wizard.path_completion import Wanted, completions_of
+from tui.wizard.path_completion import PathFilter, path_completions
 
 
 class PathInput(Input):
-    """One line high. Tab completes as in a shell: what all possibilities have in common; Tab again moves on."""
+    """One line high. As in a shell, Tab inserts the common prefix of all completions; where it adds nothing, it moves on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", show=False),
-        Binding("enter", "submit", N_("go on")),
+        Binding("enter", "submit", N_("next")),
     ]
 
     DEFAULT_CSS = """
     PathInput { width: 1fr; }
     """
 
-    def __init__(self, value: str, suits: Wanted, *, explanation: str, placeholder: str = "", id: str) -> None:
-        """`suits` tells which files, besides folders, may be completed; `explanation` is what F1 says."""
+    def __init__(self, value: str, is_suitable: PathFilter, *, help_text: str, placeholder: str = "", id: str) -> None:
+        """`is_suitable` selects the files that are completed, besides folders; `help_text` is shown by F1."""
         super().__init__(
             value,
             placeholder=placeholder,
-            suggester=PathSuggester(suits),
+            suggester=PathSuggester(is_suitable),
             compact=True,
             select_on_focus=False,
             id=id,
         )
-        self._suits = suits
-        self._explanation = explanation
+        self._is_suitable = is_suitable
+        self._help_text = help_text
 
-    def explain(self) -> str:
-        """More about the field."""
-        return self._explanation
+    def help_text(self) -> str:
+        """Text for F1."""
+        return self._help_text
+
+    def set_path(self, path: str) -> None:
+        """Replace the text; the cursor goes to its end."""
+        self.value = path
+        self.cursor_position = len(path)
 
     async def action_complete(self) -> None:
-        """Take what the possibilities have in common; where that is nothing new, go to the next field."""
+        """Insert the common prefix of all completions; where it adds nothing, focus the next widget."""
         value = self.value
         if value and self.cursor_at_end:
-            completions = await asyncio.to_thread(completions_of, value, self._suits)
-            common = _common_beginning(completions)
-            if self.value == value and len(common) > len(value):
-                self.value = common
-                self.cursor_position = len(common)
+            completions = await asyncio.to_thread(path_completions, value, self._is_suitable)
+            prefix = os.path.commonprefix(completions)  # noqa: RUF071  a shell completes by characters, not by folders
+            if self.value == value and len(prefix) > len(value):
+                self.set_path(prefix)
                 return
         self.screen.focus_next()
 
 
 class PathRow(Horizontal):
-    """A path field behind its name."""
+    """A label and a path field."""
 
     DEFAULT_CSS = """
     PathRow { height: 1; }
     PathRow Label { width: auto; padding-right: 1; }
     """
 
-    def __init__(self, name: str, field: PathInput, *, id: str | None = None) -> None:
+    def __init__(self, label: str, field: PathInput, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._row = Label(name), field
+        self._widgets = Label(label), field
 
     def compose(self) -> ComposeResult:
-        """The name, and the field that takes what room is left."""
-        yield from self._row
+        """The label, and the field in the remaining width."""
+        yield from self._widgets
 
 
 class PathSuggester(Suggester):
-    """Completes paths from what is on the disk now."""
+    """Suggests the first completion, from the disk as it is now."""
 
-    def __init__(self, suits: Wanted) -> None:
+    def __init__(self, is_suitable: PathFilter) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self._suits = suits
+        self._is_suitable = is_suitable
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The first entry that begins so."""
+        """The first completion that is longer than `value`."""
         if not value:
             return None
-        found = await asyncio.to_thread(completions_of, value, self._suits)
-        return next((text for text in found if text != value), None)
-
-
-def _common_beginning(texts: list[str]) -> str:
-    """What all texts begin with, to the letter."""
-    if not texts:
-        return ""
-    first, last = min(texts), max(texts)
-    same = next((place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None)
-    return first[: min(len(first), len(last)) if same is None else same]
+        completions = await asyncio.to_thread(path_completions, value, self._is_suitable)
+        return next((text for text in completions if text != value), None)

@@ -1,36 +1,38 @@
-"""Everything a Plan says, from top to bottom."""
+"""A Plan on one page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from engine.messages import printable
-from engine.recipe import Recipe
+from engine.planning.request import PreparedPlan
+from engine.recipe import Recipe, to_plain_value
 from tui.text import N_, _, ngettext, translate
 from tui.widgets.label import Label
 from tui.widgets.stage_table import StageTable
-from tui.wizard.planner import PlanPreview
-from tui.wizard.recipe_draft import RecipeDraft, plain
+from tui.wizard.recipe_draft import RecipeDraft
 from tui.wizard.recipe_fields import recipe_fields
 
-SHOWN_CLASSES = 8
-FACTS = (
-    N_("data"),
-    N_("classes"),
-    N_("starts from"),
-    N_("network"),
-    N_("trains on"),
-    N_("preset"),
-    N_("changed"),
-)
+MAX_LISTED_CLASSES = 8
+FACTS = {
+    "data": N_("data"),
+    "classes": N_("classes"),
+    "start": N_("starts from"),
+    "network": N_("network"),
+    "device": N_("device"),
+    "preset": N_("preset"),
+    "changes": N_("changes"),
+}
+"""Ids and titles of the lines above the stages."""
 
 
 class PlanPage(Vertical):
-    """Data, start, recipe, stages, warnings, and the same run as a command."""
+    """Data, start, recipe, stages, warnings, and the command line for the same run."""
 
     DEFAULT_CSS = """
     PlanPage { height: auto; }
@@ -45,65 +47,75 @@ class PlanPage(Vertical):
     PlanPage > #plan-command { background: $surface; padding: 0 1; }
     """
 
+    _stage_table = getters.query_one(StageTable)
+    _warnings = getters.query_one("#plan-warnings", Label)
+    _command_title = getters.query_one("#plan-command-title", Label)
+    _command = getters.query_one("#plan-command", Label)
+
     def compose(self) -> ComposeResult:
-        """Parts; empty as long as there is no Plan."""
-        for number, label in enumerate(FACTS):
+        """All parts, empty until `show`."""
+        for name, title in FACTS.items():
             with Horizontal(classes="plan-fact"):
-                yield Label(_(label))
-                yield Label(id=f"fact-{number}")
+                yield Label(_(title))
+                yield Label(id=f"fact-{name}")
         yield StageTable()
         yield Label(id="plan-warnings")
         yield Label(id="plan-command-title")
         yield Label(id="plan-command")
 
-    def show(self, proposed: PlanPreview, proposal: RecipeDraft, command: str, *, untimed: str) -> None:
-        """Show a Plan, what it differs in from its preset, and its command line."""
-        facts = _facts(proposed, proposal)
-        for number, label in enumerate(FACTS):
-            self.query_one(f"#fact-{number}", Label).say(facts[label])
-        self.query_one(StageTable).show(proposed, untimed=untimed)
-        warnings = self.query_one("#plan-warnings", Label)
-        warnings.say("\n".join(f"! {translate(message)}" for message in proposed.plan.warnings))
-        warnings.display = bool(proposed.plan.warnings)
-        self.query_one("#plan-command-title", Label).say(_("The same run without a screen:"))
-        self.query_one("#plan-command", Label).say(printable(command))
+    def show(self, prepared: PreparedPlan, draft: RecipeDraft, command: str, *, unknown_time: str) -> None:
+        """Show a Plan.
+
+        Args:
+            prepared: the Plan.
+            draft: the recipe it was made from, for what differs from the preset.
+            command: the command line for the same run.
+            unknown_time: text for the time of a stage that was not measured.
+        """
+        for name, text in _facts(prepared, draft).items():
+            self.query_one(f"#fact-{name}", Label).update(text)
+        self._stage_table.show(prepared, unknown_time=unknown_time)
+        warnings = prepared.plan.warnings
+        self._warnings.update("\n".join(f"! {translate(message)}" for message in warnings))
+        self._warnings.display = bool(warnings)
+        self._command_title.update(_("The same run on the command line:"))
+        self._command.update(printable(command))
 
 
-def _facts(proposed: PlanPreview, proposal: RecipeDraft) -> dict[str, str]:
-    """What stands beside each label."""
-    plan = proposed.plan
-    recipe = plan.recipe
+def _facts(prepared: PreparedPlan, draft: RecipeDraft) -> dict[str, str]:
+    """The texts for `FACTS`."""
+    plan, recipe = prepared.plan, prepared.plan.recipe
     height, width = recipe.input_shape
-    network = _("{network}, input {width} x {height}", network=recipe.network, width=width, height=height)
-    computing = _("{device} in {precision}", device=plan.device, precision=plan.precision)
+    device = _("{device} in {precision}", device=plan.device, precision=plan.precision)
     if plan.device == "cpu":
-        computing += ", " + ngettext("{count} thread", "{count} threads", plan.threads)
+        device += ", " + ngettext("{count} thread", "{count} threads", plan.threads)
     return {
-        "data": f"{printable(plan.data.path)}\n{_counts(proposed)}",
+        "data": f"{printable(plan.data.path)}\n{_counts(prepared)}",
         "classes": _classes(plan.classes),
-        "starts from": _("nothing (from scratch)") if plan.weights is None else _weights(plan.weights, recipe),
-        "network": network,
-        "trains on": computing,
-        "preset": f"{_(printable(proposal.preset.title))}  ({printable(proposal.preset.name)})",
-        "changed": _changes(proposal) or _("nothing"),
+        "start": _("nothing (from scratch)") if plan.weights is None else _weights(plan.weights, recipe),
+        "network": _("{network}, input {width} x {height}", network=recipe.network, width=width, height=height),
+        "device": device,
+        "preset": f"{_(printable(draft.preset.title))}  ({printable(draft.preset.name)})",
+        "changes": _changes(draft) or _("none"),
     }
 
 
-def _counts(proposed: PlanPreview) -> str:
-    images = proposed.plan.images
+def _counts(prepared: PreparedPlan) -> str:
+    images = prepared.plan.images
     return _(
-        "{train} images to learn from, {val} to validate, {test} to test; {boxes} boxes",
+        "{train} images for training, {val} for validation, {test} for testing; {boxes} boxes",
         train=images.get("train", 0),
         val=images.get("val", 0),
         test=images.get("test", 0),
-        boxes=len(proposed.dataset.boxes),
+        boxes=len(prepared.dataset.boxes),
     )
 
 
 def _classes(names: tuple[str, ...]) -> str:
-    shown = ", ".join(printable(name) for name in names[:SHOWN_CLASSES])
-    more = ", " + _("and {count} more", count=len(names) - SHOWN_CLASSES) if len(names) > SHOWN_CLASSES else ""
-    return f"{len(names)}: {shown}{more}"
+    listed = ", ".join(printable(name) for name in names[:MAX_LISTED_CLASSES])
+    unlisted = len(names) - MAX_LISTED_CLASSES
+    more = ", " + _("and {count} more", count=unlisted) if unlisted > 0 else ""
+    return f"{len(names)}: {listed}{more}"
 
 
 def _weights(file: str, recipe: Recipe) -> str:
@@ -115,22 +127,22 @@ def _weights(file: str, recipe: Recipe) -> str:
     )
 
 
-def _changes(proposal: RecipeDraft) -> str:
-    """`name value (preset: value)`, a line each."""
+def _changes(draft: RecipeDraft) -> str:
+    """A line for each setting that differs from the preset."""
     fields = {field.name: field for field in recipe_fields()}
-    preset = proposal.preset.recipe()
+    preset = draft.preset.recipe()
 
-    def text(name: str, value: Any) -> str:
+    def format_value(name: str, value: Any) -> str:
         return fields[name].text(value) if name in fields else str(value)
 
     lines = [
         _(
             "{name} = {value}  (preset: {other})",
             name=name,
-            value=text(name, value),
-            other=text(name, getattr(preset, name)),
+            value=format_value(name, value),
+            other=format_value(name, getattr(preset, name)),
         )
-        for name, value in proposal.differences.items()
-        if plain(getattr(preset, name, None)) != value
+        for name, value in draft.differences.items()
+        if to_plain_value(getattr(preset, name, None)) != value
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Presets as cards in two groups; up and down choose, Enter takes."""
+"""Presets as cards in two groups."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tui.wizard.recipe_fields import recipe_fields
 from tui.wizard.recommendation import Recommendation
 
 GROUPS = {
-    "modern": N_("Ours: learn faster, and need fewer epochs"),
-    "tutorial": N_("The tutorials' own: their loss, their learning rates, their many epochs"),
+    "modern": N_("freezetui's presets: they need fewer epochs"),
+    "tutorial": N_("Presets of the tutorials: their loss, their learning rates, their many epochs"),
 }
 
 
 class PresetList(OptionList):
-    """The cards. Which one is highlighted is what Enter takes."""
+    """Up and down move the highlight; Enter selects the highlighted preset."""
 
     DEFAULT_CSS = """
     PresetList, PresetList:focus { height: 1fr; border: none; padding: 0; background: $background; background-tint: $background 0%; scrollbar-size-vertical: 1; }
@@ -32,20 +32,20 @@ class PresetList(OptionList):
     PresetList > .option-list--option-disabled { color: $text-muted; text-style: bold; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", N_("take it"))]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", N_("select"))]
 
     def __init__(self) -> None:
         super().__init__(markup=False)
         self._presets: dict[str, Preset] = {}
 
     @property
-    def chosen(self) -> Preset | None:
+    def selected(self) -> Preset | None:
         """The highlighted preset."""
         option = self.highlighted_option
         return None if option is None or option.id is None else self._presets.get(option.id)
 
     def show(self, presets: Sequence[Preset], recommended: Recommendation, highlighted: str) -> None:
-        """Show the cards, the recommended one first in its group, `highlighted` under the cursor."""
+        """Show the cards: the recommended one first in its group, and the preset `highlighted` under the cursor."""
         self._presets = {preset.name: preset for preset in presets}
         options: list[Option] = []
         for family, heading in GROUPS.items():
@@ -59,11 +59,11 @@ class PresetList(OptionList):
         names = [option.id for option in options]
         self.highlighted = names.index(highlighted) if highlighted in names else 1
         if self.highlighted == 1:
-            self.call_after_refresh(self.scroll_home, animate=False)  # its group's heading too
+            self.call_after_refresh(self.scroll_home, animate=False)  # show the heading of the group too
 
-    def explain(self) -> str:
-        """What F1 says of the highlighted preset: what it sets, and what that means."""
-        preset = self.chosen
+    def help_text(self) -> str:
+        """Text for F1: the settings of the highlighted preset and their meaning."""
+        preset = self.selected
         if preset is None:
             return ""
         fields = {field.name: field for field in recipe_fields()}
@@ -73,12 +73,12 @@ class PresetList(OptionList):
                 lines.append(f"{name} = {fields[name].text(value)}")
                 lines.append(f"    {fields[name].description}")
         if not preset.settings:
-            lines.append(_("Every value is the default."))
+            lines.append(_("Every setting has its default value."))
         return "\n".join(lines)
 
 
 def _card(preset: Preset, recommended: Recommendation) -> Content:
-    """Title, summary, and why it is recommended where it is."""
+    """Title, summary and, for the recommended preset, the reason."""
     title = Content(_(preset.title)).stylize("bold")
     lines = [title, Content(_(preset.summary)).stylize("dim")]
     if preset.name == recommended.preset:

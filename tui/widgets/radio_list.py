@@ -1,4 +1,4 @@
-"""A list of which one is chosen; moving chooses, Enter goes on."""
+"""A list in which one choice is selected: moving the highlight selects, Enter is left to the screen."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from textual.widgets.option_list import Option
 
 from tui.text import N_
 
-CHOSEN, OTHER = "● ", "○ "
+SELECTED, NOT_SELECTED = "● ", "○ "
 
 
 class RadioList(OptionList):
-    """Each choice has a name and, below or behind it, what it means. The chosen one is marked, not coloured only."""
+    """Each choice has a name and a meaning. The selected one has a mark, not only a colour."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("go on"))]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.forward", N_("next"))]
 
     DEFAULT_CSS = """
     RadioList { background: $background; scrollbar-size-vertical: 1; }
     RadioList:focus { background: $background; background-tint: $background 0%; }
     """
 
-    def __init__(self, *, explanation: str, below: bool, id: str) -> None:
-        """`below`: what a choice means stands in a line of its own."""
+    def __init__(self, *, help_text: str, meaning_below: bool, id: str) -> None:
+        """`help_text` is shown by F1. `meaning_below`: show the meaning of a choice in a second line, not beside its name."""
         super().__init__(id=id, markup=False, compact=True)
-        self._explanation = explanation
-        self._between = "\n  " if below else "  "
-        self._shown: list[tuple[str, str]] = []
+        self._help_text = help_text
+        self._separator = "\n  " if meaning_below else "  "
+        self._choices: list[tuple[str, str]] = []
 
-    def explain(self) -> str:
-        """More about the choices."""
-        return self._explanation
+    def help_text(self) -> str:
+        """Text for F1."""
+        return self._help_text
 
-    def offer(self, choices: Sequence[tuple[str, str]], chosen: int) -> None:
-        """Show these names with what they mean; nothing happens where they are shown already."""
-        if list(choices) == self._shown and self.highlighted == chosen:
+    def show(self, choices: Sequence[tuple[str, str]], selected: int) -> None:
+        """Show (name, meaning) pairs without a message. Choices that are shown already are left alone."""
+        if list(choices) == self._choices and self.highlighted == selected:
             return
-        self._shown = list(choices)
+        self._choices = list(choices)
         with self.prevent(OptionList.OptionHighlighted):
             self.clear_options()
-            self.add_options([Option(self._prompt(number, number == chosen)) for number in range(len(choices))])
-            self.highlighted = chosen
+            self.add_options([Option(self._prompt(index, index == selected)) for index in range(len(choices))])
+            self.highlighted = selected
 
-    def mark(self) -> None:
-        """Move the mark to the choice that is highlighted."""
-        for number in range(len(self._shown)):
-            self.replace_option_prompt_at_index(number, self._prompt(number, number == self.highlighted))
+    def select_highlighted(self) -> None:
+        """Move the mark to the highlighted choice."""
+        for index in range(len(self._choices)):
+            self.replace_option_prompt_at_index(index, self._prompt(index, index == self.highlighted))
 
-    def _prompt(self, number: int, chosen: bool) -> Content:
-        name, meaning = self._shown[number]
-        style = "bold" if chosen else ""
-        return Content.assemble(CHOSEN if chosen else OTHER, (name, style), self._between, (meaning, "dim"))
+    def _prompt(self, index: int, is_selected: bool) -> Content:
+        name, meaning = self._choices[index]
+        style = "bold" if is_selected else ""
+        mark = SELECTED if is_selected else NOT_SELECTED
+        return Content.assemble(mark, (name, style), self._separator, (meaning, "dim"))

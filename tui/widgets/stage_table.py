@@ -1,71 +1,80 @@
-"""The stages of a Plan: epochs, batch, steps, learning rates, time, and a bar of memory against the limit."""
+"""The stages of a Plan: epochs, batch size, steps, learning rates, time, and memory against the limit."""
 
 from __future__ import annotations
 
 from rich.cells import cell_len
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from engine.plan import StagePlan
+from engine.planning.request import PreparedPlan
 from tui.text import N_, _
 from tui.text.durations import duration
-from tui.text.sizes import gibibytes
+from tui.text.sizes import format_size
+from tui.text.stages import STAGE_NAMES
 from tui.widgets.label import Label
 from tui.widgets.meter import Meter
-from tui.wizard.planner import PlanPreview
 
-STAGE_NAMES = {"freeze": N_("freeze"), "unfreeze": N_("unfreeze")}
 COLUMNS = (N_("stage"), N_("epochs"), N_("batch"), N_("steps"), N_("learning rate"), N_("time"))
 
 
 class StageTable(Vertical):
-    """A line and a memory bar for each stage, and the sum of the steps below."""
+    """A line and a memory bar for each stage, and the total number of steps."""
 
     DEFAULT_CSS = """
     StageTable { height: auto; }
     StageTable > Label, StageTable Meter { height: auto; }
     StageTable > .stage-header { color: $text-muted; }
     StageTable > .stage-total { color: $text-muted; }
-    StageTable > .stage-total.-few { color: $warning; }
+    StageTable > .stage-total.-too-few { color: $warning; }
     """
 
+    _header = getters.query_one(".stage-header", Label)
+    _total = getters.query_one(".stage-total", Label)
+
     def compose(self) -> ComposeResult:
-        """Lines for both stages; one that does not run stays away."""
-        yield Label(_("Reckoning what will fit ..."), classes="stage-header")
+        """Lines for both stages; those of a stage that does not run stay hidden."""
+        yield Label(_("Calculating which batch sizes fit into memory ..."), classes="stage-header")
         for name in STAGE_NAMES:
             yield Label(id=f"line-{name}")
-            # Up to the limit it fits, the margin included: red is only for what does not.
-            yield Meter("  " + _("memory"), full_at=1.0, id=f"memory-{name}")
+            # The limit already leaves a margin, so everything below it fits.
+            yield Meter("  " + _("memory"), alarm_above=1.0, id=f"memory-{name}")
         yield Label(classes="stage-total")
 
     def on_mount(self) -> None:
-        """Nothing is known yet."""
+        """Hide the stages until there is a Plan."""
         for name in STAGE_NAMES:
             self.query_one(f"#line-{name}").display = self.query_one(f"#memory-{name}").display = False
 
-    def wait(self) -> None:
-        """Nothing can be reckoned yet."""
-        self.query_one(".stage-header", Label).say(_("What will fit is reckoned once nothing above is wrong."))
+    def show_waiting(self) -> None:
+        """Show that there is no Plan because of an invalid setting."""
+        self._header.update(_("Memory and steps are calculated when every setting above is valid."))
 
-    def show(self, proposed: PlanPreview, *, untimed: str) -> None:
-        """Show a Plan; `untimed` stands where it is not known how long a stage takes."""
-        stages = {stage.name: stage for stage in proposed.plan.stages}
-        rows = [_cells(stage, untimed) for stage in stages.values()]
+    def show(self, prepared: PreparedPlan, *, unknown_time: str) -> None:
+        """Show a Plan; `unknown_time` is the text for the time of a stage that was not measured."""
+        stages = {stage.name: stage for stage in prepared.plan.stages}
+        rows = [_cells(stage, unknown_time) for stage in stages.values()]
         header = [_(column) for column in COLUMNS]
-        widths = [max(cell_len(row[number]) for row in (header, *rows)) for number in range(len(header))]
-        self.query_one(".stage-header", Label).say(_line(header, widths))
+        widths = [max(cell_len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+        self._header.update(_line(header, widths))
         for name in STAGE_NAMES:
             line, meter = self.query_one(f"#line-{name}", Label), self.query_one(f"#memory-{name}", Meter)
             line.display = meter.display = name in stages
             if name in stages:
-                line.say(_line(_cells(stages[name], untimed), widths))
+                line.update(_line(_cells(stages[name], unknown_time), widths))
                 meter.show(*_memory(stages[name]))
-        total = self.query_one(".stage-total", Label)
-        total.say(_total(proposed))
-        total.set_class(proposed.steps < proposed.advised_steps, "-few")
+        self._total.update(
+            _(
+                "{steps} steps in total; at least {advised} are advised.",
+                steps=prepared.counted_steps,
+                advised=prepared.advised_steps,
+            )
+        )
+        self._total.set_class(prepared.counted_steps < prepared.advised_steps, "-too-few")
 
 
-def _cells(stage: StagePlan, untimed: str) -> list[str]:
+def _cells(stage: StagePlan, unknown_time: str) -> list[str]:
     batch = str(stage.batch_size) if stage.accumulate == 1 else f"{stage.batch_size} × {stage.accumulate}"
     return [
         _(STAGE_NAMES[stage.name]),
@@ -73,24 +82,19 @@ def _cells(stage: StagePlan, untimed: str) -> list[str]:
         batch,
         str(stage.epochs * stage.steps_per_epoch),
         f"{stage.init_lr:.2g} → {stage.min_lr:.2g}",
-        untimed if stage.seconds_estimate is None else duration(stage.seconds_estimate),
+        unknown_time if stage.seconds_estimate is None else duration(stage.seconds_estimate),
     ]
 
 
 def _line(cells: list[str], widths: list[int]) -> str:
-    """Cells side by side; Chinese characters are two columns wide."""
+    """Cells side by side; a Chinese character is two columns wide."""
     padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)]
     return "   ".join(padded).rstrip()
 
 
 def _memory(stage: StagePlan) -> tuple[float | None, str]:
+    """The fraction of the limit, and its text."""
     need, limit = stage.memory_estimate_bytes, stage.memory_limit_bytes
     if need is None or not limit:
-        return None, _("{need} needed", need=gibibytes(need))
-    return need / limit, _("{need} of {limit} free", need=gibibytes(need), limit=gibibytes(limit))
-
-
-def _total(proposed: PlanPreview) -> str:
-    return _(
-        "{steps} steps in all; {advised} or more are advised.", steps=proposed.steps, advised=proposed.advised_steps
-    )
+        return None, _("{need} needed", need=format_size(need))
+    return need / limit, _("{need} of {limit} free", need=format_size(need), limit=format_size(limit))

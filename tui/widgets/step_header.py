@@ -1,6 +1,8 @@
-"""The path, always visible: where one is, where one has been, what comes."""
+"""The wizard's screens in their order, in the first line of each."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -9,44 +11,45 @@ from textual.message import Message
 
 from tui.text import _
 from tui.widgets.label import Label
-from tui.wizard.steps import PATH, PLACES
+from tui.wizard.steps import SCREEN_ORDER, SCREEN_TITLES
 
 
 class StepMarker(Label):
-    """One place of the path. A click goes there where it has been reached before."""
+    """The title of one screen. A click shows it if it was visited before."""
 
-    class Chosen(Message):
-        """The user wants to go to `place`."""
+    class Selected(Message):
+        """The user clicked a screen that was visited before."""
 
-        def __init__(self, place: str) -> None:
+        def __init__(self, screen_name: str) -> None:
             super().__init__()
-            self.place = place
+            self.screen_name = screen_name
 
-    def __init__(self, place: str, *, current: bool, reachable: bool) -> None:
-        mark = "●" if current else str(PLACES.index(place) + 1)
-        states = {"-current": current, "-reachable": reachable}
-        super().__init__(f"{mark} {_(PATH[place])}", classes=" ".join(name for name, on in states.items() if on))
-        self._place = place
-        self._reachable = reachable
+    def __init__(self, screen_name: str, *, is_current: bool, was_visited: bool) -> None:
+        mark = "●" if is_current else str(SCREEN_ORDER.index(screen_name) + 1)
+        super().__init__(f"{mark} {_(SCREEN_TITLES[screen_name])}")
+        self.set_class(is_current, "-current")
+        self.set_class(was_visited, "-visited")
+        self._screen_name = screen_name
+        self._was_visited = was_visited
 
     def on_click(self, event: Click) -> None:
-        """Go there."""
+        """Report the click."""
         event.stop()
-        if self._reachable:
-            self.post_message(self.Chosen(self._place))
+        if self._was_visited:
+            self.post_message(self.Selected(self._screen_name))
 
 
 class StepHeader(Horizontal):
-    """All places in one line."""
+    """All screens in one line."""
 
-    def __init__(self, current: str, reachable: tuple[str, ...]) -> None:
+    def __init__(self, current: str, visited: Collection[str]) -> None:
         super().__init__()
         self._current = current
-        self._reachable_places = reachable
+        self._visited = visited
 
     def compose(self) -> ComposeResult:
-        """Stops with lines between them."""
-        for number, place in enumerate(PLACES):
-            if number:
-                yield Label("──", classes="path-line")
-            yield StepMarker(place, current=place == self._current, reachable=place in self._reachable_places)
+        """A marker for each screen, with lines between them."""
+        for index, name in enumerate(SCREEN_ORDER):
+            if index:
+                yield Label("──", classes="step-line")
+            yield StepMarker(name, is_current=name == self._current, was_visited=name in self._visited)

@@ -1,4 +1,4 @@
-"""A table of text whose columns are as wide as what stands in them."""
+"""A table of text with a row cursor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 
 class Table(DataTable[Text]):
-    """Rows of text, without markup. One row is marked by a cursor."""
+    """Rows of text without markup."""
 
     DEFAULT_CSS = "Table { height: 1fr; background: $background; }"
 
@@ -18,19 +18,19 @@ class Table(DataTable[Text]):
         super().__init__(id=id, cursor_type="row", zebra_stripes=True)
 
     def action_select_cursor(self) -> None:
-        """Take the marked row; where there is none, Enter belongs to the screen."""
+        """Select the row under the cursor; in an empty table, leave Enter to the screen."""
         if not self.row_count:
             raise SkipAction
         super().action_select_cursor()
 
     def fill(self, rows: Iterable[Sequence[str]]) -> None:
-        """Show these rows instead of what was there."""
+        """Replace all rows."""
         self.clear()
         for row in rows:
             self.add_row(*map(Text, row))
-        # Rows drawn before their columns were measured stay as they were drawn; this makes the table forget them.
-        self.call_after_refresh(self._draw_anew)
+        # DataTable caches rows that it drew before it measured the columns; this clears the cache.
+        self.call_after_refresh(self._redraw)
 
-    def _draw_anew(self) -> None:
+    def _redraw(self) -> None:
         self.notify_style_update()
         self.refresh()

@@ -1,4 +1,4 @@
-"""A picture: a real one where the terminal can show it, else out of half blocks, two pixels in each cell."""
+"""An image in the terminal: by a graphics protocol where there is one, otherwise as half blocks, two pixels a cell."""
 
 from __future__ import annotations
 
@@ -19,113 +19,113 @@ if TYPE_CHECKING:
     from engine.evaluation.thumbnail import Thumbnail
     from tui.terminal.graphics import Graphics
 
-MOST_PIXELS = 1200
-"""Of a real picture's side: more is not seen, and must pass through the terminal's pipe."""
-UPPER = "▀"
+MAX_PIXELS = 1200
+"""Of the longer side of an image by a graphics protocol: more is not visible and slows the terminal down."""
+UPPER_HALF = "▀"
 
 
 class TerminalImage(Widget):
-    """Shows a picture in its middle, or a sentence where there is none."""
+    """Shows an image, centred, or a message."""
 
     DEFAULT_CSS = """
     TerminalImage { width: 1fr; height: 1fr; align: center middle; }
-    TerminalImage #real { width: auto; height: auto; }
+    TerminalImage #graphics { width: auto; height: auto; }
     """
 
-    class Room(Message):
-        """There is another amount of room now: `width` x `height` pixels."""
+    class SizeChanged(Message):
+        """An image may now have at most `max_width` x `max_height` pixels."""
 
-        def __init__(self, width: int, height: int) -> None:
+        def __init__(self, max_width: int, max_height: int) -> None:
             super().__init__()
-            self.width = width
-            self.height = height
+            self.max_width = max_width
+            self.max_height = max_height
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows: list[list[Segment]] = []
         self._width = 0
-        self._sentence = ""
+        self._message = ""
 
     @property
     def _graphics(self) -> Graphics | None:
         return getattr(self.app, "graphics", None)
 
     def compose(self) -> ComposeResult:
-        """The real picture, where there can be one."""
+        """The widget of the graphics protocol, if there is one."""
         if (graphics := self._graphics) is not None:
-            real = graphics.widget(id="real")
-            real.display = False
-            yield real
+            widget = graphics.widget(id="graphics")
+            widget.display = False
+            yield widget
 
     @property
-    def room(self) -> tuple[int, int]:
-        """Width and height of the largest picture that can be shown, in pixels."""
+    def max_image_size(self) -> tuple[int, int]:
+        """Width and height in pixels that fit; (0, 0) before the first layout."""
         width, height = self.size
         if (graphics := self._graphics) is None or not self.size.area:
             return width, 2 * height
-        pixels = width * graphics.cell[0], height * graphics.cell[1]
-        scale = min(1.0, MOST_PIXELS / max(pixels))
+        pixels = width * graphics.cell_size[0], height * graphics.cell_size[1]
+        scale = min(1.0, MAX_PIXELS / max(pixels))
         return round(pixels[0] * scale), round(pixels[1] * scale)
 
     def on_resize(self, _event: Resize) -> None:
-        """Ask for a picture that fits."""
-        self.post_message(self.Room(*self.room))
+        """Ask for an image that fits."""
+        self.post_message(self.SizeChanged(*self.max_image_size))
 
-    def show(self, picture: Thumbnail) -> None:
-        """Show `picture` from now on."""
-        self._sentence = ""
+    def show(self, thumbnail: Thumbnail) -> None:
+        """Show an image, no larger than `max_image_size`."""
+        self._message = ""
         if self._graphics is None:
-            self._rows = [_row(picture, y) for y in range(0, picture.height, 2)]
-            self._width = picture.width
+            self._rows = [_half_block_row(thumbnail, y) for y in range(0, thumbnail.height, 2)]
+            self._width = thumbnail.width
         else:
             from PIL import Image
 
-            self._real.image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
-            self._real.display = True
+            self._graphics_widget.image = Image.frombytes("RGB", (thumbnail.width, thumbnail.height), thumbnail.rgb)
+            self._graphics_widget.display = True
         self.refresh()
 
     @property
-    def _real(self) -> AutoImage | SixelImage:
-        return cast("AutoImage | SixelImage", self.query_one("#real"))
+    def _graphics_widget(self) -> AutoImage | SixelImage:
+        return cast("AutoImage | SixelImage", self.query_one("#graphics"))
 
-    def say(self, sentence: str) -> None:
-        """Show words instead of a picture."""
-        self._rows, self._width, self._sentence = [], 0, sentence
+    def show_message(self, message: str) -> None:
+        """Show text instead of an image."""
+        self._rows, self._width, self._message = [], 0, message
         if self._graphics is not None:
-            self._real.display = False
+            self._graphics_widget.display = False
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """One line of cells."""
         width, height = self.size
-        if self._sentence:
-            lines = _wrapped(self._sentence, width)
+        if self._message:
+            lines = _wrap(self._message, width)
             text = lines[y] if y < len(lines) else ""
             return Strip([Segment(text, self.rich_style)]).adjust_cell_length(width, self.rich_style)
-        place = y - max(0, (height - len(self._rows)) // 2)
-        if not 0 <= place < len(self._rows):
+        row = y - max(0, (height - len(self._rows)) // 2)
+        if not 0 <= row < len(self._rows):
             return Strip.blank(width, self.rich_style)
         left = max(0, (width - self._width) // 2)
-        row = [Segment(" " * left, self.rich_style), *self._rows[place]]
-        return Strip(row).adjust_cell_length(width, self.rich_style)
+        segments = [Segment(" " * left, self.rich_style), *self._rows[row]]
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
 
 
-def _row(picture: Thumbnail, y: int) -> list[Segment]:
-    """Rows `y` and `y` + 1 of the picture; below an odd last row there is nothing."""
+def _half_block_row(thumbnail: Thumbnail, y: int) -> list[Segment]:
+    """Pixel rows `y` and `y` + 1; below an odd last row the background shows."""
     segments = []
-    for x in range(picture.width):
-        upper = _colour(picture, x, y)
-        lower = _colour(picture, x, y + 1) if y + 1 < picture.height else None
-        segments.append(Segment(UPPER, Style(color=upper, bgcolor=lower)))
+    for x in range(thumbnail.width):
+        upper = _colour(thumbnail, x, y)
+        lower = _colour(thumbnail, x, y + 1) if y + 1 < thumbnail.height else None
+        segments.append(Segment(UPPER_HALF, Style(color=upper, bgcolor=lower)))
     return segments
 
 
-def _colour(picture: Thumbnail, x: int, y: int) -> Color:
-    at = 3 * (y * picture.width + x)
-    return Color.from_rgb(*picture.rgb[at : at + 3])
+def _colour(thumbnail: Thumbnail, x: int, y: int) -> Color:
+    start = 3 * (y * thumbnail.width + x)
+    return Color.from_rgb(*thumbnail.rgb[start : start + 3])
 
 
-def _wrapped(sentence: str, width: int) -> list[str]:
+def _wrap(text: str, width: int) -> list[str]:
     from rich.cells import chop_cells
 
-    return chop_cells(sentence, max(1, width))
+    return chop_cells(text, max(1, width))

@@ -1,10 +1,11 @@
-"""A run in figures and curves, live or afterwards."""
+"""The numbers and curves of a run, during the training or afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
@@ -13,9 +14,9 @@ from engine.evaluation.trend import trend_of
 from engine.hardware import Hardware
 from tui.text import N_, _, ngettext
 from tui.text.durations import duration
-from tui.text.events import STAGES, WHY
-from tui.text.sizes import gibibytes
-from tui.text.trend_verdicts import COLOURS, LESSON, verdict
+from tui.text.sizes import format_size
+from tui.text.stages import STAGE_EXPLANATIONS, STAGE_NAMES
+from tui.text.trend_verdicts import COLOURS, TREND_NOTE, describe_trend
 from tui.widgets.curve import Curve
 from tui.widgets.label import Label
 from tui.widgets.stage_bar import StageBar
@@ -23,174 +24,186 @@ from tui.wizard.run_history import RunHistory
 from tui.workers.training_session import Phase
 
 PHASES = {
-    "preparing": N_("getting ready ..."),
-    "pausing": N_("pauses after this step ..."),
+    "preparing": N_("preparing ..."),
+    "pausing": N_("pausing after this step ..."),
     "paused": N_("paused"),
-    "stopping": N_("stops after this step and saves ..."),
+    "stopping": N_("saving and stopping after this step ..."),
 }
 
 
 class Curves(Container):
-    """The six curves of a run."""
+    """The six curves of a run, above each other on the same time axis."""
 
-    SCOPED_CSS = False  # the screen's size decides
+    SCOPED_CSS = False  # the size of the screen decides the height of a curve
     DEFAULT_CSS = """
     Curves { height: auto; }
     """
 
+    _train_loss = getters.query_one("#train-loss", Curve)
+    _val_loss = getters.query_one("#val-loss", Curve)
+    _map50 = getters.query_one("#map", Curve)
+    _lr = getters.query_one("#lr", Curve)
+    _memory = getters.query_one("#memory-curve", Curve)
+    _data_wait = getters.query_one("#data-wait", Curve)
+
     def compose(self) -> ComposeResult:
-        """One below the other, so that what happened at the same time stands at the same place."""
+        """Empty curves."""
         yield Curve(_("train loss"), logarithmic=True, id="train-loss")
         yield Curve(_("val loss"), logarithmic=True, id="val-loss")
-        yield Curve("mAP50", least=0.0, id="map")
+        yield Curve("mAP50", minimum=0.0, id="map")
         yield Curve(_("learning rate"), id="lr")
-        yield Curve(_("memory"), least=0.0, id="memory-curve")
-        yield Curve(_("data wait"), least=0.0, id="data-wait")
+        yield Curve(_("memory"), minimum=0.0, id="memory-curve")
+        yield Curve(_("data wait"), minimum=0.0, id="data-wait")
 
-    def show(self, course: RunHistory, hardware: Hardware | None) -> None:
-        """Draw a run as it stands."""
-        latest = course.latest
-        border = None if course.border is None or not course.steps else course.border / course.steps
-        self._one("#train-loss").show(course.train_loss.points, "" if latest is None else f"{latest.loss:.4f}", border)
-        self._one("#val-loss").show(
-            [loss for _epoch, loss in course.validation], _validation_figure(course), _border_among(course)
-        )
-        self._one("#map").show([map50 for _epoch, map50, _map in course.maps], _map_figure(course))
-        self._one("#lr").show(course.lr.points, "" if latest is None else f"{latest.lr:.1e}", border)
-        memory = self._one("#memory-curve")
-        memory.name_it(_("GPU memory") if course.device.startswith("cuda") else _("memory"))
-        memory.show(
-            course.memory.points,
-            "" if latest is None else _memory_figure(latest.memory_bytes, course, hardware),
-            border,
-        )
-        self._one("#data-wait").show(
-            course.data_wait.points, "" if latest is None else f"{latest.data_wait * 100:.0f} %", border
-        )
-
-    def _one(self, name: str) -> Curve:
-        return self.query_one(name, Curve)
+    def show(self, history: RunHistory, hardware: Hardware | None) -> None:
+        """Show a run; `hardware` gives the total memory."""
+        latest, boundary = history.latest, _boundary_by_steps(history)
+        self._train_loss.show(history.train_loss.points, "" if latest is None else f"{latest.loss:.4f}", boundary)
+        losses = [loss for _epoch, loss in history.validation]
+        self._val_loss.show(losses, _val_loss_text(history), _boundary_by_epochs(history))
+        self._map50.show([map50 for _epoch, map50, _map in history.maps], _map_text(history))
+        self._lr.show(history.lr.points, "" if latest is None else f"{latest.lr:.1e}", boundary)
+        self._memory.set_label(_("GPU memory") if history.device.startswith("cuda") else _("memory"))
+        memory = "" if latest is None else _memory_text(latest.memory_bytes, history, hardware)
+        self._memory.show(history.memory.points, memory, boundary)
+        data_wait = "" if latest is None else f"{latest.data_wait * 100:.0f} %"
+        self._data_wait.show(history.data_wait.points, data_wait, boundary)
 
 
 class TrainingPanel(Vertical):
-    """Where a training stands: epoch, stages, speed, curves and the verdict."""
+    """Epoch, stages, speed, curves, and what the validation loss means."""
 
-    SCOPED_CSS = False  # the screen's size decides
+    SCOPED_CSS = False  # the size of the screen decides the margins
     DEFAULT_CSS = """
     TrainingPanel { height: auto; }
     TrainingPanel Label { height: auto; }
-    .-high TrainingPanel #why { margin-bottom: 1; }
+    .-high TrainingPanel #stage-reason { margin-bottom: 1; }
     .-high TrainingPanel StageBar { margin: 1 0; }
-    TrainingPanel #why { color: $text-muted; }
+    TrainingPanel #stage-reason { color: $text-muted; }
     TrainingPanel #verdict { text-style: bold; }
-    TrainingPanel #lesson { color: $text-muted; }
+    TrainingPanel #verdict-notes { color: $text-muted; }
     """
 
+    _status = getters.query_one("#status", Label)
+    _stage_bar = getters.query_one(StageBar)
+    _stage_reason = getters.query_one("#stage-reason", Label)
+    _curves = getters.query_one(Curves)
+    _verdict = getters.query_one("#verdict", Label)
+    _verdict_notes = getters.query_one("#verdict-notes", Label)
+
     def compose(self) -> ComposeResult:
-        """From the figures of the moment down to what they mean."""
-        yield Label(id="now")
-        yield StageBar(id="stages")
-        yield Label(id="why")
+        """The current numbers, the curves, the verdict."""
+        yield Label(id="status")
+        yield StageBar()
+        yield Label(id="stage-reason")
         yield Curves()
         yield Label(id="verdict")
-        yield Label(id="lesson")
+        yield Label(id="verdict-notes")
 
-    def show(self, course: RunHistory, phase: Phase, hardware: Hardware | None) -> None:
-        """Draw the moment."""
-        self.query_one("#now", Label).say(on_one_line(tuple(now(course, phase)), self.content_size.width))
-        stages = [(str(one["name"]), int(one["last_epoch"]) - int(one["first_epoch"]) + 1) for one in course.stages]
-        self.query_one(StageBar).show(stages, _epochs_done(course))
-        why = self.query_one("#why", Label)
-        why.say("" if course.stage is None else _(WHY[course.stage.stage]))
-        self.query_one(Curves).show(course, hardware)
+    def show(self, history: RunHistory, phase: Phase, hardware: Hardware | None) -> None:
+        """Show the current numbers and curves."""
+        self._status.update(join_to_width(tuple(_status_parts(history, phase)), self.content_size.width))
+        stages = [
+            (str(stage["name"]), int(stage["last_epoch"]) - int(stage["first_epoch"]) + 1) for stage in history.stages
+        ]
+        self._stage_bar.show(stages, _epochs_done(history))
+        self._stage_reason.update("" if history.stage is None else _(STAGE_EXPLANATIONS[history.stage.stage]))
+        self._curves.show(history, hardware)
 
-    def show_verdict(self, course: RunHistory) -> None:
-        """Say where the validation loss goes, and beside it how many steps there were of those that are advised."""
-        sentences: Sequence[str] = tuple(_said(course))
-        trend = trend_of(course.losses_of_stage)
-        self.query_one("#verdict", Label).say(Content.styled(sentences[0], COLOURS[trend.verdict]))
-        self.query_one("#lesson", Label).say("\n".join(sentences[1:]))
+    def show_verdict(self, history: RunHistory) -> None:
+        """Show the trend of the validation loss, and how many of the advised steps are done."""
+        trend = trend_of(history.stage_losses)
+        if history.stage is not None and not history.validation and history.finished_epochs:
+            sentence = _("There are no validation images, so it is unknown when the network stops learning.")
+        else:
+            sentence = describe_trend(trend)
+        self._verdict.update(Content.styled(sentence, COLOURS[trend.verdict]))
+        self._verdict_notes.update(f"{_(TREND_NOTE)}\n{_steps_text(history)}")
 
-
-def _said(course: RunHistory) -> Iterator[str]:
-    if course.stage is not None and not course.validation and course.stage_epochs:
-        yield _("No picture validates, so nothing tells when it stops learning.")
-    else:
-        yield verdict(trend_of(course.losses_of_stage))
-    steps = ngettext("{count} step so far", "{count} steps so far", course.steps)
-    if course.advised_steps is not None:
-        steps = _("{steps}, {advised} or more are advised.", steps=steps, advised=course.advised_steps)
-    yield _(LESSON)
-    yield steps
+    def show_verdict_lines(self, visible: bool) -> None:
+        """Show or hide the texts around the curves, to make room for another text."""
+        for label in (self._stage_reason, self._verdict, self._verdict_notes):
+            label.display = visible
 
 
-def on_one_line(pieces: Sequence[str], width: int) -> str:
-    """The pieces side by side, as far apart as `width` cells allow; from the last on they are left out (0: not known yet)."""
-    for count in range(len(pieces), 0, -1):
+def _steps_text(history: RunHistory) -> str:
+    steps = ngettext("{count} step so far", "{count} steps so far", history.steps)
+    if history.advised_steps is None:
+        return steps
+    return _("{steps}; at least {advised} are advised.", steps=steps, advised=history.advised_steps)
+
+
+def join_to_width(parts: Sequence[str], width: int) -> str:
+    """The parts in one line of `width` cells (0: unlimited), three or two spaces apart. The last ones are left out if they do not fit."""
+    for count in range(len(parts), 0, -1):
         for gap in ("   ", "  "):
-            line = gap.join(pieces[:count])
+            line = gap.join(parts[:count])
             if not width or cell_len(line) <= width:
                 return line
-    return pieces[0] if pieces else ""
+    return parts[0] if parts else ""
 
 
-def now(course: RunHistory, phase: Phase) -> Iterator[str]:
-    """The figures of the moment, each a piece of text."""
-    latest, last = course.latest, course.last_epoch
-    if latest is not None and last is not None:
-        stage = course.stage.stage if course.stage is not None else latest.stage
-        yield _("epoch {epoch}/{epochs}", epoch=latest.epoch + 1, epochs=last + 1) + f"  {_(STAGES[stage])}"
+def _status_parts(history: RunHistory, phase: Phase) -> Iterator[str]:
+    latest, last_epoch = history.latest, history.last_epoch
+    if latest is not None and last_epoch is not None:
+        stage = history.stage.stage if history.stage is not None else latest.stage
+        yield _("epoch {epoch}/{epochs}", epoch=latest.epoch + 1, epochs=last_epoch + 1) + f"  {_(STAGE_NAMES[stage])}"
         if latest.step + 1 < latest.steps or phase != "training":
             yield _("step {step}/{steps}", step=latest.step + 1, steps=latest.steps)
         else:
-            yield _("validates")
+            yield _("validating")
     if phase in PHASES:
         yield _(PHASES[phase])
         return
     if latest is None or phase == "ended":
         return
-    left = course.seconds_left()
-    if left is not None:
-        yield _("{time} left", time=duration(left))
+    seconds_left = history.seconds_left()
+    if seconds_left is not None:
+        yield _("{time} left", time=duration(seconds_left))
     yield _("{speed} images/s", speed=f"{latest.images_per_second:.3g}")
-    yield _("batch {batch}", batch=course.batch_size)
+    yield _("batch {batch}", batch=history.batch_size)
 
 
-def _epochs_done(course: RunHistory) -> float:
-    latest = course.latest
-    if latest is None or not course.stages:
+def _epochs_done(history: RunHistory) -> float:
+    latest = history.latest
+    if latest is None or not history.stages:
         return 0.0
-    return latest.epoch - int(course.stages[0]["first_epoch"]) + (latest.step + 1) / max(1, latest.steps)
+    return latest.epoch - int(history.stages[0]["first_epoch"]) + (latest.step + 1) / max(1, latest.steps)
 
 
-def _validation_figure(course: RunHistory) -> str:
-    best = course.best
-    if best is None:
+def _val_loss_text(history: RunHistory) -> str:
+    if history.lowest_loss is None:
         return ""
-    newest = f"{course.validation[-1][1]:.4f}"
-    return newest + "  " + _("best epoch {epoch}", epoch=best[0] + 1)
+    latest = f"{history.validation[-1][1]:.4f}"
+    return latest + "  " + _("best epoch {epoch}", epoch=history.lowest_loss[0] + 1)
 
 
-def _map_figure(course: RunHistory) -> str:
-    if not course.maps:
+def _map_text(history: RunHistory) -> str:
+    if not history.maps:
         return _("not measured yet")
-    best = max(course.maps, key=lambda point: point[1])
-    if best[1] == 0:
-        return f"{course.maps[-1][1]:.3f}"
-    return f"{course.maps[-1][1]:.3f}   " + _("best epoch {epoch}", epoch=best[0] + 1)
+    latest = f"{history.maps[-1][1]:.3f}"
+    best_epoch, best_map50, _best_map = max(history.maps, key=lambda point: point[1])
+    return latest if best_map50 == 0 else latest + "   " + _("best epoch {epoch}", epoch=best_epoch + 1)
 
 
-def _memory_figure(used: int, course: RunHistory, hardware: Hardware | None) -> str:
+def _memory_text(used: int, history: RunHistory, hardware: Hardware | None) -> str:
     total = None
-    if hardware is not None and course.device.startswith("cuda"):
-        card = hardware.cuda_card(int(course.device.partition(":")[2] or 0))
+    if hardware is not None and history.device.startswith("cuda"):
+        card = hardware.cuda_card(int(history.device.partition(":")[2] or 0))
         total = None if card is None else card.memory_total
-    elif hardware is not None and course.device == "cpu":
+    elif hardware is not None and history.device == "cpu":
         total = hardware.memory.total
-    return gibibytes(used) if total is None else f"{gibibytes(used)} / {gibibytes(total)}"
+    return format_size(used) if total is None else f"{format_size(used)} / {format_size(total)}"
 
 
-def _border_among(course: RunHistory) -> float | None:
-    """Where among the validated epochs everything begins to train."""
-    frozen = sum(stage == "freeze" for stage, _epoch in course.stage_epochs)
-    return frozen / len(course.stage_epochs) if 0 < frozen < len(course.stage_epochs) else None
+def _boundary_by_steps(history: RunHistory) -> float | None:
+    """Where the unfreeze stage begins, as a fraction of the steps so far."""
+    if history.unfreeze_step is None or not history.steps:
+        return None
+    return history.unfreeze_step / history.steps
+
+
+def _boundary_by_epochs(history: RunHistory) -> float | None:
+    """Where the unfreeze stage begins, as a fraction of the finished epochs."""
+    frozen = sum(stage == "freeze" for stage, _epoch in history.finished_epochs)
+    return frozen / len(history.finished_epochs) if 0 < frozen < len(history.finished_epochs) else None

@@ -1,4 +1,4 @@
-"""What the user has agreed to in Review, for Train to begin with."""
+"""The Plan that the user approved on the Review screen; Train starts it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ApprovedPlan:
-    """The Plan that was reviewed, and the Dataset it was made from."""
+    """A Plan and the Dataset it was made from."""
 
     plan: Plan
     dataset: Dataset

@@ -1,4 +1,4 @@
-"""The run of the wizard as words for the command line, quoted for the shell of this machine."""
+"""The wizard's run as a command, quoted for the shell of this machine."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ from engine.recipe.presets import DEFAULT_PRESET
 from tui.wizard.recipe_draft import RecipeDraft
 
 
-def cli_words(proposal: RecipeDraft, source: DataSource, workspace: Path, command: str = "train") -> list[str]:
-    """`freezetui train ...` as a list of words; `source` is a located one."""
-    settings, preset = proposal.differences, proposal.preset.name
-    if not all(is_read_by(name, proposal.method) for name in proposal.preset.settings):
-        # The preset is of the other method and sets what this one does not read, so everything is said one by one.
-        settings, preset = proposal.settings, DEFAULT_PRESET
-    return ["freezetui", command, "--preset", preset, *_data(source), *_place(workspace), *_sets(settings)]
+def command_words(draft: RecipeDraft, source: DataSource, workspace: Path, command: str = "train") -> list[str]:
+    """`freezetui train ...` as a list of words. `source` has absolute paths."""
+    settings, preset = draft.differences, draft.preset.name
+    if not all(is_read_by(name, draft.method) for name in draft.preset.settings):
+        # The preset has settings that the chosen method does not read, so it cannot be named: list every setting instead.
+        settings, preset = draft.settings, DEFAULT_PRESET
+    return [
+        *("freezetui", command, "--preset", preset),
+        *_data_options(source),
+        *_workspace_option(workspace),
+        *_set_options(settings),
+    ]
 
 
 def command_line(words: list[str]) -> str:
-    """The words as one line to paste."""
+    """The words as one line for the shell."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
-def assignment(name: str, value: Any) -> str:
-    """`name=value` as `--set` reads it back to the very same value."""
-    plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if parse_assignments([f"{name}={plain}"])[name] == value:
-        return f"{name}={plain}"
-    return f"{name}={json.dumps(str(value), ensure_ascii=False)}"  # a text that looks like a number
+def set_argument(name: str, value: Any) -> str:
+    """`name=value`, which `--set` parses to exactly the same value."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if parse_assignments([f"{name}={text}"])[name] == value:
+        return f"{name}={text}"
+    return f"{name}={json.dumps(str(value), ensure_ascii=False)}"  # a string that would be parsed as a number
 
 
-def _data(source: DataSource) -> Iterator[str]:
+def _data_options(source: DataSource) -> Iterator[str]:
     yield from ("--data", source.path)
     if source.format != "auto":
         yield from ("--format", source.format)
@@ -48,11 +53,11 @@ def _data(source: DataSource) -> Iterator[str]:
         yield from ("--map", f"{old}={new}")
 
 
-def _place(workspace: Path) -> Iterator[str]:
+def _workspace_option(workspace: Path) -> Iterator[str]:
     if workspace.absolute() != Path.cwd():
         yield from ("--workspace", str(workspace.absolute()))
 
 
-def _sets(settings: dict[str, Any]) -> Iterator[str]:
+def _set_options(settings: dict[str, Any]) -> Iterator[str]:
     for name, value in settings.items():
-        yield from ("--set", assignment(name, value))
+        yield from ("--set", set_argument(name, value))

@@ -1,4 +1,4 @@
-"""A path while it is being typed: what it may become, and what is wrong with it."""
+"""A path while it is typed: how it can be completed, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,76 +12,76 @@ from engine.dataset.formats.sniff import looks_like_dataset
 from engine.messages import nearest
 from tui.text import _
 
-_LISTED = 5000
-Wanted = Callable[[Path], bool]
+_MAX_ENTRIES = 5000
+"""Entries of a folder that are read."""
+
+PathFilter = Callable[[Path], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class TypedPath:
-    """What can be said about the text of a field without opening anything."""
+class PathStatus:
+    """What is known about a typed path without opening anything."""
 
     text: str
-    there: bool
-    """Whether something of that name exists."""
-    promising: bool
-    """Whether it seems to be a data set."""
+    exists: bool
+    looks_like_dataset: bool
     completions: tuple[str, ...]
-    """Whole texts that begin with this one, folders with their separator."""
+    """Texts that begin with `text`; folders end with a separator."""
     problem: str
-    """Why it leads nowhere, as a sentence; empty where it does, or may once more is typed."""
+    """Why the path does not exist, as a sentence; empty where it exists or can be completed."""
 
 
-def inspect_path(text: str, suits: Wanted) -> TypedPath:
-    """Look at a typed path; `suits` tells which files (not folders) are worth completing."""
+def inspect_path(text: str, is_suitable: PathFilter) -> PathStatus:
+    """The status of a typed path; `is_suitable` selects the files (not folders) that are offered as completions."""
     if not text.strip():
-        return TypedPath(text, False, False, (), "")
+        return PathStatus(text, False, False, (), "")
     path = Path(text.strip().strip("'\"")).expanduser()
-    completions = tuple(completions_of(text, suits))
-    there = path.exists()
-    problem = "" if there or completions else _what_is_missing(path)
-    return TypedPath(text, there, there and looks_like_dataset(path), completions, problem)
+    completions = tuple(path_completions(text, is_suitable))
+    exists = path.exists()
+    problem = "" if exists or completions else _first_missing_part(path)
+    return PathStatus(text, exists, exists and looks_like_dataset(path), completions, problem)
 
 
-def completions_of(text: str, suits: Wanted) -> list[str]:
-    """What `text` may become: entries of its folder that begin with its last part, sorted, folders first."""
-    head, begun = os.path.split(text)
+def path_completions(text: str, is_suitable: PathFilter) -> list[str]:
+    """Completions of `text`: entries of its folder that begin with its last part, sorted, folders first."""
+    head, prefix = os.path.split(text)
     folder = Path(head or ".").expanduser()
     folders, files = [], []
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, _LISTED):
-                if not _begins(entry.name, begun):
+            for entry in islice(entries, _MAX_ENTRIES):
+                if not _matches(entry.name, prefix):
                     continue
                 if entry.is_dir():
                     folders.append(entry.name + os.sep)
-                elif suits(Path(entry.path)):
+                elif is_suitable(Path(entry.path)):
                     files.append(entry.name)
     except (OSError, ValueError):
         return []
-    # What was typed stays as it was typed; only its end is new.
-    start = text[: len(text) - len(begun)]
+    # The typed text stays as it is; only its last part is completed.
+    start = text[: len(text) - len(prefix)]
     return [start + name for name in (*sorted(folders), *sorted(files))]
 
 
-def _begins(name: str, begun: str) -> bool:
-    if name.startswith(".") and not begun.startswith("."):
+def _matches(name: str, prefix: str) -> bool:
+    if name.startswith(".") and not prefix.startswith("."):
         return False
-    return name.startswith(begun)
+    return name.startswith(prefix)
 
 
-def _what_is_missing(path: Path) -> str:
-    """The first part of `path` that is not there, and the name there that is most like it."""
+def _first_missing_part(path: Path) -> str:
+    """A sentence with the first part of `path` that does not exist, and the most similar name there."""
     path = path.absolute()
     folder = path
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     if folder == path:
         return ""
-    wanted = path.relative_to(folder).parts[0]
+    missing = path.relative_to(folder).parts[0]
     try:
-        near = nearest(wanted, [entry.name for entry in islice(folder.iterdir(), _LISTED)])
+        similar = nearest(missing, [entry.name for entry in islice(folder.iterdir(), _MAX_ENTRIES)])
     except OSError:
-        near = None
-    if near is None:
-        return _("There is no {name} in {folder}.", name=wanted, folder=folder)
-    return _("There is no {name} in {folder}; did you mean {near}?", name=wanted, folder=folder, near=near)
+        similar = None
+    if similar is None:
+        return _("There is no {name} in {folder}.", name=missing, folder=folder)
+    return _("There is no {name} in {folder}; did you mean {near}?", name=missing, folder=folder, near=similar)

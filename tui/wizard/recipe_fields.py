@@ -1,4 +1,4 @@
-"""The settings of a recipe as fields of a form, made from the model itself: what kind, what bounds, for whom."""
+"""The settings of a recipe as fields of a form, generated from the model, and error messages assigned to fields."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from tui.text import _, translate
 
 @dataclass(frozen=True, slots=True)
 class RecipeField:
-    """One setting. `schema` is its part of the model's JSON schema."""
+    """One setting. `schema`: its part of the model's JSON schema."""
 
     name: str
     schema: Mapping[str, Any]
 
     @property
     def description(self) -> str:
-        """One line, in the user's language."""
+        """What the setting means: one line, in the user's language."""
         return _(str(self.schema.get("description", "")))
 
     @property
     def advanced(self) -> bool:
-        """Whether a beginner need not see it."""
+        """Whether the form shows it only on request."""
         return bool(self.schema.get("advanced"))
 
     @property
     def choices(self) -> tuple[str | bool, ...]:
-        """All values there are; empty where they are typed."""
+        """All possible values; empty if the value is typed."""
         if self.schema.get("type") == "boolean":
             return (True, False)
         return tuple(self.schema.get("enum", ()))
 
     @property
     def default(self) -> Any:
-        """What the model takes where nothing is said and no other setting decides."""
+        """The model's default; defaults that depend on other settings are not known here."""
         return self.schema.get("default")
 
     @property
     def allowed(self) -> str:
-        """What may be entered, in words."""
+        """A description of the valid values, in the user's language."""
         return _allowed(self.schema)
 
     def read_by(self, method: str) -> bool:
@@ -52,26 +52,26 @@ class RecipeField:
         return is_read_by(self.name, method)
 
     def parse(self, text: str) -> Any:
-        """The value that `text` means; what cannot be understood stays text, and the model refuses it."""
+        """The value of `text`. Text that is not a value of the right kind is returned as it is; the model refuses it."""
         text = text.strip()
         if self.schema.get("type") == "string":
             return text
         if self._is_list and not text.startswith("[") and (not text or text[0].isdigit()):
             text = "[" + re.sub(r"\s*[x×*]\s*", ",", text) + "]"
         value = parse_assignments([f"{self.name}={text}"])[self.name]
-        whole_as_float = self.schema.get("type") == "number" and type(value) is int
-        return float(value) if whole_as_float else value
+        is_float = self.schema.get("type") == "number" and type(value) is int
+        return float(value) if is_float else value
 
     def text(self, value: Any) -> str:
-        """`value` as it stands in the form; `parse` reads it again."""
+        """`value` as the form shows it; `parse` is the inverse, except for booleans."""
         if isinstance(value, bool):
             return _("on") if value else _("off")
         if isinstance(value, float):
             return f"{value:.6g}"
         if isinstance(value, tuple | list):
             if value and isinstance(value[0], tuple | list):
-                return str([list(one) for one in value]).replace(" ", "")
-            return (" x " if "prefixItems" in self.schema else ", ").join(str(one) for one in value)
+                return str([list(pair) for pair in value]).replace(" ", "")
+            return (" x " if "prefixItems" in self.schema else ", ").join(str(item) for item in value)
         return str(value)
 
     @property
@@ -81,56 +81,53 @@ class RecipeField:
 
 @lru_cache(maxsize=1)
 def recipe_fields() -> tuple[RecipeField, ...]:
-    """The settings that leave a choice, in the model's order."""
+    """The settings with more than one valid value, in the model's order."""
     properties = Recipe.model_json_schema()["properties"]
     return tuple(RecipeField(name, schema) for name, schema in properties.items() if "const" not in schema)
 
 
-_BESIDE = {"plan.memory": "unfreeze_batch_size", "plan.no_weights": "network"}
-"""Where sentences stand that name no setting: not even the smallest batch fits, the network's weights are not here."""
+_FIELD_BY_CODE = {"plan.memory": "unfreeze_batch_size", "plan.no_weights": "network"}
+"""Fields of messages whose template names no setting: not even the smallest batch fits, or weights are missing."""
 
 
 def field_of(message: Message) -> str | None:
-    """The setting that a sentence of the engine is about: the first that its template names; None for none."""
-    if message.code in _BESIDE:
-        return _BESIDE[message.code]
-    keys = {name: message.values[name] for name in ("key", "stage") if name in message.values}
-    words = re.sub(r"{(\w+)[^}]*}", lambda found: str(keys.get(found[1], " ")), message.template)
-    return next((word for word in re.findall(r"\w+", words) if word in Recipe.model_fields), None)
+    """The setting that an engine message is about: the first one its template names; None if it names none."""
+    if message.code in _FIELD_BY_CODE:
+        return _FIELD_BY_CODE[message.code]
+    names = {key: message.values[key] for key in ("key", "stage") if key in message.values}
+    text = re.sub(r"{(\w+)[^}]*}", lambda placeholder: str(names.get(placeholder[1], " ")), message.template)
+    return next((word for word in re.findall(r"\w+", text) if word in Recipe.model_fields), None)
 
 
 def problems_by_field(error: BadInput) -> dict[str, str]:
-    """What is wrong, in words, by the field it stands beside; under the empty name what belongs to no field."""
+    """One sentence for each field with an error; under the empty name the first one that belongs to no field."""
     fields = {field.name: field for field in recipe_fields()}
-    found: dict[str, str] = {}
-    for message in map(without_source, error.messages):
+    problems: dict[str, str] = {}
+    for message in map(strip_source, error.messages):
         name = field_of(message) or ""
         if message.code == "recipe.wrong_value" and name in fields:
-            said = _("Not possible here: {allowed}.", allowed=fields[name].allowed)
+            sentence = _("Not possible here: {allowed}.", allowed=fields[name].allowed)
         else:
-            said = said_here(message)
-        found.setdefault(name, beside(name, said))
-    return found
+            sentence = form_sentence(message)
+        problems.setdefault(name, strip_field_name(name, sentence))
+    return problems
 
 
-def beside(name: str, sentence: str) -> str:
-    """A sentence as it stands beside the field `name`, which it need not name again."""
-    return (
-        sentence.removeprefix(name).lstrip(":： ")
-        if name and sentence.startswith((f"{name}:", f"{name}："))
-        else sentence
-    )
+def strip_field_name(name: str, sentence: str) -> str:
+    """`sentence` without the name at its start: the form shows it beside the field of that name."""
+    is_named = name and sentence.startswith((f"{name}:", f"{name}："))
+    return sentence.removeprefix(name).lstrip(":： ") if is_named else sentence
 
 
-def said_here(message: Message) -> str:
-    """A sentence of the engine as the wizard says it: without where a setting came from, with the step instead of a command."""
+def form_sentence(message: Message) -> str:
+    """An engine message as the wizard shows it: without the setting's source, with a screen instead of a command."""
     if message.code == "plan.no_weights":
-        return _("{name} is not here yet: step 3, Weights, fetches it.", name=message.values["name"])
-    return translate(without_source(message))
+        return _("{name} is missing; download it on the Weights screen (3).", name=message.values["name"])
+    return translate(strip_source(message))
 
 
-def without_source(message: Message) -> Message:
-    """The sentence without where the setting came from: on a screen that is the screen itself."""
+def strip_source(message: Message) -> Message:
+    """The message without its source: in the wizard all settings come from the form."""
     problem = message.values.get("problem")
     if isinstance(problem, Message):
         return problem
@@ -138,23 +135,23 @@ def without_source(message: Message) -> Message:
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
-    """A part of a JSON schema in words."""
+    """The values that a part of a JSON schema allows, in words."""
     if "anyOf" in schema:
-        first, *others = (_allowed(one) for one in schema["anyOf"])
-        for other in others:
-            first = _("{one} or {other}", one=first, other=other)
-        return first
+        allowed, *alternatives = (_allowed(alternative) for alternative in schema["anyOf"])
+        for alternative in alternatives:
+            allowed = _("{one} or {other}", one=allowed, other=alternative)
+        return allowed
     if "const" in schema:
         return str(schema["const"])
     if "enum" in schema:
-        return ", ".join(str(one) for one in schema["enum"])
+        return ", ".join(str(value) for value in schema["enum"])
     kind = schema.get("type")
     if kind == "boolean":
         return _("on or off")
     if kind == "array":
         return _allowed_list(schema)
     if kind in ("integer", "number"):
-        return _allowed_number(schema, whole=kind == "integer")
+        return _allowed_number(schema, integer=kind == "integer")
     return _("a text")
 
 
@@ -165,12 +162,12 @@ def _allowed_list(schema: Mapping[str, Any]) -> str:
     return _("a list, each {each}", each=_allowed(schema.get("items", {})))
 
 
-def _allowed_number(schema: Mapping[str, Any], *, whole: bool) -> str:
-    kind = _("a whole number") if whole else _("a number")
+def _allowed_number(schema: Mapping[str, Any], *, integer: bool) -> str:
+    kind = _("a whole number") if integer else _("a number")
     if step := schema.get("multipleOf"):
         kind = _("a multiple of {step}", step=step)
     low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
-    if low == step:  # no other multiple is meant
+    if low == step:  # then the multiple says it all
         low = None
     high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
     bounds = (

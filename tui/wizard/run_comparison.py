@@ -1,4 +1,4 @@
-"""Two runs side by side: what differed in their recipes, and what came of it."""
+"""Two runs side by side: which settings differ, and what the results are."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.runs.folder import RunSummary, load_plan, read_events, summarize_run
+from engine.runs.folder import load_plan, read_events
+from engine.runs.summary import RunSummary, summarize_run
 from tui.wizard.run_history import RunHistory
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """What is compared of a run."""
+    """One of the two runs."""
 
     summary: RunSummary
-    course: RunHistory
+    history: RunHistory
     settings: Mapping[str, Any]
     """Its recipe, and its data set as `data`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`differences` holds the settings that are not the same, with the value of each run."""
+    """`differences`: settings whose values differ -> both values."""
 
-    one: ComparedRun
-    other: ComparedRun
+    left: ComparedRun
+    right: ComparedRun
     differences: Mapping[str, tuple[Any, Any]]
 
 
@@ -36,14 +37,14 @@ def compare(runs: Sequence[Path]) -> Comparison:
     Raises:
         BadInput: one of them holds no plan.
     """
-    one, other = (_read(run) for run in runs)
-    # Settings in the recipe's own order; what only one method reads is missing in the other's.
-    names = [*one.settings, *(name for name in other.settings if name not in one.settings)]
-    pairs = {name: (one.settings.get(name), other.settings.get(name)) for name in names}
-    return Comparison(one, other, {name: pair for name, pair in pairs.items() if pair[0] != pair[1]})
+    left, right = (_read(run) for run in runs)
+    # In the order of the recipe; a setting that only one method reads is missing from the other recipe.
+    names = [*left.settings, *(name for name in right.settings if name not in left.settings)]
+    pairs = {name: (left.settings.get(name), right.settings.get(name)) for name in names}
+    return Comparison(left, right, {name: pair for name, pair in pairs.items() if pair[0] != pair[1]})
 
 
 def _read(run: Path) -> ComparedRun:
     plan = load_plan(run)
     settings = {"data": plan.data.path, **plan.recipe.model_dump(mode="json")}
-    return ComparedRun(summarize_run(run), RunHistory().take_all(read_events(run)), settings)
+    return ComparedRun(summarize_run(run), RunHistory().apply_all(read_events(run)), settings)

@@ -1,4 +1,4 @@
-"""The course of a run as a screen shows it: built from events, live or read from its folder."""
+"""The history of a run for screens: curves and latest values, built from events, live or read from its folder."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from engine.events import BatchChanged, EpochFinished, Evaluated, Event, RunStarted, StageStarted, Step
 from engine.planning.warnings import advised_steps
 
-MOST_POINTS = 512
+MAX_POINTS = 512
 
 
-class History:
-    """A curve of bounded length: where it is full, neighbours are merged into their mean.
+class BoundedSeries:
+    """A curve of bounded length. When it is full, neighbouring points are merged into their mean.
 
-    One thread appends, others read: what `points` returns is never changed afterwards but for its end.
+    One thread appends while others read: a list that `points` returned only ever grows at its end.
     """
 
     def __init__(self) -> None:
         self._points: list[float] = []
-        self._together = 1
+        self._values_per_point = 1
         self._sum = 0.0
         self._count = 0
 
@@ -29,127 +29,127 @@ class History:
         return self._points
 
     @property
-    def together(self) -> int:
-        """How many values make one point."""
-        return self._together
+    def values_per_point(self) -> int:
+        """How many values one point is the mean of."""
+        return self._values_per_point
 
     def append(self, value: float) -> None:
         """Add a value at the end."""
         self._sum += value
         self._count += 1
-        if self._count < self._together:
+        if self._count < self._values_per_point:
             return
         self._points.append(self._sum / self._count)
         self._sum, self._count = 0.0, 0
-        if len(self._points) >= MOST_POINTS:
+        if len(self._points) >= MAX_POINTS:
             pairs = zip(self._points[::2], self._points[1::2], strict=True)
-            self._points = [(before + after) / 2 for before, after in pairs]
-            self._together *= 2
+            self._points = [(left + right) / 2 for left, right in pairs]
+            self._values_per_point *= 2
 
 
 class RunHistory:
-    """Curves and latest values of one run. `take` is called in one thread; other threads read."""
+    """Curves and latest values of one run. One thread calls `apply`; other threads read."""
 
     def __init__(self) -> None:
         self.stages: tuple[dict[str, Any], ...] = ()
-        """The plan's stages, in its JSON form."""
+        """The plan's stages, as in plan.json."""
         self.run: str | None = None
         self.device = "cpu"
         self.recipe: Mapping[str, Any] = {}
-        """The settings that its method reads."""
+        """The settings that the recipe's method reads."""
         self.latest: Step | None = None
         self.stage: StageStarted | None = None
         self.batch_size: int | None = None
         self.steps = 0
-        """Gradient updates so far."""
-        self.train_loss = History()
-        self.lr = History()
-        self.memory = History()
-        self.data_wait = History()
-        self.border: int | None = None
-        """Steps that were done when everything began to train; None before."""
+        """Optimizer steps so far."""
+        self.train_loss = BoundedSeries()
+        self.lr = BoundedSeries()
+        self.memory = BoundedSeries()
+        self.data_wait = BoundedSeries()
+        self.unfreeze_step: int | None = None
+        """Steps that were done when the unfreeze stage began; None before."""
         self.validation: list[tuple[int, float]] = []
-        """(epoch, loss), one an epoch."""
+        """(epoch, loss) of every epoch that was validated."""
         self.maps: list[tuple[int, float, float]] = []
-        """(epoch, mAP50, mAP50-95) where it was measured."""
-        self.stage_epochs: list[tuple[str, int]] = []
-        """(stage, epoch) of every epoch that is done, in their order."""
-        self.clock = StepTimer()
+        """(epoch, mAP50, mAP50-95) of every epoch that was evaluated."""
+        self.finished_epochs: list[tuple[str, int]] = []
+        """(stage, epoch) in their order."""
+        self.timer = StepTimer()
 
     @property
     def advised_steps(self) -> int | None:
-        """How many steps its method should have at least; None where the recipe is not known."""
+        """The number of steps that the method should have at least; None where the recipe is unknown."""
         if "method" not in self.recipe or "optimizer_type" not in self.recipe:
             return None
         return advised_steps(str(self.recipe["method"]), str(self.recipe["optimizer_type"]))
 
     @property
     def last_epoch(self) -> int | None:
-        """The last epoch planned, counted from 0."""
+        """The last planned epoch, counted from 0."""
         return int(self.stages[-1]["last_epoch"]) if self.stages else None
 
     @property
-    def losses_of_stage(self) -> list[float]:
-        """Validation losses of the stage that runs: what a trend may be read from."""
+    def stage_losses(self) -> list[float]:
+        """Validation losses of the current stage; a trend is only defined within one stage."""
         if self.stage is None:
             return []
-        mine = {epoch for stage, epoch in self.stage_epochs if stage == self.stage.stage}
-        return [loss for epoch, loss in self.validation if epoch in mine]
+        epochs = {epoch for stage, epoch in self.finished_epochs if stage == self.stage.stage}
+        return [loss for epoch, loss in self.validation if epoch in epochs]
 
     @property
-    def best(self) -> tuple[int, float] | None:
-        """The epoch of the least validation loss, and that loss."""
+    def lowest_loss(self) -> tuple[int, float] | None:
+        """The epoch with the lowest validation loss, and that loss."""
         return min(self.validation, key=lambda point: point[1], default=None)
 
-    def take_all(self, events: Iterable[Event]) -> RunHistory:
-        """Take in what a run folder holds."""
+    def apply_all(self, events: Iterable[Event]) -> RunHistory:
+        """Add the events of a run folder."""
         for event in events:
-            self.take(event)
+            self.apply(event)
         return self
 
-    def take(self, event: Event) -> None:
-        """Take in the next event."""
+    def apply(self, event: Event) -> None:
+        """Add the next event."""
         match event:
             case Step():
-                self._step(event)
+                self._apply_step(event)
             case RunStarted():
                 self.run = event.run
                 self.stages = tuple(event.plan.get("stages", ()))
                 self.device = str(event.plan.get("device", "cpu"))
                 self.recipe = event.plan.get("recipe", {})
-                self.clock.pause()
+                self.timer.interrupt()
             case StageStarted():
                 if event.stage == "unfreeze" and self.stage is not None and self.stage.stage == "freeze":
-                    self.border = self.steps
+                    self.unfreeze_step = self.steps
                 self.stage = event
                 self.batch_size = event.batch_size
             case BatchChanged():
                 self.batch_size = event.batch_size
-                self.clock.forget(event.stage)
+                self.timer.reset_stage(event.stage)
             case EpochFinished():
-                self.stage_epochs.append((event.stage, event.epoch))
+                self.finished_epochs.append((event.stage, event.epoch))
                 if event.val_loss is not None:
                     self.validation.append((event.epoch, event.val_loss))
             case Evaluated():
                 self.maps.append((event.epoch, event.map50, event.map50_95))
         if not isinstance(event, Step):
-            self.clock.hear(event)
+            self.timer.record_event(event)
 
-    def _step(self, step: Step) -> None:
+    def _apply_step(self, step: Step) -> None:
         self.steps += 1
         self.train_loss.append(step.loss)
         self.lr.append(step.lr)
         self.memory.append(step.memory_bytes)
         self.data_wait.append(step.data_wait)
-        self.clock.count(step)
+        self.timer.record_step(step)
         self.latest = step
 
     def seconds_left(self) -> float | None:
-        """How long the run will take yet, from measured speed; None before there is any."""
+        """Estimated seconds until the end of the run, from measured speed; None before there is any."""
         latest = self.latest
-        if latest is None or not self.stages or (measured := self.clock.seconds_per_step(latest.stage)) is None:
+        if latest is None or not self.stages or (measured := self.timer.seconds_per_step(latest.stage)) is None:
             return None
-        left = 0.0
+        total = 0.0
         for stage in self.stages:
             first, last = int(stage["first_epoch"]), int(stage["last_epoch"])
             epochs = last - max(first, latest.epoch) + 1
@@ -158,71 +158,71 @@ class RunHistory:
             steps = epochs * int(stage["steps_per_epoch"])
             if stage["name"] == latest.stage:
                 steps = (epochs - 1) * latest.steps + latest.steps - latest.step - 1
-            speed = self.clock.seconds_per_step(stage["name"]) or measured * self._slower(latest.stage, stage)
-            left += steps * speed + epochs * self.clock.seconds_between_epochs
-        return left
+            seconds = self.timer.seconds_per_step(stage["name"]) or measured * self._slowdown(latest.stage, stage)
+            total += steps * seconds + epochs * self.timer.seconds_between_epochs
+        return total
 
-    def _slower(self, measured: str, coming: dict[str, Any]) -> float:
-        """How much longer a step of a stage takes that has not begun: as estimated before the run, else from its batch."""
-        now = next(stage for stage in self.stages if stage["name"] == measured)
-        if now.get("seconds_estimate") and coming.get("seconds_estimate"):
-            return float(_seconds_per_step(coming) / _seconds_per_step(now))
-        # Training everything takes 1.8 to 2.4 times as long for each image as with a frozen backbone.
-        return 2.0 * int(coming["batch_size"]) / int(now["batch_size"])
+    def _slowdown(self, measured_stage: str, future: dict[str, Any]) -> float:
+        """Seconds of a step of a stage that has not begun, as a multiple of those of `measured_stage`."""
+        current = next(stage for stage in self.stages if stage["name"] == measured_stage)
+        if current.get("seconds_estimate") and future.get("seconds_estimate"):
+            return float(_estimated_seconds_per_step(future) / _estimated_seconds_per_step(current))
+        # Training everything takes 1.8 to 2.4 times as long per image as with a frozen backbone.
+        return 2.0 * int(future["batch_size"]) / int(current["batch_size"])
 
 
-def _seconds_per_step(stage: dict[str, Any]) -> float:
+def _estimated_seconds_per_step(stage: dict[str, Any]) -> float:
     epochs = int(stage["last_epoch"]) - int(stage["first_epoch"]) + 1
     return float(stage["seconds_estimate"]) / max(1, epochs * int(stage["steps_per_epoch"]))
 
 
 class StepTimer:
-    """How long steps take, and what comes between two epochs, from when events were made."""
+    """Seconds of a step, and between two epochs, computed from the times of events."""
 
-    NEW = 0.1
-    """Weight of a new step in the running mean: the last ten or twenty count."""
+    WEIGHT_OF_NEWEST = 0.1
+    """In the running mean: about the last twenty steps count."""
 
     def __init__(self) -> None:
-        self._before: float | None = None
+        self._previous: float | None = None
         self._means: dict[str, float] = {}
         self._counts: dict[str, int] = {}
-        self._epoch_ended: float | None = None
+        self._epoch_end: float | None = None
         self.seconds_between_epochs = 0.0
-        """Validation, weights and checkpoint, as they took the last time."""
+        """Validation, weights and checkpoint, as measured at the latest epoch."""
 
-    def count(self, step: Step) -> None:
-        """A step is done."""
-        if self._epoch_ended is not None:
-            self.seconds_between_epochs = max(0.0, step.time - self._epoch_ended - (self._means.get(step.stage) or 0.0))
-            self._before = self._epoch_ended = None
-        if self._before is not None:
-            self._measure(step.stage, step.time - self._before)
-        self._before = step.time
+    def record_step(self, step: Step) -> None:
+        """Add a step."""
+        if self._epoch_end is not None:
+            self.seconds_between_epochs = max(0.0, step.time - self._epoch_end - (self._means.get(step.stage) or 0.0))
+            self._previous = self._epoch_end = None
+        if self._previous is not None:
+            self._measure(step.stage, step.time - self._previous)
+        self._previous = step.time
         if step.step + 1 == step.steps:
-            self._epoch_ended = step.time
+            self._epoch_end = step.time
 
-    def hear(self, event: Event) -> None:
-        """Something else happened, which took time that is not a step's."""
-        if self._epoch_ended is None:
-            self._before = event.time
+    def record_event(self, event: Event) -> None:
+        """Add an event that is no step: the time until it belongs to no step."""
+        if self._epoch_end is None:
+            self._previous = event.time
 
-    def pause(self) -> None:
-        """The time until the next step says nothing."""
-        self._before = self._epoch_ended = None
+    def interrupt(self) -> None:
+        """Ignore the time until the next step."""
+        self._previous = self._epoch_end = None
 
-    def forget(self, stage: str) -> None:
-        """The stage's steps are others now."""
+    def reset_stage(self, stage: str) -> None:
+        """Forget the steps of a stage: its batch size changed."""
         self._means.pop(stage, None)
         self._counts.pop(stage, None)
 
     def seconds_per_step(self, stage: str) -> float | None:
-        """Mean of the newest steps of a stage; None before its third, since the first are slower."""
+        """Mean of the newest steps of a stage; None before its third, since the first steps are slower."""
         return self._means.get(stage) if self._counts.get(stage, 0) >= 2 else None
 
     def _measure(self, stage: str, seconds: float) -> None:
         self._counts[stage] = count = self._counts.get(stage, 0) + 1
-        before = self._means.get(stage)
-        if before is None or count == 2:  # the first step of a process warms up what later ones find ready
+        mean = self._means.get(stage)
+        if mean is None or count == 2:  # the first step of a process is slower: caches and kernels are set up
             self._means[stage] = seconds
         else:
-            self._means[stage] = before + self.NEW * (seconds - before)
+            self._means[stage] = mean + self.WEIGHT_OF_NEWEST * (seconds - mean)

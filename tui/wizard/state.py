@@ -1,4 +1,4 @@
-"""What the user has entered so far, as plain data. It outlives the wizard in `logs/wizard.json`."""
+"""What the user has entered so far, as plain data. It is saved in `logs/wizard.json` and restored at the next start."""
 
 from __future__ import annotations
 
@@ -11,35 +11,36 @@ from typing import TYPE_CHECKING, Any, Literal
 from engine.files import read_text, write_text
 from engine.messages import BadInput
 from engine.workspace import logs_folder
-from tui.wizard.steps import PLACES
+from tui.wizard.steps import SCREEN_ORDER
 
 if TYPE_CHECKING:
     from engine.plan import DataSource
 
 Start = Literal["whole", "backbone", "scratch"]
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_RENAMED_FROM_VERSION_1 = {"place": "screen_name", "furthest": "furthest_screen"}
 
 
 @dataclass(slots=True)
 class WizardState:
-    """Everything entered. None and empty mean: not entered, the suggestion holds."""
+    """Everything the user entered. None and empty values mean "not entered": the suggested value is used."""
 
     data: str | None = None
-    """A path as the user typed it; `sample` is the drawn sample set."""
+    """The data set's path as typed; `sample` is the drawn sample set."""
     format: str = "auto"
     classes_file: str | None = None
     mapping: dict[str, str] = field(default_factory=dict)
-    """Class names of the labels to the names that take their place."""
+    """Class names in the labels -> class names to use."""
     start: Start | None = None
     model_path: str | None = None
-    """Weights of the whole network where `start` is whole; None: the official ones."""
+    """Weights of the whole network where `start` is "whole"; None: the official COCO weights."""
     preset: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    """Settings of the recipe that the user changed; values as TOML and JSON know them."""
-    place: str = PLACES[0]
-    """Where the user is."""
-    furthest: str = PLACES[0]
-    """How far the path has been walked; every place up to there can be reached again."""
+    """Settings of the recipe that the user changed; values have the types of TOML and JSON."""
+    screen_name: str = SCREEN_ORDER[0]
+    """The current screen."""
+    furthest_screen: str = SCREEN_ORDER[0]
+    """The last screen in the order that was visited; it and all before it can be opened again."""
     run: str | None = None
     """The run folder that Train and Results show."""
     language: str | None = None
@@ -47,7 +48,7 @@ class WizardState:
 
     @property
     def source(self) -> DataSource | None:
-        """The data set as the engine wants it named; None as long as there is none."""
+        """The data set as typed, with format and class names; None while no data set is chosen."""
         if self.data is None:
             return None
         from engine.plan import DataSource
@@ -55,40 +56,42 @@ class WizardState:
         return DataSource(self.data, self.format, self.classes_file, dict(self.mapping))
 
     @property
-    def begun(self) -> bool:
-        """Whether there is anything worth going on with."""
+    def has_entries(self) -> bool:
+        """Whether the user entered anything that a new start would lose."""
         return bool(self.data or self.preset or self.settings or self.run)
 
-    def reach(self, place: str) -> None:
-        """Be at `place`."""
-        self.place = place
-        if place in PLACES and PLACES.index(place) > PLACES.index(self.furthest):
-            self.furthest = place
+    def visit(self, screen_name: str) -> None:
+        """Make `screen_name` the current screen."""
+        self.screen_name = screen_name
+        if screen_name in SCREEN_ORDER and SCREEN_ORDER.index(screen_name) > SCREEN_ORDER.index(self.furthest_screen):
+            self.furthest_screen = screen_name
 
-    def reachable(self, place: str) -> bool:
-        """Whether `place` has been reached before."""
-        return place in PLACES and PLACES.index(place) <= PLACES.index(self.furthest)
+    def was_visited(self, screen_name: str) -> bool:
+        """Whether the screen, or one after it, was visited before."""
+        return screen_name in SCREEN_ORDER and SCREEN_ORDER.index(screen_name) <= SCREEN_ORDER.index(
+            self.furthest_screen
+        )
 
-    def take_data(self, data: str) -> None:
-        """Another data set: how the one before was understood, and its run, mean nothing for it; everything else stays."""
+    def set_data(self, data: str) -> None:
+        """Choose another data set. Format, class names and run of the previous one are dropped; everything else stays."""
         self.data = data
         self.format, self.classes_file, self.mapping, self.run = "auto", None, {}, None
-        self.furthest = min(self.furthest, "data", key=PLACES.index)
+        self.furthest_screen = min(self.furthest_screen, "data", key=SCREEN_ORDER.index)
 
-    def forget(self) -> None:
-        """Begin anew; language and theme stay."""
-        fresh = WizardState(language=self.language, theme=self.theme)
-        for one in fields(self):
-            setattr(self, one.name, getattr(fresh, one.name))
+    def reset(self) -> None:
+        """Drop everything but language and theme."""
+        default = WizardState(language=self.language, theme=self.theme)
+        for each in fields(self):
+            setattr(self, each.name, getattr(default, each.name))
 
 
 def state_file(workspace: Path) -> Path:
-    """Where the state of this workspace is kept."""
+    """Where the state of this workspace is saved."""
     return logs_folder(workspace) / "wizard.json"
 
 
 def save_state(state: WizardState, workspace: Path) -> None:
-    """Write the state whole.
+    """Write the state file.
 
     Raises:
         BadInput: the folder cannot be written to.
@@ -101,25 +104,27 @@ def save_state(state: WizardState, workspace: Path) -> None:
 
 
 def load_state(workspace: Path) -> WizardState:
-    """The state that was saved; a fresh one where there is none, or where it cannot be understood."""
+    """The saved state; an empty one where there is none, or where the file is not valid."""
     with contextlib.suppress(BadInput, ValueError, TypeError):
         stored = json.loads(read_text(state_file(workspace)))
-        if isinstance(stored, dict) and stored.pop("format_version", None) == FORMAT_VERSION:
+        if isinstance(stored, dict) and (version := stored.pop("format_version", None)) in (1, FORMAT_VERSION):
+            if version == 1:
+                stored = {_RENAMED_FROM_VERSION_1.get(name, name): value for name, value in stored.items()}
             state = WizardState(**stored)
-            if _sound(state):
+            if _is_valid(state):
                 return state
     return WizardState()
 
 
-def _sound(state: WizardState) -> bool:
-    """Whether a file that anyone may have edited holds the types and words that it should."""
+def _is_valid(state: WizardState) -> bool:
+    """Check types and values: anyone may have edited the file."""
     texts = (state.data, state.classes_file, state.model_path, state.preset, state.run, state.language, state.theme)
     return (
         all(text is None or isinstance(text, str) for text in texts)
         and isinstance(state.format, str)
         and state.start in (None, "whole", "backbone", "scratch")
-        and state.place in (*PLACES, "runs")
-        and state.furthest in PLACES
+        and state.screen_name in (*SCREEN_ORDER, "runs")
+        and state.furthest_screen in SCREEN_ORDER
         and isinstance(state.settings, dict)
         and isinstance(state.mapping, dict)
         and all(isinstance(text, str) for pair in state.mapping.items() for text in pair)

@@ -1,4 +1,4 @@
-"""The path through the wizard: its places in their order, and what they are called."""
+"""The order of the wizard's screens, and their titles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from tui.text import N_
 
-PATH: Final[Mapping[str, str]] = {
+SCREEN_TITLES: Final[Mapping[str, str]] = {
     "hardware": N_("Hardware"),
     "data": N_("Data"),
     "weights": N_("Weights"),
@@ -17,23 +17,23 @@ PATH: Final[Mapping[str, str]] = {
     "train": N_("Train"),
     "results": N_("Results"),
 }
-"""Places and their names in English, to be put into words where they are shown."""
+"""Screen names and English titles in their order; translate a title where it is shown. Runs is not part of the order."""
 
-PLACES: Final = tuple(PATH)
-
-
-def after(place: str) -> str | None:
-    """The next place of the path; None at its end and beside the path."""
-    return _beside(place, 1)
+SCREEN_ORDER: Final = tuple(SCREEN_TITLES)
 
 
-def before(place: str) -> str | None:
-    """The place one came from; None at the beginning."""
-    return _beside(place, -1)
+def next_screen(screen_name: str) -> str | None:
+    """The screen after this one; None after the last, and for Runs."""
+    return _neighbour(screen_name, 1)
 
 
-def _beside(place: str, step: int) -> str | None:
-    if place not in PLACES:
+def previous_screen(screen_name: str) -> str | None:
+    """The screen before this one; None before the first, and for Runs."""
+    return _neighbour(screen_name, -1)
+
+
+def _neighbour(screen_name: str, offset: int) -> str | None:
+    if screen_name not in SCREEN_ORDER:
         return None
-    number = PLACES.index(place) + step
-    return PLACES[number] if 0 <= number < len(PLACES) else None
+    index = SCREEN_ORDER.index(screen_name) + offset
+    return SCREEN_ORDER[index] if 0 <= index < len(SCREEN_ORDER) else None

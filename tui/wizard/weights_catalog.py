@@ -1,4 +1,4 @@
-"""The weights that could be started from: the official ones, those of earlier runs, and files in model_data/."""
+"""The weights that a training can start from: the official ones, those of earlier runs, and files in model_data/."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from engine.plan import DataSource, open_source
+from engine.plan import DEFAULT_SPLIT_SEED, DataSource
+from engine.planning.request import DatasetReader
 from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from engine.weights.coco_names import COCO_NAMES
-from engine.weights.download.registry import KNOWN, KnownFile, find, known_file
+from engine.weights.download.registry import KNOWN, find, official_file
 from engine.weights.signature import WEIGHTS_SUFFIXES
 from engine.workspace import logs_folder
-from tui.wizard.dataset_inspection import DatasetInspection
+from tui.wizard.data_source import absolute_source
 
 if TYPE_CHECKING:
     from engine.weights.transfer import LoadReport
 
-SHOWN_RUNS = 20
+MAX_LISTED_RUNS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +28,32 @@ class WeightsOption:
     kind: Literal["official", "run", "file"]
     name: str
     path: Path | None
-    """None: it is not here yet, and can be fetched."""
+    """None: not downloaded yet."""
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """A file to be tried on the network that is chosen."""
+    """A weights file to check against the chosen network."""
 
     path: Path
     network: str
     part: Literal["whole", "backbone"]
     source: DataSource | None
-    """The data set, whose classes decide what becomes of the heads."""
-    opened: DatasetInspection | None
+    """The data set; its number of classes decides whether the heads match."""
+    workspace: Path
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What came out of a trial."""
+    """What would be loaded from a weights file, for a data set with `class_count` classes."""
 
     report: LoadReport
-    source: DataSource | None
-    classes: int
-    """How many the data set at `source` has."""
+    class_count: int
 
 
 def holds_weights(path: Path) -> bool:
-    """Whether a file's name says that it holds weights."""
+    """Whether the file's suffix is one of a weights file."""
     return path.suffix.lower() in WEIGHTS_SUFFIXES
 
 
@@ -64,28 +63,27 @@ def model_folder(workspace: Path) -> Path:
 
 
 def weights_options(network: str, workspace: Path) -> tuple[WeightsOption, ...]:
-    """What there is to start `network` from, the official file first. In a thread: that file's content is checked."""
-    official = known_file(network)
-    here = find(official, model_folder(workspace))
-    return (
-        WeightsOption("official", official.name, here, official.bytes),
-        *_of_runs(workspace),
-        *_of_folder(model_folder(workspace)),
-    )
+    """All files that `network` can start from, the official one, if there is one, first. Slow: hashes the official file."""
+    official = official_file(network)
+    own = (*_weights_of_runs(workspace), *_weights_in(model_folder(workspace)))
+    if official is None:
+        return own
+    path = find(official, model_folder(workspace))
+    return (WeightsOption("official", official.name, path, official.bytes), *own)
 
 
-def _of_runs(workspace: Path) -> list[WeightsOption]:
-    """The best weights of every run, the newest first; the last ones where no best were kept."""
+def _weights_of_runs(workspace: Path) -> list[WeightsOption]:
+    """The best weights of every run, newest first; the last weights where a run has no best ones."""
     logs = logs_folder(workspace)
-    found = []
+    options = []
     for run in sorted(logs.iterdir(), reverse=True) if logs.is_dir() else []:
         path = next((run / name for name in (BEST_WEIGHTS, LAST_WEIGHTS) if (run / name).is_file()), None)
         if path is not None:
-            found.append(WeightsOption("run", run.name, path.absolute(), path.stat().st_size))
-    return found[:SHOWN_RUNS]
+            options.append(WeightsOption("run", run.name, path.absolute(), path.stat().st_size))
+    return options[:MAX_LISTED_RUNS]
 
 
-def _of_folder(folder: Path) -> list[WeightsOption]:
+def _weights_in(folder: Path) -> list[WeightsOption]:
     if not folder.is_dir():
         return []
     files = (path for path in sorted(folder.iterdir()) if holds_weights(path) and path.is_file())
@@ -96,30 +94,20 @@ def _of_folder(folder: Path) -> list[WeightsOption]:
     ]
 
 
-def official_file(network: str) -> KnownFile:
-    """The published weights of a network."""
-    return known_file(network)
-
-
-def check_weights(trial: CheckRequest, last: CheckResult | None) -> CheckResult:
-    """What would become of a file, for as many classes as the data set has. In a thread.
-
-    `last` is an earlier answer: its data set needs not be opened again.
+def check_weights(request: CheckRequest, datasets: DatasetReader) -> CheckResult:
+    """What would be loaded from the file, without building the network. Slow: reads the file.
 
     Raises:
-        BadInput: the file cannot be read, or is another network's; or the data set is no longer there.
+        BadInput: the file cannot be read, or belongs to another network; or the data set cannot be read.
     """
-    from engine.weights.trial import dry_run_load
+    from engine.weights.load import check_weights as check
 
-    classes = _classes(trial, last)
-    return CheckResult(dry_run_load(trial.path, trial.network, classes, part=trial.part), trial.source, classes)
+    class_count = _class_count(request, datasets)
+    return CheckResult(check(request.path, request.network, class_count, part=request.part), class_count)
 
 
-def _classes(trial: CheckRequest, last: CheckResult | None) -> int:
-    if trial.source is None:
-        return len(COCO_NAMES)  # no data set yet: as many as the official weights have
-    if trial.opened is not None and trial.opened.source == trial.source:
-        return len(trial.opened.dataset.classes)
-    if last is not None and last.source == trial.source:
-        return last.classes
-    return len(open_source(trial.source).classes)
+def _class_count(request: CheckRequest, datasets: DatasetReader) -> int:
+    if request.source is None:
+        return len(COCO_NAMES)  # no data set is chosen yet: as many as the official weights have
+    source = absolute_source(request.source, request.workspace)
+    return len(datasets.open(source, DEFAULT_SPLIT_SEED).classes)

@@ -1,27 +1,22 @@
-"""What the Weights screen says about networks, starts and files, in words."""
+"""Texts of the Weights screen about networks, starting points and files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.messages import printable
+from engine.messages import format_bytes, printable
 from tui.text import N_, _, translate
-from tui.text.sizes import megabytes
 from tui.wizard.weights_catalog import WeightsOption
 
 if TYPE_CHECKING:
     from engine.weights.transfer import LoadReport
 
-NETWORKS = {
-    "yolov4-tiny": N_("small and quick; right for most machines"),
-    "yolov4": N_("finds more, needs ten times the time and a card with memory"),
-}
-STARTS = (
-    (N_("Whole network (recommended)"), N_("Official COCO weights, or yours: all is known but your classes.")),
-    (N_("Backbone only"), N_("It knows edges and shapes; finding objects is learned anew.")),
-    (N_("From scratch"), N_("For ten thousand pictures and more; otherwise it detects badly.")),
+START_TEXTS = (
+    (N_("Whole network (recommended)"), N_("Official COCO weights, or your own. Only your classes are learned anew.")),
+    (N_("Backbone only"), N_("It detects edges and shapes; neck and heads are trained from zero.")),
+    (N_("From scratch"), N_("Only for ten thousand images and more; otherwise the result is poor.")),
 )
-"""Whole, backbone, scratch: what each is called, and what it means."""
+"""Whole, backbone, scratch: name and description."""
 KINDS = {
     "ours": N_("weights of a run"),
     "Darknet, whole": N_("Darknet, whole"),
@@ -30,22 +25,27 @@ KINDS = {
     "tutorial .pth": N_("tutorial .pth"),
     "tutorial .pth, backbone": N_("tutorial .pth, backbone only"),
 }
-"""What the engine calls the kinds of files."""
+"""The engine's names of the kinds of files."""
 
 
-def offered(offer: WeightsOption) -> tuple[str, str]:
-    """A file's name, and what there is to say about it."""
-    size = megabytes(offer.bytes)
-    if offer.kind == "official":
-        here = _("official, {size}, here", size=size)
-        return offer.name, here if offer.path is not None else _("official, {size}, will be fetched", size=size)
-    if offer.kind == "run":
-        return printable(offer.name), _("best weights of this run, {size}", size=size)
-    return printable(offer.name), _("in model_data/, {size}", size=size)
+def describe_option(option: WeightsOption) -> tuple[str, str]:
+    """A file's name and description."""
+    size = format_bytes(option.bytes)
+    if option.kind == "official":
+        downloaded = option.path is not None
+        text = (
+            _("official, {size}, downloaded", size=size)
+            if downloaded
+            else _("official, {size}, to download", size=size)
+        )
+        return option.name, text
+    if option.kind == "run":
+        return printable(option.name), _("best weights of this run, {size}", size=size)
+    return printable(option.name), _("in model_data/, {size}", size=size)
 
 
-def reported(report: LoadReport) -> str:
-    """What matched, and in a line each what did not and why."""
+def describe_report(report: LoadReport) -> str:
+    """How many layers match, and one line for each that does not, with the reason."""
     matched = _(
         "{matched} of {total} convolutions ({kind}).",
         matched=report.matched,
@@ -56,18 +56,18 @@ def reported(report: LoadReport) -> str:
 
 
 def start_help() -> str:
-    """What F1 says about the three starts."""
+    """What F1 says about the three starting points."""
     return _(
-        "Whole network: all weights but the last convolutions, which depend on your classes. Nearly always the best start, "
-        "and the fewest epochs. Backbone only: the part that sees edges, textures and shapes; neck and heads begin anew and "
-        "need longer. From scratch: nothing is known. F2 changes between YOLOv4-tiny and YOLOv4."
+        "Whole network: all weights except the last convolutions, which depend on your classes. Nearly always the best start, "
+        "with the fewest epochs. Backbone only: the part that detects edges, textures and shapes; neck and heads are trained from "
+        "zero and need more epochs. From scratch: random weights. F2 switches between the networks."
     )
 
 
 def files_help() -> str:
     """What F1 says about the files."""
     return _(
-        "The official weights know the 80 classes of COCO and are checked against their published hash. The best weights of an "
-        "earlier run go on from what it learned. Any other file: our own .pth, Darknet's .weights, or a tutorial's .pth; what "
-        "in it fits is said below, and code in it is never run."
+        "The official weights were trained on the 80 classes of COCO and are checked against their published hash. The best "
+        "weights of an earlier run continue what it learned. Any other file works too: our own .pth, Darknet's .weights, or a "
+        "tutorial's .pth. The list below shows which layers match. Code inside a file is never run."
     )

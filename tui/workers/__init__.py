@@ -1,1 +1,1 @@
-"""What runs in threads beside the screens."""
+"""Work in threads: the training, queries to the engine, downloads, the hardware monitor; and the protocol of the app."""

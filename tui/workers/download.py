@@ -1,4 +1,4 @@
-"""One download at a time, in a thread, that can be watched and stopped."""
+"""One download at a time in a worker thread, with progress, which can be stopped."""
 
 from __future__ import annotations
 
@@ -11,54 +11,58 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from engine.messages import BadInput
-from engine.weights.download.registry import KnownFile
+from engine.network.registry import KnownFile
 
 
 class Download:
-    """Fetches known weights for one screen. What came before a stop is kept, and the next attempt goes on from there."""
+    """Downloads known weights for one screen. A stopped download keeps its bytes, and the next one continues from there."""
 
-    def __init__(self, owner: Widget, ended: Callable[[Path | BadInput | None], None]) -> None:
-        """`ended` runs in the screen's thread: with the file, with why it could not be had, or with None for a stop."""
+    def __init__(self, owner: Widget, on_finished: Callable[[Path | BadInput | None], None]) -> None:
+        """`on_finished` runs in the app's thread, with the file, with the error, or with None if it was stopped."""
         self._owner = owner
-        self._ended = ended
+        self._on_finished = on_finished
         self._stop = threading.Event()
         self.file: KnownFile | None = None
-        """What is being fetched; None: nothing."""
+        """The file that is being downloaded, if any."""
         self.progress: tuple[int, int] = (0, 0)
-        """Bytes that are there, and that there will be."""
+        """Bytes so far, bytes in total."""
 
-    def begin(self, file: KnownFile, folder: Path) -> None:
-        """Fetch `file` into `folder`; returns at once."""
+    def start(self, file: KnownFile, folder: Path) -> None:
+        """Download `file` into `folder`; returns at once."""
         if self.file is not None:
             return
         self.file, self.progress = file, (0, file.bytes)
         self._stop.clear()
-        self._owner.run_worker(lambda: self._fetch(file, folder), thread=True, group="fetching")
+        self._owner.run_worker(lambda: self._fetch(file, folder), thread=True, group="download")
 
     def stop(self) -> None:
-        """Stop; `ended` hears of it within a fraction of a second."""
+        """Stop; `on_finished` is called within a fraction of a second."""
         self._stop.set()
 
     def _fetch(self, file: KnownFile, folder: Path) -> None:
-        from engine.weights.download.fetch import Cancelled, fetch
+        from engine.weights.download.fetch import fetch
+        from engine.weights.download.http import Cancelled
 
         worker = get_current_worker()
         result: Path | BadInput | None
         try:
             result = fetch(
-                file, folder, progress=self._heard, cancelled=lambda: self._stop.is_set() or worker.is_cancelled
+                file,
+                folder,
+                progress=self._set_progress,
+                is_cancelled=lambda: self._stop.is_set() or worker.is_cancelled,
             )
         except BadInput as error:
             result = error
         except Cancelled:
             result = None
         pump: MessagePump = self._owner
-        pump.call_later(self._over, result)  # posts a message, which is safe from any thread
+        pump.call_later(self._finish, result)  # posts a message: safe from any thread
 
-    def _heard(self, done: int, size: int) -> None:
-        self.progress = done, size
+    def _set_progress(self, done: int, total: int) -> None:
+        self.progress = done, total
 
-    def _over(self, result: Path | BadInput | None) -> None:
+    def _finish(self, result: Path | BadInput | None) -> None:
         self.file = None
         if self._owner.is_attached:
-            self._ended(result)
+            self._on_finished(result)

@@ -1,59 +1,73 @@
-"""Looks at the hardware again and again, in a thread of its own, as long as the wizard runs."""
+"""Probes the hardware about once a second, in a thread, while the wizard runs."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from engine.hardware import Hardware, TorchBuild
+    from engine.hardware import Hardware
 
 PERIOD = 1.0
-"""Seconds between two looks."""
-CALM_PERIOD = 5.0
-"""While something trains: each look and what it draws takes some milliseconds from the training."""
+"""Seconds between two probes."""
+TRAINING_PERIOD = 5.0
+"""Seconds between two probes during a training: each probe, with what it redraws, costs the training some milliseconds."""
+
+
+class HardwareSource(Protocol):
+    """Where snapshots of the hardware come from: this machine's `HardwareWatch`, or hardware that is given."""
+
+    def read(self) -> Hardware:
+        """The hardware as it is now."""
+
+
+OpenHardwareSource = Callable[[], AbstractContextManager[HardwareSource]]
 
 
 class HardwareMonitor:
-    """One thread that owns the watch, since NVML is asked from one thread only."""
+    """One thread that owns the source, since NVML is called from one thread only."""
 
     def __init__(
         self,
         workspace: Path,
-        seen: Callable[[Hardware], object],
-        calm: Callable[[], bool],
-        torch_build: TorchBuild | None = None,
+        on_probe: Callable[[Hardware], object],
+        is_training: Callable[[], bool],
+        open_hardware: OpenHardwareSource | None = None,
     ) -> None:
-        """Make it; `start` begins.
+        """Create the monitor; `start` starts its thread.
 
         Args:
-            workspace: the folder whose disk is looked at.
-            seen: called in that thread with every look.
-            calm: whether fewer looks will do; called in that thread too.
-            torch_build: judged by instead of the installed one.
+            workspace: the folder whose disk is measured.
+            on_probe: called in the thread with every result.
+            is_training: whether to probe less often; called in the thread.
+            open_hardware: opens the source, in the thread; None: this machine.
         """
-        self._torch_build = torch_build
+        self._open_hardware = open_hardware or self._open_watch
         self._workspace = workspace
-        self._seen = seen
-        self._calm = calm
-        self._ended = threading.Event()
-        # A driver that hangs (a card fallen off the bus) must not keep the wizard from ending.
-        self._thread = threading.Thread(target=self._look_on, name="hardware", daemon=True)
+        self._on_probe = on_probe
+        self._is_training = is_training
+        self._stopped = threading.Event()
+        # A daemon: a driver that hangs (a card fallen off the bus) must not keep the wizard from ending.
+        self._thread = threading.Thread(target=self._probe_until_stopped, name="hardware", daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start to probe."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
-        self._ended.set()
+        """Stop after the current probe."""
+        self._stopped.set()
 
-    def _look_on(self) -> None:
-        from engine.hardware import HardwareWatch  # with NVML's and psutil's bindings, after the first paint
+    def _probe_until_stopped(self) -> None:
+        with self._open_hardware() as source:
+            while not self._stopped.is_set():
+                self._on_probe(source.read())
+                self._stopped.wait(TRAINING_PERIOD if self._is_training() else PERIOD)
 
-        with HardwareWatch(self._workspace, torch_build=self._torch_build) as watch:
-            while not self._ended.is_set():
-                self._seen(watch.look())
-                self._ended.wait(CALM_PERIOD if self._calm() else PERIOD)
+    def _open_watch(self) -> AbstractContextManager[HardwareSource]:
+        from engine.hardware import HardwareWatch  # imports NVML and psutil: after the first paint
+
+        return HardwareWatch(self._workspace)

@@ -1,4 +1,4 @@
-"""Asking the engine without waiting: one question of a kind at a time, and only the latest answer counts."""
+"""Slow work in a worker thread, where only the result of the newest request counts."""
 
 from __future__ import annotations
 
@@ -12,85 +12,85 @@ from textual.widget import Widget
 
 from engine.messages import BadInput
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Question(Generic[Asked]):
+class _Numbered(Generic[Request]):
     number: int
-    asked: Asked
+    request: Request
 
 
-class LatestQuery(Generic[Asked, Answer]):
-    """Work of the engine in a thread, for one screen or widget.
+class LatestQuery(Generic[Request, Result]):
+    """Calls the engine in a thread on behalf of one screen or widget.
 
-    While one question is worked on, the newest other one waits and those between are dropped, so that fast typing
-    never piles up work. Answers arrive in the screen's own thread; one that a newer question has overtaken does not.
+    While one request is processed, only the newest other request waits and those between are dropped, so that fast
+    typing builds no queue. A result is delivered in the app's thread, unless a newer request was submitted meanwhile.
     """
 
     def __init__(
         self,
         owner: Widget,
-        work: Callable[[Asked], Answer],
-        answered: Callable[[Answer], None],
-        refused: Callable[[BadInput], None],
+        work: Callable[[Request], Result],
+        on_result: Callable[[Result], None],
+        on_error: Callable[[BadInput], None],
     ) -> None:
-        """`work` runs in a thread and must touch no widget; `answered` and `refused` run in the screen's thread."""
+        """`work` runs in the thread and must not touch widgets; `on_result` and `on_error` run in the app's thread."""
         self._owner = owner
         self._work = work
-        self._answered = answered
-        self._refused = refused
+        self._on_result = on_result
+        self._on_error = on_error
         self._lock = threading.Lock()
-        self._newest = 0
-        self._waiting: _Question[Asked] | None = None
-        self._working = False
+        self._newest_number = 0
+        self._waiting: _Numbered[Request] | None = None
+        self._is_working = False
 
     @property
-    def pending(self) -> bool:
-        """Whether an answer is still to come."""
-        return self._working
+    def is_pending(self) -> bool:
+        """Whether a request is being processed or waits."""
+        return self._is_working
 
-    def ask(self, asked: Asked) -> None:
-        """Ask; returns at once. From the screen's thread."""
+    def submit(self, request: Request) -> None:
+        """Have `request` processed; returns at once. Call it in the app's thread."""
         with self._lock:
-            self._newest += 1
-            self._waiting = _Question(self._newest, asked)
-            if self._working:
+            self._newest_number += 1
+            self._waiting = _Numbered(self._newest_number, request)
+            if self._is_working:
                 return
-            self._working = True
-        self._owner.run_worker(self._work_off, thread=True, group="inquiry", name=type(self).__name__)
+            self._is_working = True
+        self._owner.run_worker(self._process_requests, thread=True, group="query", name=type(self).__name__)
 
-    def drop(self) -> None:
-        """Want no answer any more."""
+    def cancel(self) -> None:
+        """Deliver no result of what was submitted so far."""
         with self._lock:
-            self._newest += 1
+            self._newest_number += 1
             self._waiting = None
 
-    def _work_off(self) -> None:
-        """The thread: question after question until none waits."""
-        while (question := self._next()) is not None:
+    def _process_requests(self) -> None:
+        """In the thread: one request after another until none waits."""
+        while (numbered := self._next()) is not None:
             try:
-                answer = self._work(question.asked)
+                result = self._work(numbered.request)
             except BadInput as error:
-                self._deliver(question.number, self._refused, error)
+                self._post(numbered.number, self._on_error, error)
             except BaseException:
                 with self._lock:
-                    self._working = False
+                    self._is_working = False
                 raise
             else:
-                self._deliver(question.number, self._answered, answer)
+                self._post(numbered.number, self._on_result, result)
 
-    def _next(self) -> _Question[Asked] | None:
+    def _next(self) -> _Numbered[Request] | None:
         with self._lock:
-            question, self._waiting = self._waiting, None
-            self._working = question is not None
-            return question
+            numbered, self._waiting = self._waiting, None
+            self._is_working = numbered is not None
+            return numbered
 
-    def _deliver(self, number: int, receiver: Callable[[Any], None], value: object) -> None:
+    def _post(self, number: int, callback: Callable[[Any], None], value: object) -> None:
         pump: MessagePump = self._owner
-        pump.call_later(self._receive, number, receiver, value)  # posts a message, which is safe from any thread
+        pump.call_later(self._deliver, number, callback, value)  # posts a message: safe from any thread
 
-    def _receive(self, number: int, receiver: Callable[[Any], None], value: object) -> None:
-        if number == self._newest and self._owner.is_attached:
-            receiver(value)
+    def _deliver(self, number: int, callback: Callable[[Any], None], value: object) -> None:
+        if number == self._newest_number and self._owner.is_attached:
+            callback(value)

@@ -1,4 +1,4 @@
-"""How a training ended, what that means, and what Enter does about it."""
+"""How a training ended, and what Enter does next."""
 
 from __future__ import annotations
 
@@ -8,114 +8,121 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.events import CARD_STOPPED, Failed, Finished, LossNotFinite, OutOfMemory, Stopped
+from engine.messages import join_names
 from engine.runs.folder import BEST_WEIGHTS, LAST_CHECKPOINT
 from tui.text import _, translate
-from tui.text.events import OTHER_WAYS, ending
+from tui.text.events import describe_end
 
 if TYPE_CHECKING:
-    from tui.app import Freezetui
     from tui.workers.training_session import TrainingSession
+    from tui.workers.wizard_protocol import Wizard
 
-MOST_IMAGES = 3
-LOWER = 4
-"""A loss that broke is tried again with a learning rate so many times lower."""
+SHOWN_IMAGES = 3
+LR_DIVISOR = 4
+"""After a loss that was not finite, a new training is proposed with the learning rate divided by this."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """An ending. `enter` says what Enter does, `act` does it."""
+    """How a training ended, and the action that is offered next."""
 
-    said: str
-    enter: str
-    act: Callable[[], object]
-    more: str = ""
-    good: bool = False
+    message: str
+    hint: str
+    """What Enter does."""
+    on_enter: Callable[[], object]
+    details: str = ""
+    is_success: bool = False
 
 
-def run_outcome(session: TrainingSession, wizard: Freezetui) -> RunOutcome:
-    """What follows the end of the session's training."""
-    if session.refusal is not None:
-        said = "\n".join(translate(message) for message in session.refusal.messages)
+def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
+    """The outcome of the training that ended last."""
+    if session.input_error is not None:
+        message = "\n".join(map(translate, session.input_error.messages))
         if session.run is None:
-            return RunOutcome(said, _("Enter goes back to Review."), lambda: wizard.go_to("review"))
-        return _from_last_checkpoint(session, said)
-    match session.last:
+            return RunOutcome(message, _("Enter returns to Review."), lambda: wizard.show_screen("review"))
+        return _from_last_checkpoint(session, message)
+    match session.last_event:
         case Finished():
             return RunOutcome(
-                ending(session.last), _("Enter shows the results."), lambda: wizard.go_to("results"), good=True
+                describe_end(session.last_event),
+                _("Enter shows the results."),
+                lambda: wizard.show_screen("results"),
+                is_success=True,
             )
         case Stopped():
-            more = _("P goes on from the last step, exactly; E trains for more epochs.")
+            details = _("P resumes from the last step; E extends the training.")
             return RunOutcome(
-                ending(session.last), _("Enter shows the results so far."), lambda: wizard.go_to("results"), more, True
+                describe_end(session.last_event),
+                _("Enter shows the results so far."),
+                lambda: wizard.show_screen("results"),
+                details,
+                True,
             )
         case OutOfMemory():
-            return _after_out_of_memory(session.last, session, wizard)
+            return _after_out_of_memory(session.last_event, session, wizard)
         case LossNotFinite():
-            return _after_broken_loss(session.last, session, wizard)
-        case Failed() if session.last.code == CARD_STOPPED:
-            # What a card that failed leaves behind in a process cannot be mended; a new process begins afresh.
-            then = _("Only a new start can use the card again; Review begins the training then.")
-            if session.last.checkpoint is not None:
-                then = _("Only a new start can use the card again; Runs goes on then.")
-            more = _("{then} What happened: {reason}", then=then, reason=session.last.message)
-            return RunOutcome(ending(session.last), _("Enter quits."), lambda: wizard.leave(0), more)
-        case Failed() if session.last.code != "defect":
-            return _from_last_checkpoint(session, ending(session.last))
-    reason = session.defect or _("unknown")
-    return _from_last_checkpoint(session, _("An error of ours ended the training: {reason}", reason=reason))
+            return _after_non_finite_loss(session.last_event, session, wizard)
+        case Failed() if session.last_event.code == CARD_STOPPED:
+            # A process cannot use a card again that failed in it; a new process can.
+            details = _("freezetui must be restarted to use the card again. Then start the training in Review.")
+            if session.last_event.checkpoint is not None:
+                details = _("freezetui must be restarted to use the card again. Then resume the run in Runs.")
+            return RunOutcome(describe_end(session.last_event), _("Enter quits."), lambda: wizard.leave(0), details)
+        case Failed() if session.last_event.code != "defect":
+            return _from_last_checkpoint(session, describe_end(session.last_event))
+    reason = session.crash or _("unknown")
+    return _from_last_checkpoint(session, _("A bug in freezetui ended the training: {reason}", reason=reason))
 
 
-def _from_last_checkpoint(session: TrainingSession, said: str) -> RunOutcome:
+def _from_last_checkpoint(session: TrainingSession, message: str) -> RunOutcome:
     run = session.run
     if run is None or not (run / LAST_CHECKPOINT).is_file():
-        return RunOutcome(said, "", lambda: None)
-    return RunOutcome(said, _("Enter goes on from the last checkpoint."), lambda: session.resume(run))
+        return RunOutcome(message, "", lambda: None)
+    return RunOutcome(message, _("Enter resumes from the last checkpoint."), lambda: session.resume(run))
 
 
-def _after_out_of_memory(event: OutOfMemory, session: TrainingSession, wizard: Freezetui) -> RunOutcome:
-    run, smaller, said = session.run, event.suggested_batch_size, ending(event)
-    if run is None or smaller is None or event.checkpoint is None:
-        return RunOutcome(said, _("Enter goes back to Tune."), lambda: wizard.go_to("tune"), _(OTHER_WAYS))
+def _after_out_of_memory(event: OutOfMemory, session: TrainingSession, wizard: Wizard) -> RunOutcome:
+    run, batch_size, message = session.run, event.suggested_batch_size, describe_end(event)
+    if run is None or batch_size is None or event.checkpoint is None:
+        details = "" if event.hint is None else translate(event.hint)
+        return RunOutcome(message, _("Enter returns to Tune."), lambda: wizard.show_screen("tune"), details)
     if event.during == "validation":
         return RunOutcome(
-            said,
-            _("Enter goes on from the last step and validates {batch} pictures at a time.", batch=smaller),
-            lambda: session.go_on(run),
-            _("Nothing is lost: the training stands at its last step."),
+            message,
+            _("Enter resumes from the last step and validates {batch} images at a time.", batch=batch_size),
+            lambda: session.resume(run),
+            _("Nothing is lost: the last step is saved."),
         )
     return RunOutcome(
-        said,
-        _("Enter goes on from the last step with batch size {batch}.", batch=smaller),
-        lambda: session.go_on(run),
-        _("Nothing is lost: the training stands at its last step. The learning rate follows the batch size."),
+        message,
+        _("Enter resumes from the last step with batch size {batch}.", batch=batch_size),
+        lambda: session.resume(run),
+        _("Nothing is lost: the last step is saved. The learning rate is adapted to the batch size."),
     )
 
 
-def _after_broken_loss(event: LossNotFinite, session: TrainingSession, wizard: Freezetui) -> RunOutcome:
-    names = [Path(image).name for image in event.images[:MOST_IMAGES]]
-    if len(event.images) > MOST_IMAGES:
-        names.append(_("and {count} more", count=len(event.images) - MOST_IMAGES))
-    look = _("Look at the pictures of that step and their labels: {images}.", images=", ".join(names))
-    best = None if session.run is None else session.run / BEST_WEIGHTS
-    lr = session.course.recipe.get("init_lr")
-    if best is None or not best.is_file() or not isinstance(lr, int | float):
+def _after_non_finite_loss(event: LossNotFinite, session: TrainingSession, wizard: Wizard) -> RunOutcome:
+    images = join_names((Path(image).name for image in event.images), SHOWN_IMAGES)
+    details = _("Check the images of that step and their labels: {images}.", images=images)
+    best_weights = None if session.run is None else session.run / BEST_WEIGHTS
+    lr = session.history.recipe.get("init_lr")
+    if best_weights is None or not best_weights.is_file() or not isinstance(lr, int | float):
         return RunOutcome(
-            ending(event),
-            _("Enter goes back to Tune: take a smaller init_lr, or precision fp32."),
-            lambda: wizard.go_to("tune"),
-            look,
+            describe_end(event),
+            _("Enter returns to Tune: set a smaller init_lr, or precision fp32."),
+            lambda: wizard.show_screen("tune"),
+            details,
         )
-    lower = float(f"{lr / LOWER:.2g}")
+    lower_lr = float(f"{lr / LR_DIVISOR:.2g}")
 
-    def reset() -> None:
-        wizard.state.start, wizard.state.model_path = "whole", str(best)
-        wizard.state.settings["init_lr"] = lower
-        wizard.go_to("review")
+    def prepare_new_training() -> None:
+        wizard.state.start, wizard.state.model_path = "whole", str(best_weights)
+        wizard.state.settings["init_lr"] = lower_lr
+        wizard.show_screen("review")
 
     return RunOutcome(
-        ending(event),
-        _("Enter prepares a new training from the best weights so far, with init_lr {lr}.", lr=f"{lower:g}"),
-        reset,
-        look,
+        describe_end(event),
+        _("Enter prepares a new training from the best weights of this run, with init_lr {lr}.", lr=f"{lower_lr:g}"),
+        prepare_new_training,
+        details,
     )

@@ -1,4 +1,4 @@
-"""The training that runs in this process. It belongs to the app, so it goes on whatever is on the screen."""
+"""The training that runs in this process. It belongs to the app, so it continues whatever screen is shown."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from textual.app import App
 from textual.message import Message
+from textual.signal import Signal
 
 from engine.events import Event, LossNotFinite, OutOfMemory, Paused, Resumed, RunStarted, Step, Stopped
 from engine.messages import BadInput
@@ -23,36 +24,27 @@ if TYPE_CHECKING:
     from tui.wizard.approved_plan import ApprovedPlan
 
 Phase = Literal["preparing", "training", "pausing", "paused", "stopping", "ended"]
-Begin = Callable[["Control"], Iterator[Event]]
+StartRun = Callable[["Control"], Iterator[Event]]
+"""Starts or resumes a run; returns the generator that trains."""
 
-MOST_LOGGED = 1000
+MAX_LOGGED_EVENTS = 1000
 SWITCH_INTERVAL = 0.0005
-"""Seconds after which Python's threads give way to one that waits, while it trains. Each of a step's thousands of
-operations waits so long while the screen is drawn; Python's own five milliseconds would make a step wait for all of it."""
-
-
-def after_out_of_memory(event: OutOfMemory) -> tuple[dict[str, Any] | None, OnOutOfMemory]:
-    """With which settings a run goes on after `event`, and what it answers if memory runs out again."""
-    if event.during == "validation":
-        return None, "retry"  # its batch is no setting; the run finds it once more and lowers it
-    if event.suggested_batch_size is None:
-        return None, "stop"
-    return {f"{event.stage}_batch_size": event.suggested_batch_size}, "stop"
+"""Seconds after which a Python thread yields to another during a training. Each of the thousands of operations of a step
+may wait this long while the screen is drawn; with Python's default of 5 ms a step would wait for the whole drawing."""
 
 
 class TrainingSession:
-    """One training after another: its control, its course so far, how it ended.
+    """One training after another: its control, its history so far, how it ended.
 
-    The engine's loop runs in a thread worker and never waits for a screen: steps change `course`, which a screen looks
-    at as often as it likes; everything else is posted to the app besides.
+    The engine's generator runs in a worker thread and never waits for a screen. A step only changes `history`, which
+    screens read when they redraw. Every other event is also posted to the app, which publishes it through `updates`.
     """
 
-    class Happened(Message):
-        """Something other than a step happened in the training, or it came to its end (`event` is None then)."""
+    class Updated(Message):
+        """An event other than a step; or the end of the training, where `event` is None."""
 
-        def __init__(self, session: TrainingSession, event: Event | None) -> None:
+        def __init__(self, event: Event | None) -> None:
             super().__init__()
-            self.session = session
             self.event = event
 
     def __init__(self, app: App[Any], workspace: Path) -> None:
@@ -60,196 +52,181 @@ class TrainingSession:
         self._workspace = workspace
         self._control: Control | None = None
         self._stop_requested = False
-        self._next: Mapping[str, Any] | None = None
-        self._pause_requested = False
-        """Whether what comes next begins with a pause."""
-        self.course = RunHistory()
+        self._overrides_after_stop: Mapping[str, Any] | None = None
+        """The settings with which to resume as soon as the run has stopped."""
+        self._starts_paused = False
+        """Whether the next run pauses before its first step."""
+        self._idle = threading.Event()
+        self._idle.set()
+        self.updates: Signal[Event | None] = Signal(app, "training-updates")
+        """Published in the app's thread: every event but steps, and None when the training has ended."""
+        self.history = RunHistory()
         self.phase: Phase = "ended"
-        self.last: Event | None = None
-        """The event with which the training ended."""
-        self.refusal: BadInput | None = None
-        """Why it could not begin."""
-        self.defect: str | None = None
-        """An error of ours that ended it."""
-        self.log: deque[Event] = deque(maxlen=MOST_LOGGED)
-        self.over = threading.Event()
-        """Set where nothing trains."""
-        self.over.set()
+        self.last_event: Event | None = None
+        """The newest event but steps; after the end, the one that ended the training."""
+        self.input_error: BadInput | None = None
+        """Why the training could not start."""
+        self.crash: str | None = None
+        """The exception that ended the training, for a defect of ours."""
+        self.log: deque[Event] = deque(maxlen=MAX_LOGGED_EVENTS)
 
     @property
-    def alive(self) -> bool:
-        """Whether a training runs, or is about to."""
-        return not self.over.is_set()
+    def is_running(self) -> bool:
+        """Whether a training runs, or is starting."""
+        return not self._idle.is_set()
 
     @property
     def run(self) -> Path | None:
-        """The folder of the run; None before it is made."""
-        return None if self.course.run is None else Path(self.course.run)
+        """The folder of the run; None before it is created."""
+        return None if self.history.run is None else Path(self.history.run)
 
-    # Beginnings
+    # Start and resume
 
-    def start(self, chosen: ApprovedPlan) -> None:
-        """Train a Plan from its beginning."""
+    def start(self, approved: ApprovedPlan) -> None:
+        """Train a Plan from its first step."""
 
-        def begin(control: Control) -> Iterator[Event]:
+        def start_run(control: Control) -> Iterator[Event]:
             from engine.runner.start import start
 
-            return start(chosen.plan, control, chosen.dataset)
+            return start(approved.plan, control, approved.dataset)
 
-        self._begin(begin)
+        self.follow(start_run)
 
-    def resume(
-        self, run: Path, overrides: Mapping[str, Any] | None = None, on_out_of_memory: OnOutOfMemory = "stop"
-    ) -> None:
-        """Go on with a run from its last checkpoint; with `overrides`, extend it."""
+    def resume(self, run: Path, overrides: Mapping[str, Any] | None = None) -> None:
+        """Resume a run from its last checkpoint; with `overrides`, under changed settings.
 
-        def begin(control: Control) -> Iterator[Event]:
-            from engine.runner.start import resume
+        Without `overrides`, a run that ended out of memory resumes with the batch size that was proposed then.
+        """
+        self.follow(self._resume_run(run, overrides))
 
-            return resume(
-                run, control, overrides=overrides, workspace=self._workspace, on_out_of_memory=on_out_of_memory
-            )
-
-        self._begin(begin)
-
-    def go_on(self, run: Path) -> None:
-        """Go on with a run; where memory ran out, with what was proposed then."""
-
-        def begin(control: Control) -> Iterator[Event]:
+    def _resume_run(self, run: Path, overrides: Mapping[str, Any] | None) -> StartRun:
+        def start_run(control: Control) -> Iterator[Event]:
             from engine.runner.start import resume
             from engine.runs.folder import last_event
 
-            last = last_event(run)
-            if isinstance(last, OutOfMemory):
-                overrides, answer = after_out_of_memory(last)
-                return resume(run, control, overrides=overrides, workspace=self._workspace, on_out_of_memory=answer)
-            return resume(run, control, workspace=self._workspace)
+            settings = overrides
+            on_out_of_memory: OnOutOfMemory = "stop"
+            if overrides is None and isinstance(event := last_event(run), OutOfMemory):
+                settings, on_out_of_memory = _after_out_of_memory(event)
+            return resume(
+                run, control, overrides=settings, workspace=self._workspace, on_out_of_memory=on_out_of_memory
+            )
 
-        self._begin(begin)
+        return start_run
 
-    def _begin(self, begin: Begin) -> None:
-        if self.alive:
+    def follow(self, start_run: StartRun) -> None:
+        """Consume the events of the run that `start_run` starts, in a thread. Does nothing while a training runs."""
+        if self.is_running:
             return
-        self.over.clear()
-        self.course = RunHistory()
+        self._idle.clear()
+        self.history = RunHistory()
         self.phase = "preparing"
-        self.last = self.refusal = self.defect = None
-        self._stop_requested = False
-        self._next, self._pause_requested = None, False
+        self.last_event = self.input_error = self.crash = None
+        self._stop_requested = self._starts_paused = False
+        self._overrides_after_stop = None
         self.log.clear()
         self._app.run_worker(
-            lambda: self._work(begin), thread=True, group="training", name="training", exit_on_error=False
+            lambda: self._train(start_run), thread=True, group="training", name="training", exit_on_error=False
         )
 
-    # Wishes
+    # Control
 
-    def pause_or_go_on(self) -> None:
-        """Wait after the step that runs; or end the waiting."""
+    def toggle_pause(self) -> None:
+        """Pause after the current step; or end the pause."""
         control = self._control
         if control is None or self.phase not in ("training", "pausing", "paused"):
             return
         if control.pause_requested:
-            control.go_on()
+            control.resume()
             self.phase = "training"
         else:
             control.pause()
             self.phase = "pausing"
 
     def stop(self) -> None:
-        """Save a checkpoint after the step that runs, and end. Safe from any thread and from a signal's handler."""
-        if not self.alive:
+        """Save a checkpoint after the current step, then end. Safe from any thread and from a signal handler."""
+        if not self.is_running:
             return
         self._stop_requested = True
-        self._next = None
+        self._overrides_after_stop = None
         self.phase = "stopping"
         if self._control is not None:
             self._control.stop()
 
-    def lower_batch(self, size: int) -> None:
-        """Train with smaller batches from the next step on."""
+    def lower_batch(self, batch_size: int) -> None:
+        """Use a smaller batch size from the next step on."""
         if self._control is not None:
-            self._control.lower_batch(size)
+            self._control.lower_batch(batch_size)
 
     def extend(self, epochs: int) -> None:
-        """Train up to `epochs` in all: a running training is stopped for it, and goes on at once; a paused one for a step."""
+        """Train for `epochs` epochs in total. A running training is stopped and resumed for it; a paused one stays paused."""
         overrides = {"unfreeze_epoch": epochs}
-        if self.alive:
-            paused = self._control is not None and self._control.pause_requested
+        if self.is_running:
+            is_paused = self._control is not None and self._control.pause_requested
             self.stop()
-            self._next, self._pause_requested = overrides, paused
+            self._overrides_after_stop, self._starts_paused = overrides, is_paused
         elif self.run is not None:
             self.resume(self.run, overrides)
 
-    # The thread
+    # In the thread
 
-    def _work(self, begin: Begin) -> None:
-        usual = sys.getswitchinterval()
+    def _train(self, start_run: StartRun) -> None:
+        default_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
         try:
             while True:
-                self._follow(begin)
-                overrides = self._next
-                if overrides is None or self.run is None or not isinstance(self.last, Stopped):
+                self._consume_events(start_run)
+                overrides = self._overrides_after_stop
+                if overrides is None or self.run is None or not isinstance(self.last_event, Stopped):
                     return
-                begin = self._going_on(self.run, overrides)
-                self._next, self._stop_requested = None, False
-                self.course, self.phase, self.last = (
-                    RunHistory(),
-                    "pausing" if self._pause_requested else "preparing",
-                    None,
-                )
+                start_run = self._resume_run(self.run, overrides)
+                self._overrides_after_stop, self._stop_requested = None, False
+                self.history, self.last_event = RunHistory(), None
+                self.phase = "pausing" if self._starts_paused else "preparing"
         finally:
-            sys.setswitchinterval(usual)
+            sys.setswitchinterval(default_interval)
             self._control = None
-            gc.collect()  # networks hold circles; what comes next needs their memory
+            gc.collect()  # networks contain reference cycles, and the next training needs their memory
             self.phase = "ended"
-            self.over.set()
-            self._app.post_message(self.Happened(self, None))
+            self._idle.set()
+            self._app.post_message(self.Updated(None))
 
-    def _going_on(self, run: Path, overrides: Mapping[str, Any]) -> Begin:
-        def begin(control: Control) -> Iterator[Event]:
-            from engine.runner.start import resume
-
-            return resume(run, control, overrides=overrides, workspace=self._workspace)
-
-        return begin
-
-    def _follow(self, begin: Begin) -> None:
+    def _consume_events(self, start_run: StartRun) -> None:
         from engine.training.control import Control
 
         control = self._control = Control()
         if self._stop_requested:
             control.stop()
-        if self._pause_requested:
-            self._pause_requested = False
+        if self._starts_paused:
+            self._starts_paused = False
             control.pause()
         try:
-            for event in begin(control):
-                self._take(event)
+            for event in start_run(control):
+                self._handle_event(event)
         except BadInput as error:
-            self.refusal = error
+            self.input_error = error
         except Exception as error:
-            self.defect = f"{type(error).__name__}: {error}"
+            self.crash = f"{type(error).__name__}: {error}"
             raise
 
-    def _take(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         if isinstance(event, RunStarted) and event.continued:
-            # The run's own log holds what came before, cut to the checkpoint, and this event at its end.
+            # The run's own log holds the events before the checkpoint, and this one at its end.
             from engine.runs.folder import read_events
 
-            self.course.take_all(read_events(Path(event.run)))
+            self.history.apply_all(read_events(Path(event.run)))
         else:
-            self.course.take(event)
+            self.history.apply(event)
         if isinstance(event, Step):
             if self.phase == "preparing":
                 self.phase = "training"
             return
-        self.last = event
+        self.last_event = event
         self.log.append(event)
-        self._note_phase(event)
-        self._app.post_message(self.Happened(self, event))
+        self._update_phase(event)
+        self._app.post_message(self.Updated(event))
 
-    def _note_phase(self, event: Event) -> None:
+    def _update_phase(self, event: Event) -> None:
         if self.phase == "stopping":
             return
         if isinstance(event, Paused):
@@ -257,4 +234,13 @@ class TrainingSession:
         elif isinstance(event, Resumed):
             self.phase = "training"
         elif isinstance(event, OutOfMemory | LossNotFinite):
-            self.phase = "preparing"  # what follows, an end or a smaller batch, shows itself
+            self.phase = "preparing"  # the run ends, or continues with a smaller batch
+
+
+def _after_out_of_memory(event: OutOfMemory) -> tuple[Mapping[str, Any] | None, OnOutOfMemory]:
+    """The settings with which to resume after `event`, and what the run does if memory runs out again."""
+    if event.during == "validation":
+        return None, "retry"  # the batch size of the validation is no setting: the run finds and lowers it itself
+    if event.suggested_batch_size is None:
+        return None, "stop"
+    return {f"{event.stage}_batch_size": event.suggested_batch_size}, "stop"

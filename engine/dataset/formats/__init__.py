@@ -1,4 +1,4 @@
-"""Opening a data set, whatever its format on disk."""
+"""Reading a data set from disk, whatever its format."""
 
 from engine.dataset.formats.open_dataset import open_dataset
 

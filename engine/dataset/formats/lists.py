@@ -1,89 +1,103 @@
-"""The tutorials' lists: a line `path x1,y1,x2,y2,class x1,...` for each picture. Paths may contain spaces."""
+"""The tutorials' lists: a line `path x1,y1,x2,y2,class x1,...` for each image. Paths may contain spaces."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from engine.dataset.formats.reading import Reading, lies_inside, read_names, split_named
+from engine.dataset.classes_file import LIST_CLASSES_FILES, find_classes_file, read_class_names
+from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels, is_inside
 from engine.dataset.image_files import is_image_file
-from engine.files import read_text
+from engine.dataset.splits import split_in_name
+from engine.files import read_lines, read_text
 
 _BOX = re.compile(r"-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?){4}")
-_CLASS_FILES = ("voc_classes.txt", "classes.txt", "cls_classes.txt", "model_data/voc_classes.txt")
 
 
-def find_lists(folder: Path) -> list[Path]:
-    """The lists in a folder."""
-    return [path for path in sorted(folder.glob("*.txt")) if is_list(path)]
+def read_lists(path: Path) -> ParsedLabels | None:
+    """The images and boxes of a list, or of all lists in a folder; None if `path` is neither.
 
-
-def is_list(path: Path) -> bool:
-    """Whether the first line with something on it names a picture and maybe boxes."""
-    first = next((line for line in read_text(path).splitlines() if line.strip()), "")
-    picture, boxes = _parse(first)
-    return is_image_file(Path(picture)) and bool(boxes or Path(picture).is_absolute() or "/" in picture)
-
-
-def read_lists(root: Path, files: Sequence[Path]) -> Reading:
-    """The pictures and boxes of all `files`; a file's name tells its split (2007_train.txt, 2007_val.txt)."""
-    reading = Reading(root, "list", "pixel")
-    names_file = next((root / name for name in _CLASS_FILES if (root / name).is_file()), None)
-    reading.names = read_names(names_file) if names_file else []
-    known = len(reading.names)
-    for path in files:
-        for line in read_text(path).splitlines():
-            if line.strip():
-                _read_line(line.strip(), path, known, reading)
-    if not known:
-        most = max((number for labels in reading.packer.labels() for number in labels), default=-1)
-        reading.names = [f"class {number}" for number in range(most + 1)]
-        reading.find(
+    The name of a list gives its split (2007_train.txt, 2007_val.txt).
+    """
+    if path.is_file():
+        lists = [path] if path.suffix.lower() == ".txt" and _is_list(path) else []
+        root = path.parent
+    else:
+        lists, root = [file for file in sorted(path.glob("*.txt")) if _is_list(file)], path
+    if not lists:
+        return None
+    parsed = ParsedLabels(root, "list", "pixel")
+    classes_file = find_classes_file(root, LIST_CLASSES_FILES)
+    parsed.names = read_class_names(classes_file) if classes_file else []
+    class_count = len(parsed.names)
+    for file in lists:
+        for line in read_lines(file):
+            _read_line(line, file, class_count, parsed)
+    if not class_count:
+        parsed.name_classes_by_id()
+        parsed.add_finding(
             "info",
             "class.unnamed",
             root,
-            "lists hold class numbers only; without a classes file they are called class 0, class 1 and so on.",
+            "{file}: lists hold class numbers only; without a classes file they are called class 0, class 1 and so on.",
         )
-    return reading
+    return parsed
 
 
-def _read_line(line: str, path: Path, known: int, reading: Reading) -> None:
-    name, found = _parse(line)
-    # Whole paths are what the tutorials' scripts write; dots that climb out of the folder are not.
-    if ".." in name and not Path(name).is_absolute() and not lies_inside(path.parent / name, reading.root):
-        reading.find("error", "label.outside_dataset", path, "{name} leads out of the data set; left out.", name=name)
-        return
-    picture = next((p for p in (path.parent / name, Path(name)) if p.is_file() and is_image_file(p)), None)
-    if picture is None:
-        reading.find(
-            "error", "image.missing", path, "{name} is listed, but no such picture is there; left out.", name=name
+def _is_list(path: Path) -> bool:
+    """Whether the first line that is not empty holds the path of an image, and boxes or a path with folders."""
+    first_line = next((line for line in read_text(path).splitlines() if line.strip()), "")
+    image, boxes = _parse(first_line)
+    return is_image_file(Path(image)) and bool(boxes or Path(image).is_absolute() or "/" in image)
+
+
+def _read_line(line: str, list_file: Path, class_count: int, parsed: ParsedLabels) -> None:
+    name, rows = _parse(line)
+    # The tutorials' scripts write absolute paths; a relative one must stay in the folder.
+    if ".." in name and not Path(name).is_absolute() and not is_inside(list_file.parent / name, parsed.root):
+        parsed.add_finding(
+            "error",
+            "label.outside_dataset",
+            list_file,
+            "{file}: {name} is outside the data set; left out.",
+            name=name,
         )
         return
-    boxes, numbers, foreign = [], [], 0
-    for *corners, number in found:
-        if number != int(number) or number < 0 or (known and number >= known) or number >= 10_000:
-            foreign += 1
+    image = next((p for p in (list_file.parent / name, Path(name)) if p.is_file() and is_image_file(p)), None)
+    if image is None:
+        parsed.add_finding(
+            "error",
+            "image.missing",
+            list_file,
+            "{file}: {name} is listed, but no such image exists; left out.",
+            name=name,
+        )
+        return
+    boxes, class_ids, out_of_range = [], [], 0
+    for *box, class_id in rows:
+        if not class_id.is_integer() or not 0 <= class_id < (class_count or MAX_CLASSES):
+            out_of_range += 1
             continue
-        boxes.append(corners)
-        numbers.append(int(number))
-    if foreign:
-        reading.find(
+        boxes.append(box)
+        class_ids.append(int(class_id))
+    if out_of_range:
+        parsed.add_finding(
             "error",
             "label.class_out_of_range",
-            path,
-            "{name}: boxes whose class number does not exist (there are only {known}): {count}; left out.",
+            list_file,
+            "{file}: {name}: boxes whose class number does not exist (there are only {known}): {count}; left out.",
             name=name,
-            count=foreign,
-            known=known,
+            count=out_of_range,
+            known=class_count,
         )
-    reading.add(picture.absolute(), (0, 0), np.array(boxes, np.float32), numbers, path, split_named(path.stem))
+    split = split_in_name(list_file.stem)
+    parsed.add_image(image.absolute(), (0, 0), np.array(boxes, np.float32), class_ids, list_file, split)
 
 
 def _parse(line: str) -> tuple[str, list[list[float]]]:
-    """The picture's path and its boxes x1 y1 x2 y2 class; boxes are read from the end, since paths have spaces too."""
+    """The path of the image and its boxes x1 y1 x2 y2 class; boxes are parsed from the end, since paths may have spaces."""
     words = line.split(" ")
     boxes: list[list[float]] = []
     while len(words) > 1 and (not words[-1] or _BOX.fullmatch(words[-1])):

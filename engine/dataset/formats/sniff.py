@@ -1,4 +1,4 @@
-"""Whether a path may be a data set, told from names alone: cheap enough to ask at every key that is pressed."""
+"""Whether a path may be a data set, by names alone: cheap enough to check at every key press."""
 
 from __future__ import annotations
 
@@ -12,58 +12,60 @@ from engine.dataset.image_files import IMAGE_SUFFIXES
 LABEL_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".txt"})
 """Files that can be a data set themselves: data.yaml, COCO, a list."""
 
-_LOOKED_AT = 2000
-_FOLDERS = frozenset({"annotations", "jpegimages", "labels", "vocdevkit"})
-_FILES = frozenset({"data.yaml", "data.yml", "_annotations.coco.json"})
-_SPLITS = frozenset({"train", "training", "valid", "val"})
+_MAX_ENTRIES = 2000
+"""Of a folder at most so many entries are listed."""
+_LABEL_FOLDERS = frozenset({"annotations", "jpegimages", "labels", "vocdevkit"})
+_LABEL_FILES = frozenset({"data.yaml", "data.yml", "_annotations.coco.json"})
+_SPLIT_FOLDERS = frozenset({"train", "training", "valid", "val"})
 
 
 def looks_like_dataset(path: Path) -> bool:
-    """Whether opening `path` as a data set is worth a try. At most two folders are listed, and no file is opened."""
+    """Whether `path` should be tried as a data set. At most two folders are listed, and no file is opened."""
     if path.is_file():
         return path.suffix.lower() in LABEL_SUFFIXES
-    entries = list(_entries(path))
-    if any(_tells(name, folder) for name, folder in entries):
+    entries = list(_list_entries(path))
+    if any(_is_typical(name, is_folder) for name, is_folder in entries):
         return True
-    suffixes = {Path(name).suffix.lower() for name, folder in entries if not folder}
+    suffixes = {Path(name).suffix.lower() for name, is_folder in entries if not is_folder}
     if suffixes & {".xml", ".txt"} and suffixes & IMAGE_SUFFIXES:
         return True
-    split = next((name for name, folder in entries if folder and name.lower() in _SPLITS), None)
+    split = next((name for name, is_folder in entries if is_folder and name.lower() in _SPLIT_FOLDERS), None)
     if split is None:
         return False
-    below = list(_entries(path / split))
-    names = {Path(name).suffix.lower() for name, folder in below if not folder}
-    return any(_tells(name, folder) for name, folder in below) or bool(names & {".xml", ".txt"})
+    in_split = list(_list_entries(path / split))
+    suffixes = {Path(name).suffix.lower() for name, is_folder in in_split if not is_folder}
+    return any(_is_typical(name, is_folder) for name, is_folder in in_split) or bool(suffixes & {".xml", ".txt"})
 
 
-def whole_disk(path: Path) -> bool:
-    """Whether `path` is a disk's root or the user's home: looking through all of it would take hours."""
+def is_root_or_home(path: Path) -> bool:
+    """Whether `path` is the root of a disk or the user's home folder: searching all of it would take hours."""
     path = Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow links
     return path == path.parent or path == Path.home()
 
 
-def datasets_near(folder: Path) -> Iterator[Path]:
-    """Data sets that seem to lie in `folder` or right below it, by name."""
-    if whole_disk(folder):
+def find_datasets(folder: Path) -> Iterator[Path]:
+    """Paths that look like data sets: `folder` itself, else those directly in it."""
+    if is_root_or_home(folder):
         return
     if looks_like_dataset(folder):
         yield folder
         return
-    for name, is_folder in sorted(_entries(folder)):
+    for name, is_folder in sorted(_list_entries(folder)):
         if is_folder and not name.startswith(".") and looks_like_dataset(folder / name):
             yield folder / name
 
 
-def _tells(name: str, folder: bool) -> bool:
-    low = name.lower()
-    return (low in _FOLDERS or low.startswith("voc2")) if folder else low in _FILES
+def _is_typical(name: str, is_folder: bool) -> bool:
+    """Whether only data sets have a file or folder of this name."""
+    lower = name.lower()
+    return (lower in _LABEL_FOLDERS or lower.startswith("voc2")) if is_folder else lower in _LABEL_FILES
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Names in a folder and whether each is a folder; nothing where it cannot be read."""
+def _list_entries(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Names in a folder and whether each is a folder; nothing if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            for entry in islice(entries, _LOOKED_AT):
+            for entry in islice(entries, _MAX_ENTRIES):
                 yield entry.name, entry.is_dir()
     except OSError:
         return

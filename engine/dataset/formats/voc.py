@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file for each picture, lists of names for the splits."""
+"""Pascal VOC: an XML file for each image, lists of names for the splits."""
 
 from __future__ import annotations
 
@@ -11,12 +11,61 @@ import defusedxml.ElementTree
 import numpy as np
 from defusedxml import DefusedXmlException
 
-from engine.dataset.formats.reading import Reading, by_stem
-from engine.files import read_text
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.image_files import is_image_file
+from engine.files import read_lines, read_text
 
 
-def find_voc(folder: Path) -> Path | None:
-    """The folder that holds the annotations, for a path given at any level of the tree; None where it is no VOC."""
+def read_voc(path: Path) -> ParsedLabels | None:
+    """Every annotated image of the VOC tree that `path` belongs to; None if it belongs to none.
+
+    The tree holds Annotations and JPEGImages, or both kinds of file in one folder.
+    """
+    root = _find_root(path) if path.is_dir() else None
+    if root is None:
+        return None
+    parsed = ParsedLabels(root, "voc", "pixel")
+    label_folder = root / "Annotations" if (root / "Annotations").is_dir() else root
+    images = _images_by_stem(root / "JPEGImages") or _images_by_stem(root / "images") or _images_by_stem(label_folder)
+    label_files = {path.stem: path for path in sorted(label_folder.glob("*.xml"))}
+    splits = _read_splits(root, label_files, parsed)
+    difficult_count = 0
+    for stem, label_file in label_files.items():
+        if stem not in images:
+            parsed.add_finding(
+                "error", "image.missing", label_file, "{file}: there is no image of that name; left out."
+            )
+            continue
+        tree = _parse(label_file, parsed)
+        if tree is None:
+            continue
+        boxes, names, difficult = _read_objects(tree, label_file, parsed)
+        difficult_count += difficult
+        class_ids = [parsed.class_id(name) for name in names]
+        parsed.add_image(
+            images[stem], _image_size(tree), np.array(boxes, np.float32), class_ids, label_file, splits.get(stem)
+        )
+    if difficult_count:
+        parsed.add_finding(
+            "info",
+            "label.difficult",
+            label_folder,
+            "{file}: {count} objects are marked difficult; left out.",
+            count=difficult_count,
+        )
+    if unlabelled := len(images.keys() - label_files.keys()):
+        parsed.add_finding(
+            "info",
+            "image.unlabelled",
+            label_folder,
+            "{file}: images without an annotation: {count}; left out.",
+            count=unlabelled,
+        )
+    return parsed
+
+
+def _find_root(folder: Path) -> Path | None:
+    """The folder that holds the annotations, for a folder at any level of the tree; None if it is no VOC."""
     candidates = [
         folder,
         *sorted(folder.glob("VOC2*"), reverse=True),
@@ -30,99 +79,77 @@ def find_voc(folder: Path) -> Path | None:
     return folder if any(folder.glob("*.xml")) else None
 
 
-def read_voc(root: Path) -> Reading:
-    """Every annotated picture below `root`, which holds Annotations and JPEGImages, or both kinds of file side by side."""
-    reading = Reading(root, "voc", "pixel")
-    labels = root / "Annotations" if (root / "Annotations").is_dir() else root
-    pictures = by_stem(root / "JPEGImages") or by_stem(root / "images") or by_stem(labels)
-    annotations = {path.stem: path for path in sorted(labels.glob("*.xml"))}
-    splits = _splits(root, annotations, reading)
-    hard = 0
-    for stem, path in annotations.items():
-        if stem not in pictures:
-            reading.find("error", "image.missing", path, "there is no picture of that name; left out.")
-            continue
-        tree = _parse(path, reading)
-        if tree is None:
-            continue
-        boxes, names, difficult = _objects(tree, path, reading)
-        hard += difficult
-        numbers = [reading.number_of(name) for name in names]
-        reading.add(pictures[stem], _size(tree), np.array(boxes, np.float32), numbers, path, splits.get(stem))
-    if hard:
-        reading.find("info", "label.difficult", labels, "{count} objects are marked difficult; left out.", count=hard)
-    if unlabelled := len(pictures.keys() - annotations.keys()):
-        reading.find(
-            "info", "image.unlabelled", labels, "pictures without an annotation: {count}; left out.", count=unlabelled
-        )
-    return reading
+def _images_by_stem(folder: Path) -> Mapping[str, Path]:
+    """The images of one folder by their name without suffix."""
+    return {path.stem: path for path in sorted(folder.iterdir()) if is_image_file(path)} if folder.is_dir() else {}
 
 
-def _splits(root: Path, annotations: Mapping[str, Path], reading: Reading) -> dict[str, str]:
-    """The split of each name, from ImageSets/Main; trainval fills in where train or val are not listed."""
+def _read_splits(root: Path, label_files: Mapping[str, Path], parsed: ParsedLabels) -> dict[str, str]:
+    """The split of each name in ImageSets/Main."""
     folder = root / "ImageSets" / "Main"
     splits: dict[str, str] = {}
     for split in ("train", "val", "test"):
         path = folder / f"{split}.txt"
         if not path.is_file():
             continue
-        for line in read_text(path).splitlines():
-            name = _listed_name(line, annotations)
-            if name is None:
-                continue
-            if name not in annotations:
-                if "/" in name or "\\" in name:
-                    reading.find(
-                        "error", "label.outside_dataset", path, "{name} leads out of the data set; left out.", name=name
-                    )
-                else:
-                    reading.find(
-                        "error",
-                        "label.missing",
+        for line in read_lines(path):
+            # The lists of one class have 1, 0 or -1 at the end of each line.
+            name = line if line in label_files else re.sub(r"\s+-?[01]$", "", line)
+            if name in label_files:
+                if splits.setdefault(name, split) != split:
+                    parsed.add_finding(
+                        "warning",
+                        "split.twice",
                         path,
-                        "{name} is listed, but there is no such annotation; left out.",
+                        "{file}: {name} is in {first} too; it is used there.",
                         name=name,
+                        first=splits[name],
                     )
-            elif splits.setdefault(name, split) != split:
-                reading.find(
-                    "warning",
-                    "split.twice",
+            elif "/" in name or "\\" in name:
+                parsed.add_finding(
+                    "error",
+                    "label.outside_dataset",
                     path,
-                    "{name} is in {first} too; it stays there.",
+                    "{file}: {name} is outside the data set; left out.",
                     name=name,
-                    first=splits[name],
+                )
+            else:
+                parsed.add_finding(
+                    "error",
+                    "label.missing",
+                    path,
+                    "{file}: {name} is listed, but it has no annotation; left out.",
+                    name=name,
                 )
     return splits
 
 
-def _listed_name(line: str, annotations: Mapping[str, Path]) -> str | None:
-    """The picture's name in a line of ImageSets; the lists of one class end in 1, 0 or -1."""
-    text = line.strip()
-    if text and text not in annotations:
-        text = re.sub(r"\s+-?[01]$", "", text)
-    return text or None
-
-
-def _parse(path: Path, reading: Reading) -> Element | None:
+def _parse(path: Path, parsed: ParsedLabels) -> Element | None:
     try:
         content = path.read_bytes()
         try:
             return defusedxml.ElementTree.fromstring(content)
         except (ParseError, ValueError, LookupError):
-            # Written in the system's encoding whatever its first line says: read the text ourselves.
+            # Some programs write the system's encoding whatever the XML declaration says: decode the text ourselves.
             text = re.sub(r"^\s*<\?xml[^>]*\?>", "", read_text(path))
             return defusedxml.ElementTree.fromstring(text)
     except DefusedXmlException:
-        reading.find("error", "label.unsafe_xml", path, "declares XML entities, which labels never need; left out.")
+        parsed.add_finding(
+            "error", "label.unsafe_xml", path, "{file}: declares XML entities, which labels never need; left out."
+        )
     except (ParseError, ValueError, LookupError) as error:
-        reading.find("error", "label.unreadable", path, "is no readable XML ({reason}); left out.", reason=error)
+        parsed.add_finding(
+            "error", "label.unreadable", path, "{file}: not valid XML ({reason}); left out.", reason=error
+        )
     except OSError as error:
-        reading.find("error", "label.unreadable", path, "cannot be read ({reason}); left out.", reason=error.strerror)
+        parsed.add_finding(
+            "error", "label.unreadable", path, "{file}: cannot be read ({reason}); left out.", reason=error.strerror
+        )
     return None
 
 
-def _objects(tree: Element, path: Path, reading: Reading) -> tuple[list[list[float]], list[str], int]:
-    """Boxes, their class names, and how many were marked difficult."""
+def _read_objects(tree: Element, path: Path, parsed: ParsedLabels) -> tuple[list[list[float]], list[str], int]:
+    """Boxes x1 y1 x2 y2, their class names, and how many objects were marked difficult."""
     boxes, names, difficult = [], [], 0
     for item in tree.iter("object"):
         name = (item.findtext("name") or "").strip()
@@ -133,18 +160,18 @@ def _objects(tree: Element, path: Path, reading: Reading) -> tuple[list[list[flo
         try:
             box = [float(corner or "") for corner in corners]
         except ValueError:
-            reading.find("error", "label.unreadable", path, "an object has no readable box; left out.")
+            parsed.add_finding("error", "label.unreadable", path, "{file}: an object has no readable box; left out.")
             continue
         if not name:
-            reading.find("error", "label.no_class", path, "an object has no class name; left out.")
+            parsed.add_finding("error", "label.no_class", path, "{file}: an object has no class name; left out.")
             continue
         boxes.append(box)
         names.append(name)
     return boxes, names, difficult
 
 
-def _size(tree: Element) -> tuple[int, int]:
-    """Width and height as the annotation says; 0 where it does not."""
+def _image_size(tree: Element) -> tuple[int, int]:
+    """Width and height as the annotation states them; 0 where it does not."""
     try:
         return int(float(tree.findtext("size/width") or 0)), int(float(tree.findtext("size/height") or 0))
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""YOLO text: a line `class cx cy w h` for each box, as shares of the picture; names in data.yaml or a classes file."""
+"""YOLO text: a line `class cx cy w h` for each box, as fractions of the image; names in data.yaml or a classes file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,64 @@ from typing import Any
 import numpy as np
 import yaml
 
-from engine.dataset.formats.reading import Reading, lies_inside, read_names, split_named
+from engine.dataset.classes_file import YOLO_CLASSES_FILES, find_classes_file, read_class_names
+from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels, is_inside
 from engine.dataset.image_files import images_below, is_image_file
-from engine.files import read_text
+from engine.dataset.splits import split_in_name
+from engine.files import read_lines, read_text
 from engine.messages import bad_input
 
-CLASS_FILES = ("classes.txt", "obj.names", "classes.names", "_darknet.labels", "labels/classes.txt", "data/obj.names")
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
-def find_yaml(folder: Path) -> Path | None:
-    """The data.yaml of a folder: that name, or the one YAML file that has class names."""
+def read_yolo(path: Path) -> ParsedLabels | None:
+    """Every image that a data.yaml names, or every image below a folder without one; None if `path` is no YOLO data set."""
+    is_yaml = path.is_file() and path.suffix.lower() in (".yaml", ".yml")
+    if not is_yaml and not (path.is_dir() and _looks_like_yolo(path)):
+        return None
+    root = path.parent if is_yaml else path
+    yaml_file = path if is_yaml else _find_yaml(path)
+    parsed = ParsedLabels(root, "yolo", "fraction")
+    images: list[tuple[Path, str | None]]
+    if yaml_file is not None:
+        settings = _load_yaml(yaml_file)
+        parsed.names = _names_in_yaml(settings, yaml_file)
+        images = list(_images_in_yaml(settings, yaml_file, parsed))
+    else:
+        classes_file = find_classes_file(root, YOLO_CLASSES_FILES)
+        parsed.names = read_class_names(classes_file) if classes_file else []
+        images = [(image, _split_in_folders(image, root)) for image in images_below(root)]
+    class_count = len(parsed.names)
+    unlabelled = 0
+    for image, split in images:
+        label_file = _label_file(image)
+        if label_file.is_file():
+            boxes, class_ids = _read_boxes(label_file, class_count, parsed)
+        else:
+            boxes, class_ids = [], []
+            unlabelled += 1
+        parsed.add_image(image, (0, 0), np.array(boxes, np.float32), class_ids, label_file, split)
+    if not class_count:
+        parsed.name_classes_by_id()
+        parsed.add_finding(
+            "info",
+            "class.unnamed",
+            root,
+            "{file}: no file names the classes; they are called class 0, class 1 and so on.",
+        )
+    if unlabelled:
+        parsed.add_finding(
+            "info",
+            "image.unlabelled",
+            root,
+            "{file}: images without a label file: {count}; used as background.",
+            count=unlabelled,
+        )
+    return parsed
+
+
+def _find_yaml(folder: Path) -> Path | None:
+    """The data.yaml of a folder: that name, or the first YAML file with class names."""
     for path in (
         folder / "data.yaml",
         folder / "data.yml",
@@ -32,118 +79,89 @@ def find_yaml(folder: Path) -> Path | None:
     return None
 
 
-def looks_like_yolo(folder: Path) -> bool:
-    """Whether a folder has a data.yaml, a labels folder with text files, or pictures with such files beside them."""
-    if find_yaml(folder) is not None:
+def _looks_like_yolo(folder: Path) -> bool:
+    """Whether a folder has a data.yaml, or images with label files in a labels folder or beside them."""
+    if _find_yaml(folder) is not None:
         return True
-    for picture in images_below(folder):
-        label = label_of(picture)
-        if label.is_file() and _is_label_line(next(iter(read_text(label).splitlines()), "0 0 0 0 0")):
+    for image in images_below(folder):
+        label_file = _label_file(image)
+        if label_file.is_file() and _is_label_line(next(iter(read_text(label_file).splitlines()), "0 0 0 0 0")):
             return True
     return False
 
 
-def read_yolo(root: Path, yaml_file: Path | None = None) -> Reading:
-    """Every picture below `root`, or in the places that its data.yaml names."""
-    reading = Reading(root, "yolo", "fraction")
-    yaml_file = yaml_file or find_yaml(root)
-    places: list[tuple[Path, str | None]]
-    if yaml_file is not None:
-        settings = _settings(yaml_file)
-        reading.names = _names(settings, yaml_file)
-        places = list(_places(settings, yaml_file, root, reading))
-    else:
-        names_file = next((root / name for name in CLASS_FILES if (root / name).is_file()), None)
-        reading.names = read_names(names_file) if names_file else []
-        places = [(picture, _split_of(picture, root)) for picture in images_below(root)]
-    known = len(reading.names)
-    background = 0
-    for picture, split in places:
-        label = label_of(picture)
-        if not label.is_file():
-            background += 1
-        boxes, numbers = _boxes(label, known, reading) if label.is_file() else ([], [])
-        reading.add(picture, (0, 0), np.array(boxes, np.float32), numbers, label, split)
-    if not known:
-        most = max((number for labels in reading.packer.labels() for number in labels), default=-1)
-        reading.names = [f"class {number}" for number in range(most + 1)]
-        reading.find(
-            "info", "class.unnamed", root, "no file names the classes; they are called class 0, class 1 and so on."
-        )
-    if background:
-        reading.find(
-            "info",
-            "image.unlabelled",
-            root,
-            "pictures without a label file: {count}; taken as background.",
-            count=background,
-        )
-    return reading
+def _label_file(image: Path) -> Path:
+    """The label file of an image: in the `labels` folder parallel to its `images` folder, else beside it."""
+    parts = list(image.parent.parts)
+    for index in range(len(parts) - 1, -1, -1):
+        if parts[index] == "images":
+            parts[index] = "labels"
+            return Path(*parts) / f"{image.stem}.txt"
+    return image.with_suffix(".txt")
 
 
-def label_of(picture: Path) -> Path:
-    """The label file of a picture: in the `labels` folder that stands for `images`, else beside it."""
-    parts = list(picture.parent.parts)
-    for place in range(len(parts) - 1, -1, -1):
-        if parts[place] == "images":
-            parts[place] = "labels"
-            return Path(*parts) / f"{picture.stem}.txt"
-    return picture.with_suffix(".txt")
-
-
-def _settings(path: Path) -> Mapping[str, Any]:
+def _load_yaml(path: Path) -> Mapping[str, Any]:
     try:
         settings = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, RecursionError) as error:
-        raise bad_input("dataset.yaml", "{path}: this is no readable YAML file.", path=path) from error
+        raise bad_input("dataset.yaml", "{path}: this is not a valid YAML file.", path=path) from error
     if not isinstance(settings, dict):
-        raise bad_input("dataset.yaml", "{path}: this is no list of settings; it needs names and train.", path=path)
+        raise bad_input("dataset.yaml", "{path}: this file has no settings; it needs names and train.", path=path)
     return settings
 
 
-def _names(settings: Mapping[str, Any], path: Path) -> list[str]:
+def _names_in_yaml(settings: Mapping[str, Any], path: Path) -> list[str]:
     names = settings.get("names")
     if (
         isinstance(names, dict)
         and all(isinstance(key, int) and key >= 0 for key in names)
-        and max(names, default=0) < 10_000
+        and max(names, default=0) < MAX_CLASSES
     ):
-        return [str(names.get(number, f"class {number}")) for number in range(max(names, default=-1) + 1)]
+        return [str(names.get(class_id, f"class {class_id}")) for class_id in range(max(names, default=-1) + 1)]
     if isinstance(names, list):
         return [str(name) for name in names]
-    raise bad_input("dataset.yaml", "{path}: names is neither a list of class names nor numbers with names.", path=path)
+    raise bad_input(
+        "dataset.yaml", "{path}: names must be a list of class names, or class ids with their names.", path=path
+    )
 
 
-def _places(settings: Mapping[str, Any], path: Path, root: Path, reading: Reading) -> Iterator[tuple[Path, str | None]]:
-    """The pictures that a data.yaml speaks of and their splits."""
-    base = path.parent / str(settings.get("path") or "")
+def _images_in_yaml(
+    settings: Mapping[str, Any], yaml_file: Path, parsed: ParsedLabels
+) -> Iterator[tuple[Path, str | None]]:
+    """The images that a data.yaml names, each once, and their splits."""
+    base = yaml_file.parent / str(settings.get("path") or "")
     seen: set[Path] = set()
     for key, split in _SPLIT_KEYS.items():
         entries = settings.get(key)
         for entry in entries if isinstance(entries, list) else [entries] if entries else []:
-            place = _resolve(str(entry), base, path.parent)
-            if place is None:
-                reading.find(
-                    "error", "split.missing", path, "{key} names {entry}, which is not there.", key=key, entry=entry
+            source = _resolve(str(entry), base, yaml_file.parent)
+            if source is None:
+                parsed.add_finding(
+                    "error",
+                    "split.missing",
+                    yaml_file,
+                    "{file}: {key} names {entry}, which does not exist.",
+                    key=key,
+                    entry=entry,
                 )
-            elif not lies_inside(place, root):
-                reading.find(
+            elif not is_inside(source, parsed.root):
+                parsed.add_finding(
                     "error",
                     "label.outside_dataset",
-                    path,
-                    "{key} leads to {entry}, outside the data set; left out (give that folder itself as the data set).",
+                    yaml_file,
+                    "{file}: {key} names {entry}, outside the data set; left out (open that folder as the data set instead).",
                     key=key,
                     entry=entry,
                 )
             else:
-                for picture in _pictures(place, root, reading):
-                    if picture not in seen:
-                        seen.add(picture)
-                        yield picture, split
+                for image in _images_in_source(source, parsed):
+                    if image not in seen:
+                        seen.add(image)
+                        yield image, split
 
 
 def _resolve(entry: str, *bases: Path) -> Path | None:
-    """Where an entry of data.yaml leads; some exporters write one `../` too many."""
+    """The file or folder that an entry of data.yaml names; some exporters write one `../` too many."""
     for base in bases:
         for text in (entry, re.sub(r"^(\.\./)+", "", entry)):
             if (base / text).exists():
@@ -151,43 +169,45 @@ def _resolve(entry: str, *bases: Path) -> Path | None:
     return None
 
 
-def _pictures(place: Path, root: Path, reading: Reading) -> Iterator[Path]:
-    if place.is_dir():
-        yield from images_below(place)
+def _images_in_source(source: Path, parsed: ParsedLabels) -> Iterator[Path]:
+    """The images in a folder, or those that a text file lists."""
+    if source.is_dir():
+        yield from images_below(source)
         return
-    for line in read_names(place):
-        picture = place.parent / line
-        if not lies_inside(picture, root):
-            reading.find(
-                "error", "label.outside_dataset", place, "{line} leads out of the data set; left out.", line=line
+    for line in read_lines(source):
+        image = source.parent / line
+        if not is_inside(image, parsed.root):
+            parsed.add_finding(
+                "error",
+                "label.outside_dataset",
+                source,
+                "{file}: {line} is outside the data set; left out.",
+                line=line,
             )
-        elif picture.is_file() and is_image_file(picture):
-            yield picture
+        elif image.is_file() and is_image_file(image):
+            yield image
         else:
-            reading.find("error", "image.missing", place, "{line} is listed, but is no picture; left out.", line=line)
+            parsed.add_finding(
+                "error", "image.missing", source, "{file}: {line} is listed, but is no image; left out.", line=line
+            )
 
 
-def _split_of(picture: Path, root: Path) -> str | None:
-    """The split that the folders between root and picture speak of."""
-    for part in picture.relative_to(root).parts[:-1]:
-        if (split := split_named(part)) is not None:
-            return split
-    return None
+def _split_in_folders(image: Path, root: Path) -> str | None:
+    """The split that a folder between `root` and the image is named after."""
+    folders = image.relative_to(root).parts[:-1]
+    return next((split for folder in folders if (split := split_in_name(folder)) is not None), None)
 
 
-def _boxes(label: Path, known: int, reading: Reading) -> tuple[list[list[float]], list[int]]:
-    """Boxes x1 y1 x2 y2 as shares and class numbers of one label file; polygons become the box around them."""
-    boxes, numbers, unreadable, foreign = [], [], 0, set()
-    for line in read_text(label).splitlines():
-        if not line.strip():
-            continue
+def _read_boxes(label_file: Path, class_count: int, parsed: ParsedLabels) -> tuple[list[list[float]], list[int]]:
+    """Boxes x1 y1 x2 y2 as fractions and class ids of one label file; a polygon becomes the box around it."""
+    boxes, class_ids, unreadable, out_of_range = [], [], 0, set()
+    for line in read_lines(label_file):
         if not _is_label_line(line):
             unreadable += 1
             continue
         first, *values = (float(word) for word in line.split())
-        number = int(first)
-        if number != first or number < 0 or (known and number >= known) or number >= 10_000:
-            foreign.add(f"{first:g}")
+        if not first.is_integer() or not 0 <= first < (class_count or MAX_CLASSES):
+            out_of_range.add(f"{first:g}")
             continue
         if len(values) >= 6 and len(values) % 2 == 0:
             xs, ys = values[0::2], values[1::2]
@@ -195,27 +215,30 @@ def _boxes(label: Path, known: int, reading: Reading) -> tuple[list[list[float]]
         else:
             cx, cy, width, height = values[:4]
             boxes.append([cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2])
-        numbers.append(number)
+        class_ids.append(int(first))
     if unreadable:
-        reading.find(
-            "error", "label.unreadable", label, "lines that are no boxes: {count}; left out.", count=unreadable
+        parsed.add_finding(
+            "error",
+            "label.unreadable",
+            label_file,
+            "{file}: lines that are no boxes: {count}; left out.",
+            count=unreadable,
         )
-    if foreign:
-        reading.find(
+    if out_of_range:
+        parsed.add_finding(
             "error",
             "label.class_out_of_range",
-            label,
-            "class {numbers} does not exist, there are only {known} (0 to {last}); left out.",
-            numbers=", ".join(sorted(foreign)),
-            known=known,
-            last=known - 1,
+            label_file,
+            "{file}: class {numbers} does not exist, there are only {known} (0 to {last}); left out.",
+            numbers=", ".join(sorted(out_of_range)),
+            known=class_count,
+            last=class_count - 1,
         )
-    return boxes, numbers
+    return boxes, class_ids
 
 
 def _is_label_line(line: str) -> bool:
-    words = line.split()
     try:
-        return len([float(word) for word in words]) >= 5
+        return len([float(word) for word in line.split()]) >= 5
     except ValueError:
         return False

@@ -1,1 +1,1 @@
-"""The first steps of both stages before a run begins: memory and seconds measured."""
+"""The first steps of both stages before a run starts, to measure memory and seconds."""

@@ -1,8 +1,8 @@
-"""A rehearsal: the first steps of both stages and a validation batch, in a fresh process, before a run begins.
+"""A dry run: the first steps of both stages and some validation batches, in a fresh process, before a run starts.
 
-On a GPU it settles what a prediction cannot know (the context, what cuDNN asks for, fragments), so that memory that would run
-out at the unfreezing, hours later, runs out now. Everywhere it tells how long a step takes. What it found is remembered for
-each device, driver, torch, data set and recipe.
+On a GPU it measures what cannot be predicted (the CUDA context, cuDNN's workspace, fragmentation): memory that would run out
+hours later in the unfreeze stage runs out now. On every device it measures the seconds of a step. Results are cached for each
+device, driver, torch version, data set and recipe.
 """
 
 from __future__ import annotations
@@ -19,83 +19,94 @@ from typing import Any
 
 import torch
 
+from engine.dataset.index import Dataset
+from engine.dataset.index_file import load_index, save_index
 from engine.dataset.loader import Batch, CachedImages, training_batches
 from engine.files import atomic_write
 from engine.hardware import Hardware, probe
-from engine.network.yolov4 import build_network
-from engine.plan import Plan, StagePlan, open_source, plan_from_json
-from engine.planning.cache import load_cached, program, store_cached
-from engine.planning.memory.batch_size import most_boxes
+from engine.network.detector import build_network
+from engine.plan import Plan, StagePlan, plan_from_json
+from engine.planning.cache import code_version, load_cached, store_cached
+from engine.planning.memory.batch_size import max_boxes
 from engine.planning.memory.budget import CUDA_CONTEXT
-from engine.planning.subprocess_call import KILLED, call_subprocess, device_identity, serve_call
+from engine.planning.subprocess_call import KILLED, SubprocessCall, call_subprocess, device_identity, serve_call
 from engine.training.control import Control
-from engine.training.determinism import exact
+from engine.training.determinism import deterministic
 from engine.training.learner import Learner
 from engine.training.oom import is_out_of_memory
 from engine.training.validation import validate
 
-_KIND = "rehearsals"
-_TIMEOUT = 900.0
-VALIDATED = 2
-"""Batches of a validation that are looked at."""
+_CACHE = "dry_runs"
+_TIMEOUT_SECONDS = 900.0
+VALIDATION_BATCHES = 2
 STEPS = 3
-"""The first is slower (caches are filled, kernels are chosen) and lacks the optimizer's state; the others are timed."""
+"""The first step is not timed: it fills caches, selects kernels and creates the optimizer state."""
+_RELEVANT_SETTINGS = (
+    *("network", "method", "input_shape", "optimizer_type", "ema", "num_workers", "mosaic", "mosaic_prob", "mixup"),
+    *("mixup_prob", "iou_type", "focal_loss"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """What a rehearsal found.
-
-    `step_seconds` for each stage that was got to; `validation_seconds` for each image; `save_seconds` for a checkpoint;
-    `peak_bytes` of a card for each stage, context included (empty on the processor).
-    `out_of_memory` names the stage in which memory ran out.
-    """
+    """Measurements of a dry run."""
 
     step_seconds: Mapping[str, float]
+    """Seconds of a step in each stage that was reached."""
     validation_seconds: float | None
+    """Seconds for each validation image."""
     save_seconds: float | None
+    """Seconds to save a checkpoint."""
     peak_bytes: Mapping[str, int]
+    """Peak memory of the card in each stage, CUDA context included; empty on the CPU."""
     out_of_memory: str | None = None
+    """The stage in which memory ran out; "start" before the first."""
     failed: str | None = None
+    """The reason if it failed for another reason."""
 
 
 def cached_dry_run(plan: Plan, hardware: Hardware) -> DryRunResult | None:
-    """What an earlier rehearsal of this very training on this very machine found."""
-    answer = load_cached(_KIND, _key(plan, hardware))
-    return None if answer is None else _result_from_json(answer)
+    """The cached result for the same training on the same machine, or None."""
+    response = load_cached(_CACHE, _key(plan, hardware))
+    return None if response is None else _parse_response(response)
 
 
-def rehearse(plan: Plan, hardware: Hardware, stop: threading.Event | None = None) -> DryRunResult:
-    """Rehearse `plan`, or recall an earlier rehearsal that went well. Takes some steps' time; `stop` ends it early."""
-    known = cached_dry_run(plan, hardware)
-    if known is not None:
-        return known
-    answer = call_subprocess(__name__, plan.to_json(), _TIMEOUT, stop)
-    found = _result_from_json(answer)
-    if found.failed is None and found.out_of_memory is None:  # what was short of memory may find more another time
-        store_cached(_KIND, _key(plan, hardware), answer)
-    return found
+def dry_run(
+    plan: Plan,
+    dataset: Dataset,
+    hardware: Hardware,
+    stop: threading.Event | None = None,
+    call: SubprocessCall = call_subprocess,
+) -> DryRunResult:
+    """Run `plan` dry in a child process, unless there is a cached result. Takes as long as some steps; `stop` ends it early."""
+    cached = cached_dry_run(plan, hardware)
+    if cached is not None:
+        return cached
+    with tempfile.TemporaryDirectory(prefix="freezetui") as folder:
+        index = Path(folder) / "dataset.npz"  # so that the child need not read the labels again
+        save_index(dataset, index)
+        response = call(__name__, {"plan": plan.to_json(), "dataset": str(index)}, _TIMEOUT_SECONDS, stop)
+    result = _parse_response(response)
+    if result.failed is None and result.out_of_memory is None:  # next time there may be more free memory
+        store_cached(_CACHE, _key(plan, hardware), response)
+    return result
 
 
-def _result_from_json(answer: Mapping[str, Any]) -> DryRunResult:
-    if answer.get("failed") == KILLED:
-        # A kernel that is out of memory kills whoever asks for more.
+def _parse_response(response: Mapping[str, Any]) -> DryRunResult:
+    if response.get("failed") == KILLED:
+        # The kernel kills a process when the machine is out of memory.
         return DryRunResult({}, None, None, {}, out_of_memory="start")
-    if answer.get("failed") is not None:
-        return DryRunResult({}, None, None, {}, failed=str(answer["failed"]))
-    return DryRunResult(**answer)
+    if response.get("failed") is not None:
+        return DryRunResult({}, None, None, {}, failed=str(response["failed"]))
+    return DryRunResult(**response)
 
 
 def _key(plan: Plan, hardware: Hardware) -> dict[str, Any]:
-    settings = plan.recipe.read_settings()
-    kept = (
-        *("network", "method", "input_shape", "optimizer_type", "ema", "num_workers", "mosaic", "mosaic_prob", "mixup"),
-        *("mixup_prob", "iou_type", "focal_loss", "parallel"),
-    )
+    settings = plan.recipe.relevant_settings()
     return {
         **device_identity(plan.device, hardware),
-        **program(),
-        **{name: settings[name] for name in kept if name in settings},
+        **code_version(),
+        **{name: settings[name] for name in _RELEVANT_SETTINGS if name in settings},
         "precision": plan.precision,
         "threads": plan.threads,
         "classes": len(plan.classes),
@@ -105,94 +116,91 @@ def _key(plan: Plan, hardware: Hardware) -> dict[str, Any]:
     }
 
 
-def perform(plan: Plan) -> DryRunResult:
-    """The rehearsal itself, in the process that asks; the plan's first stages come first, as they will."""
-    dataset = open_source(plan.data, plan.recipe.seed)
+def run_steps(plan: Plan, dataset: Dataset) -> DryRunResult:
+    """The dry run in this process: the stages of the plan in order."""
     device = torch.device(plan.device)
     torch.manual_seed(plan.recipe.seed)
-    built: Any = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
-    found = DryRunResult({}, None, None, {})
-    with exact(plan):
+    network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
+    result = DryRunResult({}, None, None, {})
+    with deterministic(plan):
         stage_name = "start"
         try:
             context = _context_bytes(plan)
-            moved = built.to(device, memory_format=torch.channels_last)
-            learner = Learner(plan.recipe, moved, device, plan.precision, plan.total_steps)
+            learner = Learner(plan.recipe, network.move_to(device), device, plan.precision, plan.total_steps)
             images = CachedImages(dataset)
             for stage in plan.stages:
                 stage_name = stage.name
-                found = _dry_run_stage(found, plan, stage, learner, images, context)
+                result = _run_stage(result, plan, stage, learner, images, context)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            found = replace(found, out_of_memory=stage_name)
+            result = replace(result, out_of_memory=stage_name)
         gc.collect()
-        if found.out_of_memory is None:
-            found = replace(found, save_seconds=_seconds_to_save(learner, Path(plan.workspace)))
-    return found
+        if result.out_of_memory is None:
+            result = replace(result, save_seconds=_measure_save(learner, Path(plan.workspace)))
+    return result
 
 
-def _dry_run_stage(
-    found: DryRunResult, plan: Plan, stage: StagePlan, learner: Learner, images: CachedImages, context: int
+def _run_stage(
+    result: DryRunResult, plan: Plan, stage: StagePlan, learner: Learner, images: CachedImages, context: int
 ) -> DryRunResult:
-    """Three whole steps with as many boxes in an image as there will ever be, then a validation batch."""
+    """Some steps with the most boxes that an image can have, then some validation batches."""
     recipe = plan.recipe
-    learner.enter(stage.name)
-    boxes, seconds = most_boxes(images.dataset, plan.recipe), []
-    wanted = min(STEPS, stage.steps_per_epoch)
+    learner.enter_stage(stage.name)
+    boxes, seconds = max_boxes(images.dataset, recipe), []
     batches = training_batches(
-        images, recipe, epoch=0, batch_size=stage.batch_size, first_image=0, workers=recipe.num_workers
+        images, recipe, epoch=0, batch_size=stage.batch_size, start=0, workers=recipe.num_workers
     )
     with closing(batches):
-        for step in range(wanted):
-            began = time.monotonic()
-            group = [_with_boxes(next(batches), boxes) for _ in range(stage.accumulate)]
-            learner.step(group, stage.min_lr, step, stop_at_broken=False)[0].item()
-            seconds.append(time.monotonic() - began)
+        for step in range(min(STEPS, stage.steps_per_epoch)):
+            started = time.monotonic()
+            step_batches = [_pad_boxes(next(batches), boxes) for _ in range(stage.accumulate)]
+            learner.step(step_batches, stage.min_lr, step, check_loss=False)[0].item()
+            seconds.append(time.monotonic() - started)
     timed = seconds[1:] or seconds
-    began = time.monotonic()
-    batch = min(one.batch_size for one in plan.stages)
-    validate(learner, images, recipe, batch, with_map=True, control=Control(), most_batches=VALIDATED)
-    looked_at = min(VALIDATED * batch, len(images.dataset.splits["val"]))
-    validation = (time.monotonic() - began) / looked_at if looked_at else None
+    started = time.monotonic()
+    batch_size = min(stage.batch_size for stage in plan.stages)
+    validate(learner, images, recipe, batch_size, with_map=True, control=Control(), max_batches=VALIDATION_BATCHES)
+    validated = min(VALIDATION_BATCHES * batch_size, len(images.dataset.splits["val"]))
+    validation_seconds = (time.monotonic() - started) / validated if validated else None
     return replace(
-        found,
-        step_seconds={**found.step_seconds, stage.name: sum(timed) / len(timed)},
-        validation_seconds=validation,
-        peak_bytes=found.peak_bytes
+        result,
+        step_seconds={**result.step_seconds, stage.name: sum(timed) / len(timed)},
+        validation_seconds=validation_seconds,
+        peak_bytes=result.peak_bytes
         if learner.device.type != "cuda"
-        else {**found.peak_bytes, stage.name: context + torch.cuda.max_memory_reserved(learner.device)},
+        else {**result.peak_bytes, stage.name: context + torch.cuda.max_memory_reserved(learner.device)},
     )
 
 
-def _with_boxes(batch: Batch, boxes: int) -> Batch:
-    """The batch with its truth padded to so many boxes: every operation then takes the memory that they would."""
-    missing = torch.zeros(len(batch.targets), max(0, boxes - batch.targets.shape[1]), 5)
-    missing[..., 4] = -1
-    return replace(batch, targets=torch.cat((batch.targets, missing), dim=1))
+def _pad_boxes(batch: Batch, boxes: int) -> Batch:
+    """The batch with targets padded to `boxes`, so that every operation takes as much memory as with that many boxes."""
+    padding = torch.zeros(len(batch.targets), max(0, boxes - batch.targets.shape[1]), 5)
+    padding[..., 4] = -1
+    return replace(batch, targets=torch.cat((batch.targets, padding), dim=1))
 
 
 def _context_bytes(plan: Plan) -> int:
-    """What a process takes of a card before its first tensor of any size."""
+    """Memory of the card that this process takes before its first large tensor."""
     if not plan.device.startswith("cuda"):
         return 0
     device = torch.device(plan.device)
     card = probe(Path(plan.workspace)).cuda_card(device.index or 0)
     torch.zeros(1, device=device)
-    free_now, _ = torch.cuda.mem_get_info(device)
+    free, _ = torch.cuda.mem_get_info(device)
     if card is None or card.memory_free is None:
         return CUDA_CONTEXT
-    return max(0, card.memory_free - free_now)
+    return max(0, card.memory_free - free)
 
 
-def _seconds_to_save(learner: Learner, workspace: Path) -> float:
-    """How long a checkpoint takes on the run's own disk."""
+def _measure_save(learner: Learner, workspace: Path) -> float:
+    """Seconds to save a checkpoint on the disk that the run will use."""
     logs = workspace / "logs"
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=logs if logs.is_dir() else workspace, prefix=".rehearsal") as folder:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=logs if logs.is_dir() else workspace, prefix=".dry_run") as folder:
         atomic_write(Path(folder) / "checkpoint", lambda file: torch.save(learner.state(), file))
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
 if __name__ == "__main__":
-    serve_call(lambda plan: asdict(perform(plan_from_json(plan))))
+    serve_call(lambda request: asdict(run_steps(plan_from_json(request["plan"]), load_index(Path(request["dataset"])))))

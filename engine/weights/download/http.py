@@ -1,4 +1,7 @@
-"""A download over HTTP that goes on where the last one broke off and knows when to give up."""
+"""A download over HTTP that resumes an incomplete one, can be cancelled at any moment, and has timeouts.
+
+urllib's own timeout is not enough: name lookup ignores it, and a server that sends a byte now and then never reaches it.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,16 @@ from urllib.parse import urlsplit
 from engine.messages import phrase
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are there and the bytes that there will be."""
+"""Called with the bytes that are downloaded and the size of the file."""
 
-_CHUNK = 1 << 16
-_TICK = 0.1  # seconds between two looks at the clock and at whether the user wants to stop
-_MOST_BREAKS = 5
+POLL_SECONDS = 0.1
+"""How often cancellation and timeouts are checked."""
+_CHUNK_BYTES = 1 << 16
+_MAX_RETRIES = 5
 
 
 class SourceFailed(Exception):
-    """A source did not give the file; `reason` says why, without a full stop. What came is kept for another attempt."""
+    """A source did not provide the file; `reason` says why, without a full stop. The part that was downloaded is kept."""
 
     def __init__(self, template: str, **values: object) -> None:
         self.reason = phrase(template, **values)
@@ -35,181 +39,183 @@ class SourceFailed(Exception):
 
 
 class Cancelled(Exception):
-    """The user stopped a download. What came is kept and the next attempt goes on from there."""
+    """The user cancelled a download. The part that was downloaded is kept, and the next attempt resumes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """When to give up: seconds without a byte, or fewer than `least` bytes a second over `window` seconds."""
+    """When to give up: `read` seconds without data, or less than `min_speed` bytes a second over `window` seconds."""
 
-    silence: float = 20.0
+    read: float = 20.0
     window: float = 30.0
-    least: float = 10_000.0
+    min_speed: float = 10_000.0
 
 
-class _BrokenOff(Exception):
-    """The connection ended early."""
+class _ConnectionLost(Exception):
+    """The connection ended before the file was complete."""
 
 
 def download(
-    url: str, part: Path, size: int, *, progress: Progress, cancelled: Callable[[], bool], patience: Timeouts
+    url: str, part: Path, size: int, *, progress: Progress, is_cancelled: Callable[[], bool], timeouts: Timeouts
 ) -> None:
-    """Fill `part` up to `size` bytes from `url`; what it holds already is asked for no more.
+    """Download `url` into `part` up to `size` bytes; only the bytes that `part` lacks are requested.
 
     Raises:
-        SourceFailed: the server cannot be reached, refuses, offers something else, is silent or crawls.
-        Cancelled: `cancelled` said so.
+        SourceFailed: the server cannot be reached, refuses, offers another file, sends no data or is too slow.
+        Cancelled: `is_cancelled` returned True.
         OSError: `part` cannot be written.
     """
-    for breaks in range(_MOST_BREAKS + 1):
-        have = part.stat().st_size if part.exists() else 0
-        if have > size:
+    for retries in range(_MAX_RETRIES + 1):
+        offset = part.stat().st_size if part.exists() else 0
+        if offset > size:
             part.unlink()
-            have = 0
-        if have == size:
+            offset = 0
+        if offset == size:
             return
         try:
-            _go_on(url, part, have, size, progress, cancelled, patience)
-        except _BrokenOff as broken:
-            if breaks == _MOST_BREAKS or part.stat().st_size <= have:
+            _resume(url, part, offset, size, progress, is_cancelled, timeouts)
+        except _ConnectionLost as lost:
+            if retries == _MAX_RETRIES or part.stat().st_size <= offset:
                 raise SourceFailed(
-                    "{source} broke off at {done} of {size} bytes",
+                    "{source} closed the connection after {done} of {size} bytes",
                     source=_host(url),
                     done=f"{part.stat().st_size:,}",
                     size=f"{size:,}",
-                ) from broken
+                ) from lost
 
 
-def _go_on(
+def _resume(
     url: str,
     part: Path,
-    have: int,
+    offset: int,
     size: int,
     progress: Progress,
-    cancelled: Callable[[], bool],
-    patience: Timeouts,
+    is_cancelled: Callable[[], bool],
+    timeouts: Timeouts,
 ) -> None:
-    stream = _Stream(url, have, patience.silence)
+    stream = _Stream(url, offset, timeouts.read)
     try:
-        start = stream.start(cancelled, size)
+        start = stream.start(is_cancelled, size)
         with part.open("r+b" if start else "wb") as file:
             file.truncate(start)
             file.seek(start)
-            _pour(stream, file, start, size, progress, cancelled, patience)
+            _write_chunks(stream, file, start, size, progress, is_cancelled, timeouts)
     finally:
-        stream.abandon()
+        stream.close()
 
 
-def _pour(
+def _write_chunks(
     stream: _Stream,
     file: BinaryIO,
     done: int,
     size: int,
     progress: Progress,
-    cancelled: Callable[[], bool],
-    patience: Timeouts,
+    is_cancelled: Callable[[], bool],
+    timeouts: Timeouts,
 ) -> None:
-    """Write what comes until `size` bytes are there."""
+    """Write chunks until the file has `size` bytes."""
     progress(done, size)
-    window_began, window_done = time.monotonic(), done
+    window_start, window_done = time.monotonic(), done
     while done < size:
-        chunk = stream.next(cancelled)
+        chunk = stream.next(is_cancelled)
         if not chunk:
-            raise _BrokenOff
+            raise _ConnectionLost
         chunk = chunk[: size - done]
         file.write(chunk)
         done += len(chunk)
         progress(done, size)
-        elapsed = time.monotonic() - window_began
-        if elapsed >= patience.window:
-            if (done - window_done) / elapsed < patience.least and done < size:
+        elapsed = time.monotonic() - window_start
+        if elapsed >= timeouts.window:
+            if (done - window_done) / elapsed < timeouts.min_speed and done < size:
                 speed = f"{(done - window_done) / elapsed:,.0f}"
-                raise SourceFailed("{source} crawls at {speed} bytes a second", source=stream.host, speed=speed)
-            window_began, window_done = time.monotonic(), done
+                raise SourceFailed("{source} is too slow ({speed} bytes a second)", source=stream.host, speed=speed)
+            window_start, window_done = time.monotonic(), done
 
 
 class _Stream:
-    """The answer to one request, read by a thread of its own.
+    """The response to one request, read by a daemon thread.
 
-    Looking up a name, connecting and reading may each block for longer than a user waits; so a daemon thread does them,
-    and who consumes the stream looks at the clock meanwhile.
+    Name lookup, connecting and reading may each block for longer than a user waits, so the consumer polls a queue and checks
+    cancellation and timeouts meanwhile.
     """
 
-    def __init__(self, url: str, have: int, silence: float) -> None:
+    def __init__(self, url: str, offset: int, read_timeout: float) -> None:
         self.host = _host(url)
         self._url = url
-        self._have = have
-        self._silence = silence
-        self._arrived: queue.Queue[http.client.HTTPResponse | bytes | Exception] = queue.Queue(maxsize=32)
-        self._abandoned = threading.Event()
-        self._answered = False
+        self._offset = offset
+        self._read_timeout = read_timeout
+        self._queue: queue.Queue[http.client.HTTPResponse | bytes | Exception] = queue.Queue(maxsize=32)
+        self._closed = threading.Event()
+        self._has_response = False
         threading.Thread(target=self._read, name="download", daemon=True).start()
 
-    def start(self, cancelled: Callable[[], bool], size: int) -> int:
-        """Where the answer begins: 0, or the byte that was asked for."""
-        answer = self._wait(cancelled)
-        if not isinstance(answer, http.client.HTTPResponse):
-            raise SourceFailed("{source} gave no answer", source=self.host)
-        begins = self._have if answer.status == http.HTTPStatus.PARTIAL_CONTENT else 0
-        if begins:
-            held = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-            if held is None or int(held[1]) != begins or held[2] not in (str(size), "*"):
-                raise SourceFailed("{source} offers another file than the known one", source=self.host)
-        elif (length := answer.headers.get("Content-Length")) is not None and length != str(size):
+    def start(self, is_cancelled: Callable[[], bool], size: int) -> int:
+        """The offset at which the response starts: 0, or the one that was requested."""
+        response = self._wait(is_cancelled)
+        if not isinstance(response, http.client.HTTPResponse):
+            raise SourceFailed("{source} sent no response", source=self.host)
+        start = self._offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+        if start:
+            content_range = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+            if content_range is None or int(content_range[1]) != start or content_range[2] not in (str(size), "*"):
+                raise SourceFailed("{source} offers another file than the published one", source=self.host)
+        elif (length := response.headers.get("Content-Length")) is not None and length != str(size):
             raise SourceFailed(
                 "{source} offers {offered} bytes instead of {size}", source=self.host, offered=length, size=f"{size:,}"
             )
-        return begins
+        return start
 
-    def next(self, cancelled: Callable[[], bool]) -> bytes:
-        """The bytes that came next; none at the end."""
-        arrived = self._wait(cancelled)
-        return arrived if isinstance(arrived, bytes) else b""
+    def next(self, is_cancelled: Callable[[], bool]) -> bytes:
+        """The next bytes; empty at the end."""
+        item = self._wait(is_cancelled)
+        return item if isinstance(item, bytes) else b""
 
-    def abandon(self) -> None:
-        """Let the thread end at its next byte or time-out."""
-        self._abandoned.set()
+    def close(self) -> None:
+        """Let the thread end at its next chunk or timeout."""
+        self._closed.set()
 
-    def _wait(self, cancelled: Callable[[], bool]) -> http.client.HTTPResponse | bytes:
-        deadline = time.monotonic() + self._silence
+    def _wait(self, is_cancelled: Callable[[], bool]) -> http.client.HTTPResponse | bytes:
+        deadline = time.monotonic() + self._read_timeout
         while True:
-            if cancelled():
+            if is_cancelled():
                 raise Cancelled
             try:
-                arrived = self._arrived.get(timeout=_TICK)
+                item = self._queue.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 if time.monotonic() > deadline:
                     raise SourceFailed(
-                        "{source} was silent for {seconds} seconds", source=self.host, seconds=f"{self._silence:g}"
+                        "{source} sent no data for {seconds} seconds",
+                        source=self.host,
+                        seconds=f"{self._read_timeout:g}",
                     ) from None
                 continue
-            if isinstance(arrived, http.client.IncompleteRead | ConnectionError) and self._answered:
-                raise _BrokenOff from arrived
-            if isinstance(arrived, Exception):
-                raise _failure(self.host, arrived) from arrived
-            self._answered = True
-            return arrived
+            if isinstance(item, http.client.IncompleteRead | ConnectionError) and self._has_response:
+                raise _ConnectionLost from item
+            if isinstance(item, Exception):
+                raise _failure(self.host, item) from item
+            self._has_response = True
+            return item
 
     def _read(self) -> None:
         headers = {"User-Agent": "freezetui", "Accept-Encoding": "identity"}
-        if self._have:
-            headers["Range"] = f"bytes={self._have}-"
+        if self._offset:
+            headers["Range"] = f"bytes={self._offset}-"
         request = urllib.request.Request(self._url, headers=headers)  # noqa: S310 - only known addresses
         try:
-            with urllib.request.urlopen(request, timeout=self._silence) as answer:  # noqa: S310
-                self._hand_over(answer)
-                while not self._abandoned.is_set():
-                    chunk = answer.read1(_CHUNK)
-                    self._hand_over(chunk)
+            with urllib.request.urlopen(request, timeout=self._read_timeout) as response:  # noqa: S310
+                self._put(response)
+                while not self._closed.is_set():
+                    chunk = response.read1(_CHUNK_BYTES)
+                    self._put(chunk)
                     if not chunk:
                         return
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._hand_over(error)
+            self._put(error)
 
-    def _hand_over(self, item: http.client.HTTPResponse | bytes | Exception) -> None:
-        while not self._abandoned.is_set():
+    def _put(self, item: http.client.HTTPResponse | bytes | Exception) -> None:
+        while not self._closed.is_set():
             with contextlib.suppress(queue.Full):
-                self._arrived.put(item, timeout=_TICK)
+                self._queue.put(item, timeout=POLL_SECONDS)
                 return
 
 
@@ -221,10 +227,8 @@ def _failure(host: str, error: Exception) -> SourceFailed:
     """Why a request failed, in a few words."""
     if isinstance(error, urllib.error.HTTPError):
         return SourceFailed("{source} answers {code} {reason}", source=host, code=error.code, reason=error.reason)
-    if isinstance(error, TimeoutError):
-        return SourceFailed("{source} was silent for too long", source=host)
-    inner = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(inner, TimeoutError):
-        return SourceFailed("{source} was silent for too long", source=host)
-    words = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
-    return SourceFailed("{source} cannot be reached: {reason}", source=host, reason=words or type(inner).__name__)
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(error, TimeoutError) or isinstance(cause, TimeoutError):
+        return SourceFailed("{source} sent no data for too long", source=host)
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return SourceFailed("{source} cannot be reached: {reason}", source=host, reason=reason or type(cause).__name__)

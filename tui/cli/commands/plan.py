@@ -1,19 +1,24 @@
-"""`freezetui plan`: what would run, and nothing started."""
+"""`freezetui plan`: shows what a training would do and starts nothing."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.console import duration, gigabytes, print_json, print_line, print_table
+from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import print_error
 from tui.cli.options import HERE, Classes, Data, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
 from tui.cli.progress import waiting
+from tui.text import N_, _, ngettext
+from tui.text.datasets import split_counts
+from tui.text.durations import duration
+from tui.text.sizes import format_size
+from tui.text.stages import STAGE_NAMES
 
 if TYPE_CHECKING:
     from engine.plan import Plan, StagePlan
+    from engine.planning.request import PreparedPlan
 
 
 def plan(
@@ -25,76 +30,98 @@ def plan(
     classes: Classes = None,
     mapping: Mapping = None,
     workspace: Workspace = HERE,
-    rehearsal: Annotated[
-        bool, typer.Option(help="Time three steps of each stage where that was not done here before.")
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run/--no-dry-run",
+            help=N_("Time three steps of each stage, unless that was done on this machine before."),
+        ),
     ] = True,
     json: Json = False,
 ) -> int:
-    """What a training would do: stages, batch sizes, learning rates, steps, memory, time, warnings."""
-    from tui.cli.plan_request import Wanted, assemble
+    """Print the Plan of a training."""
+    from tui.cli.plan_request import PlanOptions, prepare_plan
 
-    made, _ = assemble(
-        Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
+    prepared = prepare_plan(
+        PlanOptions(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
     )
-    if rehearsal:
-        made = _rehearsed(made)
+    plan = _with_dry_run(prepared) if dry_run else prepared.plan
     if json:
-        print_json(made.to_json())
+        print_json(plan.to_json())
     else:
-        print_plan(made)
+        print_plan(plan)
     return 0
 
 
-def _rehearsed(made: Plan) -> Plan:
-    """The Plan with seconds, from a rehearsal that is done once for this machine and training."""
-    from engine.hardware import probe
-    from engine.planning.dry_run.dry_run import rehearse
+def _with_dry_run(prepared: PreparedPlan) -> Plan:
+    """The Plan with the seconds of each stage, measured once for a machine and a training."""
+    from engine.planning.dry_run.dry_run import dry_run
     from engine.planning.dry_run.timing import with_seconds
 
-    if all(stage.seconds_estimate is not None for stage in made.stages):
-        return made
-    with waiting("Rehearsing the first steps of each stage"):
-        found = rehearse(made, probe(Path(made.workspace)))
-    if found.out_of_memory is not None:
-        print_error(f"The rehearsal ran out of memory in the {found.out_of_memory} stage: take a smaller batch.")
-    elif found.failed is not None:
-        print_error(f"The rehearsal failed: {found.failed}")
-    return with_seconds(made, found)
+    if prepared.is_timed:
+        return prepared.plan
+    with waiting(_("Timing the first steps of each stage")):
+        result = dry_run(prepared.plan, prepared.dataset, prepared.hardware)
+    if result.out_of_memory is not None:
+        if (stage := STAGE_NAMES.get(result.out_of_memory)) is None:
+            print_error(_("The dry run ran out of memory: set a smaller batch size."))
+        else:
+            print_error(
+                _("The dry run ran out of memory in the {stage} stage: set a smaller batch size.", stage=_(stage))
+            )
+    elif result.failed is not None:
+        print_error(_("The dry run failed: {reason}", reason=result.failed))
+    return with_seconds(prepared.plan, result)
 
 
-def print_plan(made: Plan) -> None:
-    """The Plan on one page."""
-    recipe = made.recipe
+def print_plan(plan: Plan) -> None:
+    """Print the Plan on one page."""
+    recipe = plan.recipe
     height, width = recipe.input_shape
     print_line(
-        f"{recipe.network}, {recipe.method} method, input {width}x{height}, on {made.device} in {made.precision}"
+        _(
+            "{network}, {method} method, input {width}x{height}, on {device} in {precision}",
+            network=recipe.network,
+            method=recipe.method,
+            width=width,
+            height=height,
+            device=plan.device,
+            precision=plan.precision,
+        )
     )
-    print_line(f"Starts from {made.weights or 'nothing: random weights'}")
-    print_line(
-        f"{len(made.classes)} classes; " + ", ".join(f"{n} {name}" for name, n in made.images.items()) + " images"
-    )
+    if plan.weights is None:
+        print_line(_("Starts from random weights"))
+    else:
+        print_line(_("Starts from {weights}", weights=plan.weights))
+    print_line(ngettext("{count} class", "{count} classes", len(plan.classes)) + "; " + split_counts(plan.images))
     print_table(
-        ("stage", "epochs", "batch", "steps", "learning rate", "memory", "time"),
+        (_("stage"), _("epochs"), _("batch"), _("steps"), _("learning rate"), _("memory"), _("time")),
         (
             (
-                stage.name,
-                f"{stage.first_epoch + 1}" + (f" to {stage.last_epoch + 1}" if stage.epochs > 1 else ""),
+                _(STAGE_NAMES[stage.name]),
+                _range(stage.first_epoch + 1, stage.last_epoch + 1) if stage.epochs > 1 else stage.first_epoch + 1,
                 stage.batch_size,
                 stage.epochs * stage.steps_per_epoch,
-                f"{stage.init_lr:g} to {stage.min_lr:g}",
+                _range(f"{stage.init_lr:g}", f"{stage.min_lr:g}"),
                 _memory(stage),
                 "" if stage.seconds_estimate is None else duration(stage.seconds_estimate),
             )
-            for stage in made.stages
+            for stage in plan.stages
         ),
     )
-    for warning in made.warnings:
-        print_line(f"Note: {warning}")
+    for warning in plan.warnings:
+        print_line(_("Note: {warning}", warning=warning))
+
+
+def _range(first: object, last: object) -> str:
+    return _("{first} to {last}", first=first, last=last)
 
 
 def _memory(stage: StagePlan) -> str:
-    """What is needed, of what is free."""
+    """The memory that is needed, and the memory that is free."""
     need, limit = stage.memory_estimate_bytes, stage.memory_limit_bytes
     if need is None:
         return ""
-    return gigabytes(need) if limit is None else f"{gigabytes(need)} of {gigabytes(limit)}"
+    if limit is None:
+        return format_size(need)
+    return _("{need} of {limit}", need=format_size(need), limit=format_size(limit))

@@ -1,4 +1,4 @@
-"""`freezetui predict`: what is in these pictures."""
+"""`freezetui predict`: detects objects in images."""
 
 from __future__ import annotations
 
@@ -11,34 +11,41 @@ import typer
 from tui.cli.console import print_line
 from tui.cli.errors import print_error
 from tui.cli.options import Device, Json, WeightsFile
+from tui.text import N_, translate
 
 
 def predict(
     weights: WeightsFile,
-    sources: Annotated[list[Path], typer.Argument(help="Pictures and folders of pictures.")],
+    sources: Annotated[list[Path], typer.Argument(help=N_("Images, and folders of images."))],
     save: Annotated[
-        Path | None, typer.Option("--save", help="Write the pictures with their boxes into this folder.")
+        Path | None, typer.Option("--save", help=N_("Save the images with their boxes in this folder."))
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", min=0, max=1, help="Least confidence.", show_default="the weights' own best"),
+        typer.Option(
+            "--threshold",
+            min=0,
+            max=1,
+            help=N_("The minimum confidence."),
+            show_default=N_("that of the best F1, stored in the weights"),
+        ),
     ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> int:
-    """Find objects in pictures and folders."""
+    """Print the objects in each image."""
     from engine.dataset.image_files import find_images
     from engine.weights.signature import read_signature
 
-    pictures = find_images(sources)
+    images = find_images(sources)
     read_signature(weights)
-    from engine.evaluation.inference import look  # torch: seconds
+    from engine.evaluation.inference import predict_files  # imports torch, which takes seconds
 
-    for result in look(weights, pictures, threshold=threshold, device=device, save=save):
-        if result.problem is not None:
-            print_error(result.problem)
+    for result in predict_files(weights, images, threshold=threshold, device=device, save=save):
+        if result.line is None:
+            print_error(translate(result.text))
         elif json:
             print_line(json_module.dumps(result.line, ensure_ascii=False))
         else:
-            print_line(result.text)
+            print_line(translate(result.text))
     return 0

@@ -1,4 +1,4 @@
-"""`freezetui presets`: list them, show one."""
+"""`freezetui presets`: list the presets, or show one."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ import typer
 
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.options import HERE, Json, Workspace
+from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
+from tui.text import N_, _
 
-app = typer.Typer(help="Recipes to start from.", invoke_without_command=True)
+app = typer.Typer(cls=TranslatedGroup, help=N_("List the presets, or show one."), invoke_without_command=True)
 
 
 @app.callback()
 def presets(context: typer.Context, json: Json = False, workspace: Workspace = HERE) -> None:
-    """List the presets, ours first."""
+    """Print the presets, the recommended ones first."""
     if context.invoked_subcommand is not None:
         return
     from engine.recipe.presets import list_presets
 
-    found = list_presets(workspace)
+    available = list_presets(workspace)
     if json:
-        print_json([preset.to_json() for preset in found])
+        print_json([preset.to_json() for preset in available])
         return
-    print_table(("preset", "what it is"), ((preset.name, preset.summary) for preset in found))
-    print_line("\nTrain with one: freezetui train --data FOLDER --preset NAME")
+    print_table((_("preset"), _("what it is")), ((preset.name, _(preset.summary)) for preset in available))
+    print_line("\n" + _("Train with one: freezetui train --data FOLDER --preset NAME"))
 
 
-@app.command()
+@app.command(cls=TranslatedCommand, help=N_("Print a preset's file, or every setting of its recipe as JSON."))
 def show(
-    name: Annotated[str, typer.Argument(help="A preset's name.")], json: Json = False, workspace: Workspace = HERE
+    name: Annotated[str, typer.Argument(help=N_("A preset's name."))], json: Json = False, workspace: Workspace = HERE
 ) -> int:
-    """Print a preset's file, or every setting of its recipe as JSON."""
+    """Print one preset."""
     from engine.files import read_text
     from engine.recipe.presets import find_preset
 
     preset = find_preset(name, workspace)
     if json:
-        print_json(preset.recipe().model_dump(mode="json", include=set(preset.recipe().read_settings())))
+        recipe = preset.recipe()
+        print_json(recipe.model_dump(mode="json", include=set(recipe.relevant_settings())))
     else:
         print_line(read_text(preset.path).rstrip())
     return 0

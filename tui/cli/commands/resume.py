@@ -1,4 +1,4 @@
-"""`freezetui resume`: go on with a run exactly, or extend it."""
+"""`freezetui resume`: resumes a run, or extends it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from typing import Annotated
 import typer
 
 from tui.cli.options import HERE, Json, OnOom, Settings, Workspace
+from tui.text import N_
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="A run folder, its name in logs/, or a checkpoint.")],
+    run: Annotated[Path, typer.Argument(help=N_("A run folder, its name in logs/, or a checkpoint."))],
     settings: Settings = None,
     workspace: Workspace = HERE,
     on_oom: OnOom = "stop",
     json: Json = False,
 ) -> int:
-    """Go on from the last checkpoint, exactly; with --set unfreeze_epoch=..., extend."""
+    """Resume a run from its last checkpoint."""
     from engine.recipe import parse_assignments
     from engine.runs.folder import find_run
-    from tui.cli.plan_request import out_of_memory_answer
+    from tui.cli.plan_request import parse_on_oom
 
-    answer = out_of_memory_answer(on_oom)
+    on_out_of_memory = parse_on_oom(on_oom)
     overrides = parse_assignments(settings or ())
     target = run if run.is_file() else find_run(run, workspace)
 
-    from engine.runner.start import resume as go_on  # with torch: only where there is a run
-    from tui.cli.run_loop import follow
+    from engine.runner.start import resume as resume_run  # imports torch, so only where the run exists
+    from tui.cli.run_loop import run_training
 
-    return follow(
-        lambda control: go_on(target, control, overrides=overrides, workspace=workspace, on_out_of_memory=answer),
+    return run_training(
+        lambda control: resume_run(
+            target, control, overrides=overrides, workspace=workspace, on_out_of_memory=on_out_of_memory
+        ),
         json=json,
     )

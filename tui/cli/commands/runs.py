@@ -1,39 +1,44 @@
-"""`freezetui runs`: what is in logs/."""
+"""`freezetui runs`: lists the runs in logs/."""
 
 from __future__ import annotations
 
+from engine.workspace import logs_folder
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.options import HERE, Json, Workspace
+from tui.text import _, translate
+from tui.text.stages import STAGE_NAMES
 
 
 def runs(workspace: Workspace = HERE, json: Json = False) -> int:
-    """List the runs: state, stage, epoch, best values."""
-    from engine.runs.folder import list_runs
+    """Print the runs of a workspace."""
+    from engine.runs.summary import list_runs
+    from tui.text.run_states import STATE_NAMES, describe_run_end, format_epochs
 
-    found = list_runs(workspace)
+    summaries = list_runs(workspace)
     if json:
-        print_json([run.to_json() for run in found])
+        print_json([summary.to_json() for summary in summaries])
         return 0
-    if not found:
-        print_line(f"No runs in {(workspace / 'logs').absolute()} yet.")
+    if not summaries:
+        print_line(_("There are no runs in {folder} yet.", folder=logs_folder(workspace).absolute()))
         return 0
     print_table(
-        ("run", "state", "stage", "epoch", "mAP50", "val loss"),
+        (_("run"), _("state"), _("stage"), _("epoch"), "mAP50", _("val loss")),
         (
             (
-                run.name,
-                run.state.replace("_", " "),
-                run.stage or "",
-                "" if run.epoch is None or run.last_epoch is None else f"{run.epoch + 1}/{run.last_epoch + 1}",
-                "" if run.best_map50 is None else run.best_map50,
-                "" if run.best_val_loss is None else run.best_val_loss,
+                summary.name,
+                _(STATE_NAMES[summary.state]),
+                "" if summary.stage is None else _(STAGE_NAMES[summary.stage]),
+                format_epochs(summary),
+                "" if summary.best_map50 is None else summary.best_map50,
+                "" if summary.best_val_loss is None else summary.best_val_loss,
             )
-            for run in found
+            for summary in summaries
         ),
     )
-    for run in found:
-        if run.message:
-            print_line(f"{run.name}: {run.message}")
-    if any(run.resumable for run in found):
-        print_line("\nGo on with one: freezetui resume NAME")
+    for summary in summaries:
+        if summary.message is not None:
+            hint = "" if summary.hint is None else f" {translate(summary.hint)}"
+            print_line(f"{summary.name}: {describe_run_end(summary)}{hint}")
+    if any(summary.resumable for summary in summaries):
+        print_line("\n" + _("Resume one with: freezetui resume NAME"))
     return 0

@@ -1,8 +1,8 @@
-"""`freezetui train`: a training without a screen."""
+"""`freezetui train`: trains without a screen."""
 
 from __future__ import annotations
 
-from tui.cli.console import ReaderGone, drop_output
+from tui.cli.console import OutputClosed, discard_output
 from tui.cli.options import (
     HERE,
     Classes,
@@ -30,21 +30,23 @@ def train(
     on_oom: OnOom = "stop",
     json: Json = False,
 ) -> int:
-    """Train from beginning to end. Ctrl+C stops within a step and keeps a checkpoint."""
+    """Train from beginning to end."""
     from tui.cli.commands.plan import print_plan
-    from tui.cli.plan_request import Wanted, assemble, out_of_memory_answer
+    from tui.cli.plan_request import PlanOptions, parse_on_oom, prepare_plan
 
-    answer = out_of_memory_answer(on_oom)
-    made, dataset = assemble(
-        Wanted(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
+    on_out_of_memory = parse_on_oom(on_oom)
+    prepared = prepare_plan(
+        PlanOptions(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
     )
 
-    from engine.runner.start import start  # with torch: only where there is something to train
-    from tui.cli.run_loop import follow
+    from engine.runner.start import start  # imports torch, so only where there is something to train
+    from tui.cli.run_loop import run_training
 
     if not json:
         try:
-            print_plan(made)
-        except ReaderGone:  # nobody reads; that ends the printing, not the training
-            drop_output()
-    return follow(lambda control: start(made, control, dataset, on_out_of_memory=answer), json=json)
+            print_plan(prepared.plan)
+        except OutputClosed:  # printing ends, the training does not
+            discard_output()
+    return run_training(
+        lambda control: start(prepared.plan, control, prepared.dataset, on_out_of_memory=on_out_of_memory), json=json
+    )

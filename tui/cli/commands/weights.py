@@ -1,4 +1,4 @@
-"""`freezetui weights`: what there is, fetch known ones, convert foreign ones."""
+"""`freezetui weights`: lists known weights, downloads them, imports weights of other programs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.console import megabytes, print_json, print_line, print_table
+from engine.messages import bad_input, printable
+from tui.cli.console import print_json, print_line, print_table
 from tui.cli.options import HERE, Classes, Json, Workspace
+from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
+from tui.text import N_, _, ngettext, translate
+from tui.text.sizes import format_size
 
-app = typer.Typer(help="Weights to start from.", invoke_without_command=True)
+app = typer.Typer(
+    cls=TranslatedGroup,
+    help=N_("List the weights to start from, download or import them."),
+    invoke_without_command=True,
+)
 
 
 @app.callback()
 def weights(context: typer.Context, json: Json = False, workspace: Workspace = HERE) -> None:
-    """List the known weights and where they are."""
+    """Print the known weights and where they are."""
     if context.invoked_subcommand is not None:
         return
-    from engine.weights.download.fetch import KNOWN, find
+    from engine.weights.download.registry import KNOWN, find
 
     rows = [
         {"name": file.name, "bytes": file.bytes, "sha256": file.sha256, "path": str(path) if path else None}
@@ -29,54 +37,62 @@ def weights(context: typer.Context, json: Json = False, workspace: Workspace = H
         print_json(rows)
         return
     print_table(
-        ("weights", "size", "where"),
-        ((row["name"], megabytes(float(str(row["bytes"]))), row["path"] or "not here yet") for row in rows),
+        (_("weights"), _("size"), _("where")),
+        ((row["name"], format_size(float(str(row["bytes"]))), row["path"] or _("not downloaded yet")) for row in rows),
     )
-    print_line("\nFetch one: freezetui weights get NAME")
+    print_line("\n" + _("Download one with: freezetui weights get NAME"))
 
 
-@app.command()
-def get(name: Annotated[str, typer.Argument(help="A known name.")], workspace: Workspace = HERE) -> int:
-    """Fetch known weights into model_data/, checked against their published hash."""
-    from engine.weights.download.fetch import fetch, find, known_file
+@app.command(cls=TranslatedCommand, help=N_("Download known weights into model_data/ and verify their published hash."))
+def get(name: Annotated[str, typer.Argument(help=N_("A known name."))], workspace: Workspace = HERE) -> int:
+    """Download known weights."""
+    from engine.weights.download.fetch import fetch
+    from engine.weights.download.registry import find, known_file
     from tui.cli.progress import bytes_bar
 
     file = known_file(name)
-    if (there := find(file, workspace / "model_data")) is not None:
-        print_line(f"{there} is there already, its content checked.")
+    if (existing := find(file, workspace / "model_data")) is not None:
+        print_line(_("{path} exists already; its hash is right.", path=existing))
         return 0
-    with bytes_bar(file.name, file.bytes) as advance:
-        path = fetch(file, workspace / "model_data", progress=advance)
-    print_line(f"{path} is there, its content checked.")
+    with bytes_bar(file.name, file.bytes) as progress:
+        path = fetch(file, workspace / "model_data", progress=progress)
+    print_line(_("{path} is downloaded; its hash is right.", path=path))
     return 0
 
 
-@app.command("import")
+@app.command(
+    "import",
+    cls=TranslatedCommand,
+    help=N_("Convert weights into freezetui's file format, which includes classes, anchors and preprocessing."),
+)
 def import_(
-    file: Annotated[Path, typer.Argument(help="Darknet's .weights or a tutorial's .pth.")],
+    file: Annotated[Path, typer.Argument(help=N_("Darknet's .weights or a tutorial's .pth."))],
     to: Annotated[
-        Path | None, typer.Option("--to", help="Where to write it.", show_default="model_data/NAME.pth")
+        Path | None, typer.Option("--to", help=N_("The file to write."), show_default="model_data/NAME.pth")
     ] = None,
     classes: Classes = None,
     json: Json = False,
     workspace: Workspace = HERE,
 ) -> int:
-    """Convert weights into our own kind of file, which carries classes, anchors and preprocessing."""
-    from engine.dataset.formats.reading import read_names
-    from engine.messages import bad_input
-    from engine.weights.load import network_of_weights, save_weights
+    """Convert weights of another program."""
+    from engine.dataset.classes_file import read_class_names
+    from engine.weights.load import load_network
+    from engine.weights.native import save_weights
 
-    names = None if classes is None else read_names(classes)
-    network, info = network_of_weights(file, names)
+    names = None if classes is None else read_class_names(classes)
+    network, info = load_network(file, names)
     target = to or workspace / "model_data" / f"{file.stem}.pth"
     if target.exists():
-        raise bad_input("weights.exists", "{path}: is there already; choose another with --to.", path=target)
+        raise bad_input(
+            "weights.exists", "{path}: this file exists already; choose another one with --to.", path=target
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     save_weights(target, network, info)
     if json:
         print_json({"path": str(target), "network": info.network, "classes": list(info.classes)})
         return 0
     for note in info.notes:
-        print_line(str(note))
-    print_line(f"{target}: {info.network}, {len(info.classes)} classes.")
+        print_line(translate(note))
+    classes_text = ngettext("{count} class", "{count} classes", len(info.classes))
+    print_line(f"{printable(target)}: {info.network}, {classes_text}")
     return 0

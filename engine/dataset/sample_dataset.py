@@ -1,7 +1,7 @@
-"""A drawn data set: three kinds of objects on textured ground, in VOC layout, the same for the same seed.
+"""The sample set: drawn images of three kinds of objects on a textured background, in VOC layout, reproducible by seed.
 
-It stands in where a newcomer has no labelled images yet, and measures a training from end to end in minutes. Colour tells
-nothing about the class; shape does.
+It is for users who have no labelled images yet, and for trying a training from end to end in minutes. The class of an object
+is its shape; its colour is random.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 
 from engine.dataset.images import Pixels, encode_image
-from engine.dataset.index import SPLITS, draw_splits
+from engine.dataset.splits import SPLITS, draw_splits
 from engine.files import write_text
 from engine.messages import bad_input
 
 SAMPLE_CLASSES = ("ball", "crate", "star")
 WIDTH, HEIGHT = 480, 360
-OBJECTS = (3, 7)
-SIZES = (0.05, 0.5)
-"""An object's width as a share of the image's."""
-HIDDEN = 0.4
-"""At most this share of an object is hidden, by all that lie over it together."""
-EDGE = 127
-"""Where an object is more opaque than this it is there; its box is drawn around that."""
-MARK = "drawn-by-freezetui.txt"
-"""The file by which a sample set is known, so that nothing else is ever overwritten."""
+OBJECT_COUNT = (3, 7)
+"""Fewest and most objects in an image."""
+OBJECT_WIDTH = (0.05, 0.5)
+"""Smallest and largest width of an object, as a fraction of the image's width."""
+MAX_HIDDEN = 0.4
+"""At most this fraction of an object is hidden by the objects over it."""
+OPAQUE = 127
+"""A pixel with an opacity above this belongs to the object; the box is drawn around those."""
+MARKER_FILE = "drawn-by-freezetui.txt"
+"""Identifies a sample set, so that no other data set is ever overwritten."""
 
 _SUPERSAMPLING = 3
 Mask = NDArray[np.uint8]
@@ -40,31 +41,31 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class DrawnImage:
-    """A drawn picture and what is known of it."""
+    """A drawn image with its labels."""
 
     pixels: Pixels
     """(HEIGHT, WIDTH, 3) RGB."""
     boxes: NDArray[np.int32]
-    """(n, 4) x1 y1 x2 y2: the first pixel and one past the last of each whole object, hidden parts included."""
+    """(n, 4) x1 y1 x2 y2: the first pixel and one past the last of each object, hidden parts included."""
     labels: NDArray[np.int32]
-    """(n,) numbers of SAMPLE_CLASSES."""
+    """(n,) indices into SAMPLE_CLASSES."""
     masks: tuple[Mask, ...]
-    """(HEIGHT, WIDTH) opacity 0 to 255 of each whole object, the lowest first."""
+    """(HEIGHT, WIDTH) opacity 0 to 255 of each object, hidden parts included; the bottom one first."""
 
 
-def draw_sample(folder: Path, images: int = 160, seed: int = 0) -> Path:
+def draw_sample_dataset(folder: Path, images: int = 160, seed: int = 0) -> Path:
     """Draw the sample set into `folder`/VOCdevkit/VOC2007 and return that path. An earlier sample set there is replaced.
 
     Raises:
-        BadInput: the folder cannot be written, or holds another data set.
+        BadInput: the folder cannot be written, or contains another data set.
     """
     root = folder / "VOCdevkit" / "VOC2007"
-    _make_room(root, images, seed)
+    _prepare_folder(root, images, seed)
 
     def draw(number: int) -> None:
-        picture = draw_image(Generator(PCG64(SeedSequence([seed, number]))))
-        encode_image(root / "JPEGImages" / f"{number:06d}.jpg", picture.pixels)
-        write_text(root / "Annotations" / f"{number:06d}.xml", _annotation(f"{number:06d}.jpg", picture))
+        image = draw_image(Generator(PCG64(SeedSequence([seed, number]))))
+        encode_image(root / "JPEGImages" / f"{number:06d}.jpg", image.pixels)
+        write_text(root / "Annotations" / f"{number:06d}.xml", _annotation(f"{number:06d}.jpg", image))
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(draw, range(images)):
@@ -75,87 +76,87 @@ def draw_sample(folder: Path, images: int = 160, seed: int = 0) -> Path:
     return root
 
 
-def _make_room(root: Path, images: int, seed: int) -> None:
-    """The folders of the set, without an earlier sample set; never over pictures that were not drawn here."""
-    marked = root / MARK
+def _prepare_folder(root: Path, images: int, seed: int) -> None:
+    """Create the folders of the set, and delete an earlier sample set in them."""
+    marker = root / MARKER_FILE
     try:
-        if root.exists() and not marked.exists() and (not root.is_dir() or any(root.iterdir())):
+        if root.exists() and not marker.exists() and (not root.is_dir() or any(root.iterdir())):
             raise bad_input(
                 "sample.occupied",
-                "{path}: another data set lies there, and drawing would overwrite it; choose an empty folder.",
+                "{path}: this folder contains another data set, which would be overwritten; choose an empty folder.",
                 path=root,
             )
         for name, pattern in (("JPEGImages", "*.jpg"), ("Annotations", "*.xml"), ("ImageSets/Main", "*.txt")):
             (root / name).mkdir(parents=True, exist_ok=True)
-            # Only what this function's own files are called: six digits, or a split.
+            # Delete only files with names that this module gives: six digits, or a split.
             for path in (root / name).glob(pattern):
                 if path.stem in SPLITS or (len(path.stem) == 6 and path.stem.isdigit()):
                     path.unlink()
     except OSError as error:
         raise bad_input(
-            "sample.folder", "{path}: cannot be drawn into ({reason}).", path=root, reason=error.strerror
+            "sample.folder", "{path}: cannot be written to ({reason}).", path=root, reason=error.strerror
         ) from error
-    write_text(marked, f"{images} pictures drawn by freezetui, seed {seed}; drawing again replaces them.\n")
+    write_text(marker, f"{images} images drawn by freezetui, seed {seed}; drawing again replaces them.\n")
 
 
 def draw_image(rng: Generator) -> DrawnImage:
-    """One picture; all chance comes from `rng`."""
-    pixels = _ground(rng)
-    whole: list[Mask] = []
+    """Draw one image; `rng` is the only source of randomness."""
+    pixels = _background(rng)
+    masks: list[Mask] = []
     visible: list[NDArray[np.bool_]] = []
     boxes: list[tuple[int, int, int, int]] = []
     labels: list[int] = []
-    wanted = int(rng.integers(*OBJECTS, endpoint=True))
+    object_count = int(rng.integers(*OBJECT_COUNT, endpoint=True))
     tries = 0
-    while len(boxes) < wanted and (tries < 40 or len(boxes) < OBJECTS[0]):
+    while len(boxes) < object_count and (tries < 40 or len(boxes) < OBJECT_COUNT[0]):
         tries += 1
-        # Sizes are even on a logarithmic scale; after many tries only small ones still find a place.
-        largest = SIZES[1] if tries < 20 else 0.12
+        # Widths are uniform on a logarithmic scale; after many tries only small objects still fit.
+        max_width = OBJECT_WIDTH[1] if tries < 20 else 0.12
         label = int(rng.integers(len(SAMPLE_CLASSES)))
-        shape = _SHAPES[label](rng, WIDTH * math.exp(rng.uniform(math.log(SIZES[0]), math.log(largest))))
+        shape = _SHAPES[label](rng, WIDTH * math.exp(rng.uniform(math.log(OBJECT_WIDTH[0]), math.log(max_width))))
         height, width = shape.shape
-        if height > HEIGHT or not SIZES[0] * WIDTH <= width <= SIZES[1] * WIDTH:
+        if height > HEIGHT or not OBJECT_WIDTH[0] * WIDTH <= width <= OBJECT_WIDTH[1] * WIDTH:
             continue
         left = int(rng.integers(WIDTH - width, endpoint=True))
         top = int(rng.integers(HEIGHT - height, endpoint=True))
         mask = np.zeros((HEIGHT, WIDTH), np.uint8)
         mask[top : top + height, left : left + width] = shape
-        left_of_others = [seen & (mask <= EDGE) for seen in visible]
+        still_visible = [seen & (mask <= OPAQUE) for seen in visible]
         if any(
-            np.count_nonzero(left_over) < (1 - HIDDEN) * np.count_nonzero(below > EDGE)
-            for left_over, below in zip(left_of_others, whole, strict=True)
+            np.count_nonzero(seen) < (1 - MAX_HIDDEN) * np.count_nonzero(below > OPAQUE)
+            for seen, below in zip(still_visible, masks, strict=True)
         ):
             continue
         _paint(pixels, mask, (left, top, width, height), rng)
-        whole.append(mask)
-        visible = [*left_of_others, mask > EDGE]
+        masks.append(mask)
+        visible = [*still_visible, mask > OPAQUE]
         boxes.append((left, top, left + width, top + height))
         labels.append(label)
-    return DrawnImage(pixels, np.array(boxes, np.int32), np.array(labels, np.int32), tuple(whole))
+    return DrawnImage(pixels, np.array(boxes, np.int32), np.array(labels, np.int32), tuple(masks))
 
 
-def _ground(rng: Generator) -> Pixels:
-    """A gradient with soft blotches, stripes and grain."""
+def _background(rng: Generator) -> Pixels:
+    """A gradient with soft blotches, stripes and noise."""
     corners = rng.integers(30, 226, (2, 2, 3)).astype(np.float32)
-    ground: NDArray[np.float32] = np.asarray(
+    background: NDArray[np.float32] = np.asarray(
         cv2.resize(corners, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR), np.float32
     )
     for cells in (6, 24):
         blotches = rng.normal(0, 18, (cells, cells, 1)).astype(np.float32)
-        ground += np.asarray(cv2.resize(blotches, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)[
+        background += np.asarray(cv2.resize(blotches, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.float32)[
             ..., None
         ]
     if rng.random() < 0.5:
         angle, length = rng.uniform(0, math.pi), rng.uniform(8, 40)
         y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
         wave = np.sin((x * math.cos(angle) + y * math.sin(angle)) * (2 * math.pi / length))
-        ground += rng.uniform(5, 18) * wave[..., None]
-    ground += np.float32(rng.uniform(3, 9)) * rng.standard_normal(ground.shape, np.float32)
-    return np.clip(ground, 0, 255).astype(np.uint8)
+        background += rng.uniform(5, 18) * wave[..., None]
+    background += np.float32(rng.uniform(3, 9)) * rng.standard_normal(background.shape, np.float32)
+    return np.clip(background, 0, 255).astype(np.uint8)
 
 
 def _paint(pixels: Pixels, mask: Mask, box: tuple[int, int, int, int], rng: Generator) -> None:
-    """Colour an object lit from a side, with a darker rim, so that it stands out from ground of its own colour."""
+    """Colour an object, lit from one side, with a rim of another brightness, so that it stands out from a background of its own colour."""
     left, top, width, height = box
     part = (slice(top, top + height), slice(left, left + width))
     colour = rng.integers(20, 236, 3).astype(np.float32)
@@ -166,7 +167,7 @@ def _paint(pixels: Pixels, mask: Mask, box: tuple[int, int, int, int], rng: Gene
     size = max(3, round(min(width, height) * 0.08)) | 1
     inner = cv2.erode(mask[part], np.ones((size, size), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     rim = 0.35 if colour.mean() > 110 else 1.9
-    shaded = np.where(inner[..., None] > EDGE, shaded, np.clip(shaded * rim + (40 if rim > 1 else 0), 0, 255))
+    shaded = np.where(inner[..., None] > OPAQUE, shaded, np.clip(shaded * rim + (40 if rim > 1 else 0), 0, 255))
     opacity = mask[part].astype(np.float32)[..., None] / 255
     pixels[part] = (pixels[part] * (1 - opacity) + shaded * opacity).astype(np.uint8)
 
@@ -174,7 +175,7 @@ def _paint(pixels: Pixels, mask: Mask, box: tuple[int, int, int, int], rng: Gene
 def _ball(rng: Generator, width: float) -> Mask:
     """An ellipse, nearly round."""
     height = width * rng.uniform(0.85, 1.15)
-    return _drawn(
+    return _render(
         width,
         height,
         lambda canvas, w, h: cv2.ellipse(canvas, ((w / 2, h / 2), (w - 2, h - 2), 0), 255, -1, cv2.LINE_AA),
@@ -182,7 +183,7 @@ def _ball(rng: Generator, width: float) -> Mask:
 
 
 def _crate(rng: Generator, width: float) -> Mask:
-    """A rectangle with a cross cut out, a little turned."""
+    """A rectangle with a cross cut out, slightly rotated."""
     height = width * rng.uniform(0.6, 1.2)
     turn = rng.uniform(-15, 15)
 
@@ -195,11 +196,11 @@ def _crate(rng: Generator, width: float) -> Mask:
                 canvas, tuple(map(int, start)), tuple(map(int, end)), 0, max(2, round(min(w, h) * 0.07)), cv2.LINE_AA
             )
 
-    return _drawn(width, height, draw)
+    return _render(width, height, draw)
 
 
 def _star(rng: Generator, width: float) -> Mask:
-    """A star of five points, turned anyhow."""
+    """A five-pointed star, rotated at random."""
     turn = rng.uniform(0, 2 * math.pi)
 
     def draw(canvas: Mask, w: int, h: int) -> None:
@@ -208,28 +209,28 @@ def _star(rng: Generator, width: float) -> Mask:
         points = np.stack((w * (0.5 + radii * np.cos(angles)), h * (0.5 + radii * np.sin(angles))), -1)
         cv2.fillPoly(canvas, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA)
 
-    return _drawn(width, width, draw)
+    return _render(width, width, draw)
 
 
-def _drawn(width: float, height: float, draw: Callable[[Mask, int, int], object]) -> Mask:
-    """What `draw` paints, drawn larger, shrunk, and cut to its own edges, so that boxes are exact."""
+def _render(width: float, height: float, draw: Callable[[Mask, int, int], object]) -> Mask:
+    """The shape that `draw` paints: drawn at a larger scale, shrunk (antialiasing), and cropped, so that boxes are exact."""
     w, h = max(8, round(width * _SUPERSAMPLING)), max(8, round(height * _SUPERSAMPLING))
     canvas = np.zeros((h, w), np.uint8)
     draw(canvas, w, h)
     small = cv2.resize(canvas, (max(4, w // _SUPERSAMPLING), max(4, h // _SUPERSAMPLING)), interpolation=cv2.INTER_AREA)
-    rows, columns = np.flatnonzero((small > EDGE).any(axis=1)), np.flatnonzero((small > EDGE).any(axis=0))
+    rows, columns = np.flatnonzero((small > OPAQUE).any(axis=1)), np.flatnonzero((small > OPAQUE).any(axis=0))
     return np.ascontiguousarray(small[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
 _SHAPES: tuple[Callable[[Generator, float], Mask], ...] = (_ball, _crate, _star)
 
 
-def _annotation(name: str, picture: DrawnImage) -> str:
-    """A VOC annotation, its corners as the usual labelling programs write them: counted from 0, the last one outside."""
+def _annotation(name: str, image: DrawnImage) -> str:
+    """A VOC annotation with corners as the usual labelling programs write them: from 0, the last one exclusive."""
     objects = "".join(
         f"\t<object>\n\t\t<name>{SAMPLE_CLASSES[label]}</name>\n\t\t<difficult>0</difficult>\n\t\t<bndbox>"
         f"<xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax></bndbox>\n\t</object>\n"
-        for (x1, y1, x2, y2), label in zip(picture.boxes, picture.labels, strict=True)
+        for (x1, y1, x2, y2), label in zip(image.boxes, image.labels, strict=True)
     )
     size = f"\t<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>\n"
     return f"<annotation>\n\t<filename>{name}</filename>\n{size}{objects}</annotation>\n"

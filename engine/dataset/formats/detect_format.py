@@ -1,0 +1,73 @@
+"""Which format a data set has: each reader is tried in turn, and the first that recognises the path reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from engine.dataset.formats.coco import read_coco
+from engine.dataset.formats.lists import read_lists
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.voc import read_voc
+from engine.dataset.formats.yolo import read_yolo
+from engine.dataset.image_files import images_below, is_image_file
+from engine.messages import BadInput, bad_input, join_phrases, nearest, phrase
+
+READERS: Mapping[str, Callable[[Path], ParsedLabels | None]] = {
+    "voc": read_voc,
+    "coco": read_coco,
+    "yolo": read_yolo,
+    "list": read_lists,
+}
+"""Each returns None for a path that is not of its format."""
+
+
+def read_labels(path: Path, format: str) -> ParsedLabels:
+    """The labels at `path`, which exists, in `format`; "auto" tries every format.
+
+    Raises:
+        BadInput: there is no such format, or `path` is not of it.
+    """
+    if format not in ("auto", *READERS):
+        raise bad_input(
+            "dataset.format",
+            "--format {format}: there is no such format; did you mean {nearest}?",
+            format=format,
+            nearest=nearest(format, READERS) or "voc",
+        )
+    for name, read in READERS.items():
+        if format in ("auto", name) and (parsed := read(path)) is not None:
+            return parsed
+    raise _unrecognised(path, format)
+
+
+def _unrecognised(path: Path, format: str) -> BadInput:
+    if path.is_file():
+        return bad_input(
+            "dataset.unrecognised",
+            "{path}: this file is no data set; give its folder, a data.yaml, a COCO .json or a list of images.",
+            path=path,
+        )
+    image_count = sum(1 for _ in images_below(path))
+    suffixes = Counter(
+        entry.suffix.lower() for entry in path.rglob("*") if entry.is_file() and not is_image_file(entry)
+    )
+    others = [
+        phrase("{count} {suffix}", count=count, suffix=suffix or phrase("without suffix"))
+        for suffix, count in suffixes.most_common(3)
+    ]
+    signs = {
+        "voc": phrase("Annotations/*.xml"),
+        "yolo": phrase("a .txt beside or in labels/ for each image"),
+        "coco": phrase("a .json with images and annotations"),
+        "list": phrase("a .txt of lines `path x1,y1,x2,y2,class`"),
+    }
+    return bad_input(
+        "dataset.unrecognised",
+        "{path}: no labels found. It contains {image_count} images, and besides them {others}; looked for {expected}.",
+        path=path,
+        image_count=image_count,
+        others=join_phrases(others) or phrase("nothing"),
+        expected=join_phrases(list(signs.values()), "; ") if format == "auto" else signs[format],
+    )

@@ -1,0 +1,118 @@
+"""From what the user asked for to a Plan. The commands and the wizard both take this way.
+
+Importing this module does not import torch: a wrong recipe or data set is reported before the seconds that torch needs.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.dataset.index import Dataset
+from engine.hardware import Hardware
+from engine.plan import DataSource, Plan, open_source
+from engine.planning.warnings import advised_steps, counted_steps
+from engine.recipe import Recipe
+
+if TYPE_CHECKING:
+    from engine.planning.memory.batch_size import BatchSizes
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What a Plan is made from. `source` is absolute; see `DatasetReader`."""
+
+    recipe: Recipe
+    source: DataSource
+    hardware: Hardware
+    workspace: Path
+    check_amp: bool = True
+    """Check whether 16-bit works before planning with it: seconds, once for each device and network."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPlan:
+    """A Plan with what it was made from."""
+
+    plan: Plan
+    dataset: Dataset
+    hardware: Hardware
+    batch_sizes: BatchSizes | None
+    """The batch sizes that "auto" takes; None where not even 2 fits."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether every stage is predicted to fit into the free memory."""
+        return all(
+            stage.memory_estimate_bytes is None
+            or stage.memory_limit_bytes is None
+            or stage.memory_estimate_bytes <= stage.memory_limit_bytes
+            for stage in self.plan.stages
+        )
+
+    @property
+    def counted_steps(self) -> int:
+        """Optimizer steps, counted as the recipe's method counts them for `advised_steps`."""
+        return counted_steps(self.plan)
+
+    @property
+    def advised_steps(self) -> int:
+        """The number of steps that the recipe's method should have at least."""
+        return advised_steps(self.plan.recipe.method, self.plan.recipe.optimizer_type)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether every stage has an estimate of its seconds."""
+        return all(stage.seconds_estimate is not None for stage in self.plan.stages)
+
+
+class DatasetReader:
+    """Reads the labels of a data source once and keeps the Dataset. Safe from any thread: a second caller waits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._source: DataSource | None = None
+        self._dataset: Dataset | None = None
+
+    def open(self, source: DataSource, seed: int) -> Dataset:
+        """The Dataset at `source`; where it has no splits of its own, they are drawn by `seed`.
+
+        Raises:
+            BadInput: see `open_source`.
+        """
+        with self._lock:
+            if self._dataset is None or self._source != source:
+                self._dataset = open_source(source, seed)
+                self._source = source
+            return self._dataset.with_split_seed(seed)
+
+    def reload(self) -> None:
+        """Read the labels again at the next `open`."""
+        with self._lock:
+            self._source = self._dataset = None
+
+
+def prepare(request: PlanRequest, datasets: DatasetReader | None = None) -> PreparedPlan:
+    """The Plan for `request`. Nothing is started, and no memory of a GPU is used.
+
+    Args:
+        request: recipe, data, hardware, workspace.
+        datasets: keeps what it read, so that the next call need not read the labels again.
+
+    Raises:
+        BadInput: the data set, the device, the weights or a batch size cannot work.
+    """
+    dataset = (datasets or DatasetReader()).open(request.source, request.recipe.seed)
+
+    from engine.planning.device import check_amp
+    from engine.planning.memory.batch_size import batch_size_problem, suggest_batch_sizes
+    from engine.planning.resolve import make_plan
+
+    recipe, hardware = request.recipe, request.hardware
+    if request.check_amp:
+        check_amp(recipe, hardware)
+    plan = make_plan(recipe, dataset, request.source, hardware, request.workspace)
+    problem = batch_size_problem(recipe, dataset, plan.device, plan.precision, hardware)
+    return PreparedPlan(plan, dataset, hardware, suggest_batch_sizes(problem))

@@ -1,0 +1,83 @@
+"""Opening a data set of any format: errors, links, boxes that are given twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.dataset.formats import open_dataset
+from engine.messages import BadInput
+from tests.dataset_on_disk import boxes_of, codes, write_cat_voc, write_image, write_text, write_yolo
+
+ERROR_PRIVILEGE_NOT_HELD = 1314
+"""Windows: the account may not create links."""
+
+
+def test_no_box_left_is_an_error(tmp_path: Path) -> None:
+    write_yolo(tmp_path, "a.jpg", "b.jpg")
+    for name in "ab":
+        write_text(tmp_path / f"{name}.txt", "0 0.5 0.5 0 0.5\n")
+    with pytest.raises(BadInput, match=r"looks like yolo, but no box is left\."):
+        open_dataset(tmp_path)
+
+
+def test_a_wrongly_recognised_format_is_explained(tmp_path: Path) -> None:
+    """With the first reason, and the option that selects another format."""
+    write_text(tmp_path / "a.xml", "<annotation/>")
+    with pytest.raises(BadInput, match=r"looks like voc, but .* no image of that name.*--format"):
+        open_dataset(tmp_path)
+
+
+def test_a_folder_of_images_alone_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.jpg")
+    write_text(tmp_path / "notes.md", "nothing")
+    with pytest.raises(BadInput, match=r"no labels found. It contains 1 images, and besides them 1 \.md; looked for"):
+        open_dataset(tmp_path)
+
+
+def test_a_format_can_be_selected_and_is_refused_where_it_does_not_match(tmp_path: Path) -> None:
+    write_cat_voc(tmp_path, "a b c")
+    lines = [f"JPEGImages/{name}.jpg 1,2,30,40,0" for name in "abc"]
+    write_text(tmp_path / "train.txt", "\n".join(lines))
+    assert open_dataset(tmp_path).format == "voc"
+    assert open_dataset(tmp_path, format="list").format == "list"
+    with pytest.raises(BadInput, match=r"no labels found.*looked for a \.json"):
+        open_dataset(tmp_path, format="coco")
+    with pytest.raises(BadInput, match=r"--format yollo: .* did you mean yolo\?"):
+        open_dataset(tmp_path, format="yollo")
+
+
+def link(path: Path, to: Path) -> None:
+    """Create a symbolic link to a folder; Windows allows that to developers only."""
+    try:
+        path.symlink_to(to, target_is_directory=True)
+    except OSError as error:
+        if getattr(error, "winerror", None) != ERROR_PRIVILEGE_NOT_HELD:
+            raise
+        pytest.skip("this account may not create links")
+
+
+def test_links_are_followed_and_a_cycle_of_them_ends(tmp_path: Path) -> None:
+    write_yolo(tmp_path / "disk", "images/a.jpg", "images/b.jpg")
+    (tmp_path / "set").mkdir()
+    for name in ("images", "labels"):
+        link(tmp_path / "set" / name, tmp_path / "disk" / name)
+    link(tmp_path / "disk" / "images" / "round", tmp_path / "disk" / "images")
+    dataset = open_dataset(tmp_path / "set")
+    assert dataset.images == ("images/a.jpg", "images/b.jpg")
+    assert dataset.box_counts() == {"class 0": 0, "class 1": 2}
+
+
+def test_a_box_that_is_given_twice_is_used_once_and_the_order_is_kept(tmp_path: Path) -> None:
+    name = write_image(tmp_path / "a.jpg").name
+    write_image(tmp_path / "b.jpg")
+    boxes = "9,9,30,30,1 1,2,30,40,0 9,9,30,30,1 9,9,30,30,0"
+    write_text(tmp_path / "train.txt", f"{name} {boxes}\nb.jpg 1,2,30,40,0\n")
+    dataset = open_dataset(tmp_path)
+    assert boxes_of(dataset, "a.jpg") == [
+        ("class 1", [9, 9, 30, 30]),
+        ("class 0", [1, 2, 30, 40]),
+        ("class 0", [9, 9, 30, 30]),
+    ]
+    assert codes(dataset).count("label.duplicate") == 1
