@@ -31,10 +31,10 @@ def table(free_fraction: float) -> list[str]:
 def largest_batch_size(network: str, length: int, precision: str, free: int) -> str:
     """As text; "-" where not even 2 fits."""
     recipe = make_recipe({"network": network, "input_shape": [length, length], "unfreeze_epoch": EPOCHS})
-    suggestion = suggest_batch_sizes(
+    batch_sizes = suggest_batch_sizes(
         BatchSizeProblem(recipe, CLASSES, BOXES, IMAGES, IMAGES // 9, precision, Budget(free, "cuda"), None)
     )
-    return "-" if suggestion is None else str(suggestion.largest)
+    return "-" if batch_sizes is None else str(batch_sizes.largest)
 
 
 def main() -> None:

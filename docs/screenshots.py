@@ -1,7 +1,7 @@
-"""Makes the pictures in docs/screens/ from a real run: `python docs/screenshots.py WORKSPACE [LANGUAGE ...]`.
+"""Makes the screenshots in docs/screens/ from a real run: `python docs/screenshots.py WORKSPACE [LANGUAGE ...]`.
 
-WORKSPACE holds model_data/yolov4-tiny.weights; the sample set is drawn there and trained on for a few epochs for each
-language, some minutes on two cores.
+WORKSPACE contains model_data/yolov4-tiny.weights. The sample set is drawn there and trained for a few epochs for each
+language: some minutes on two cores.
 """
 
 from __future__ import annotations
@@ -22,44 +22,44 @@ FOLDER = Path(__file__).parent / "screens"
 
 
 async def main(workspace: Path, language: str) -> None:
-    """Walk the path with Enter and keep a picture of every place."""
+    """Go through the screens with Enter and save a screenshot of each."""
     (FOLDER / language).mkdir(parents=True, exist_ok=True)
     state = WizardState(language=language, preset="quick-cpu", settings={"unfreeze_epoch": 12, "eval_period": 3})  # type: ignore[arg-type]
     app = Freezetui(state, workspace)
     async with app.run_test(size=SIZE) as pilot:
 
-        async def keep(name: str, seconds: float = 3.0) -> None:
+        async def save(name: str, seconds: float = 3.0) -> None:
             await pilot.pause(seconds)
             app.save_screenshot(f"{name}.svg", str(FOLDER / language))
 
-        await keep("hardware", 4)
+        await save("hardware", 4)
         await pilot.press("enter")
         await pilot.pause(2)
         await pilot.press("enter")
         await until(pilot, lambda: app.inspection is not None, 120)
-        await keep("data", 8)
+        await save("data", 8)
         for name, seconds in (("weights", 6), ("recipe", 3), ("tune", 12), ("review", 60)):
             await pilot.press("enter")
             if name == "tune":
                 state.settings.update({"unfreeze_epoch": 12, "eval_period": 3})
-            await keep(name, seconds)
+            await save(name, seconds)
         await pilot.press("enter")
         await until(pilot, lambda: app.training.history.steps > 110, 600)
-        await keep("train", 1)
+        await save("train", 1)
         await until(pilot, lambda: not app.training.is_running, 900)
         app.show_screen("results")
-        await keep("results", 6)
+        await save("results", 6)
         await pilot.press("n")
-        await keep("pictures", 4)
+        await save("images", 4)
         app.show_screen("runs")
-        await keep("runs", 3)
+        await save("runs", 3)
 
 
 async def until(pilot: Pilot[int], met: Callable[[], bool], seconds: float) -> None:
-    """Wait for something that a thread brings about.
+    """Wait until `met` is true.
 
     Raises:
-        TimeoutError: it did not come.
+        TimeoutError: it is still false after `seconds`.
     """
     end = time.monotonic() + seconds
     while not met():

@@ -20,9 +20,9 @@ UNSHARED = ("unshare", "--map-root-user", "--mount")
 
 @dataclass(frozen=True, slots=True)
 class SmallDisk:
-    """`inside` is the folder as its processes see it; `seen` is the same one as everybody else reaches it."""
+    """`mounted` is the folder as its processes see it; `seen` is the same one as everybody else reaches it."""
 
-    inside: Path
+    mounted: Path
     seen: Path
     holder: int
     """The process whose end unmounts the disk."""
@@ -61,7 +61,7 @@ class SmallDisk:
 
     def make_read_only(self) -> None:
         """No process can write here from now on; none may have a file open for it."""
-        subprocess.run([*self.entering, "mount", "-o", "remount,ro", str(self.inside)], check=True)
+        subprocess.run([*self.entering, "mount", "-o", "remount,ro", str(self.mounted)], check=True)
 
     def _free(self) -> int:
         now = os.statvfs(self.seen)

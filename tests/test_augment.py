@@ -45,8 +45,8 @@ def box_of_colour(pixels: NDArray[np.uint8], channel: int) -> NDArray[np.float32
     strength = pixels[..., channel].astype(int) - pixels[..., others].max(axis=-1)
     if strength.max() < 12:
         return None
-    inside = strength > strength.max() / 2
-    x, y = np.flatnonzero(inside.any(axis=0)), np.flatnonzero(inside.any(axis=1))
+    bright = strength > strength.max() / 2
+    x, y = np.flatnonzero(bright.any(axis=0)), np.flatnonzero(bright.any(axis=1))
     return np.array([x[0], y[0], x[-1] + 1, y[-1] + 1], np.float32)
 
 

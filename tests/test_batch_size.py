@@ -51,17 +51,17 @@ def test_suggestions_grow_with_the_free_memory(library: Path, tmp_path: Path, pr
         for used_halves in (0, 1)
     }
     free = sorted(machines)
-    suggestions = [
+    results = [
         suggest_batch_sizes(problem_on(hardware, network="yolov4", precision=precision)[0])
         for hardware in hardware_of(library, tmp_path, *(machines[gib] for gib in free))
     ]
-    largest = [0 if suggestion is None else suggestion.largest for suggestion in suggestions]
+    largest = [0 if batch_sizes is None else batch_sizes.largest for batch_sizes in results]
     assert largest == sorted(largest)
     assert largest[0] == 0  # yolov4 does not fit into one GiB
     assert largest[-1] > 64
-    for suggestion in filter(None, suggestions):
-        assert 2 <= suggestion.unfreeze <= suggestion.freeze <= 2 * suggestion.unfreeze
-        assert suggestion.unfreeze <= suggestion.largest
+    for batch_sizes in filter(None, results):
+        assert 2 <= batch_sizes.unfreeze <= batch_sizes.freeze <= 2 * batch_sizes.unfreeze
+        assert batch_sizes.unfreeze <= batch_sizes.largest
 
 
 def test_where_a_batch_of_two_does_not_fit_each_option_names_its_memory(library: Path, tmp_path: Path) -> None:
@@ -81,10 +81,10 @@ def test_devices_selects_the_card_whose_memory_counts(library: Path, tmp_path: P
     large_problem, large = problem_on(hardware, network="yolov4")
     small_problem, small_device = problem_on(hardware, network="yolov4", devices=[1])
     assert (large, small_device) == ("cuda:0", "cuda:1")
-    suggestions = suggest_batch_sizes(large_problem), suggest_batch_sizes(small_problem)
-    assert suggestions[0] is not None
-    assert suggestions[1] is not None
-    assert suggestions[0].largest > suggestions[1].largest
+    results = suggest_batch_sizes(large_problem), suggest_batch_sizes(small_problem)
+    assert results[0] is not None
+    assert results[1] is not None
+    assert results[0].largest > results[1].largest
 
 
 def test_a_card_too_old_for_the_build_and_a_lost_card_are_explained(library: Path, tmp_path: Path) -> None:
@@ -105,16 +105,16 @@ def problem_with(free: int | None, train_images: int = 400, val_images: int = 40
 
 
 def test_no_batch_is_larger_than_the_data_set() -> None:
-    suggestion = suggest_batch_sizes(problem_with(80 * GIB, train_images=5, val_images=1))
-    assert suggestion is not None
-    assert (suggestion.freeze, suggestion.unfreeze, suggestion.largest) == (5, 5, 5)
+    batch_sizes = suggest_batch_sizes(problem_with(80 * GIB, train_images=5, val_images=1))
+    assert batch_sizes is not None
+    assert (batch_sizes.freeze, batch_sizes.unfreeze, batch_sizes.largest) == (5, 5, 5)
 
 
 def test_small_data_sets_get_batch_sizes_that_leave_enough_steps() -> None:
-    suggestion = suggest_batch_sizes(problem_with(80 * GIB, unfreeze_epoch=20))
-    assert suggestion is not None
-    assert suggestion.largest == 400
-    assert suggestion.unfreeze == 400 * 20 // 400
+    batch_sizes = suggest_batch_sizes(problem_with(80 * GIB, unfreeze_epoch=20))
+    assert batch_sizes is not None
+    assert batch_sizes.largest == 400
+    assert batch_sizes.unfreeze == 400 * 20 // 400
 
 
 def test_without_an_unfreeze_stage_the_freeze_stage_decides() -> None:

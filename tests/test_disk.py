@@ -117,19 +117,19 @@ def assert_resumes_exactly(run: Path) -> None:
 def test_a_disk_that_fills_up_in_mid_run_stops_it_in_one_sentence_and_nothing_is_lost(
     disk: SmallDisk, left: int
 ) -> None:
-    failed = last_event(disk.inside, lambda: disk.fill(left), disk.enter)
+    failed = last_event(disk.mounted, lambda: disk.fill(left), disk.enter)
     assert (failed["event"], failed["code"], failed["exit_code"]) == ("failed", "disk.full", 2)
     assert failed["message"].endswith(FULL)
     run = only_run(disk.seen)
     assert all(tensor.isfinite().all() for tensor in load_newest(run).network.values())
     assert not list(run.glob("*.part")), "nothing half written is left"
     # Outside, the same path is a folder of the large disk: there is space again.
-    shutil.copytree(disk.seen, disk.inside, dirs_exist_ok=True, ignore=lambda *_: [disk.BALLAST])
-    assert_resumes_exactly(disk.inside / "logs" / run.name)
+    shutil.copytree(disk.seen, disk.mounted, dirs_exist_ok=True, ignore=lambda *_: [disk.BALLAST])
+    assert_resumes_exactly(disk.mounted / "logs" / run.name)
 
 
 def test_without_json_the_sentence_stands_on_standard_error(disk: SmallDisk) -> None:
-    training = begin(*arguments(disk.inside, unfreeze_epoch=ENDLESS, save_period=ENDLESS), before=disk.entering)
+    training = begin(*arguments(disk.mounted, unfreeze_epoch=ENDLESS, save_period=ENDLESS), before=disk.entering)
     assert training.stdout is not None
     next(line for line in training.stdout if line.startswith("Epoch "))
     disk.fill(0)
@@ -141,7 +141,7 @@ def test_without_json_the_sentence_stands_on_standard_error(disk: SmallDisk) -> 
 
 def test_a_disk_too_small_is_told_before_anything_is_written(disk: SmallDisk) -> None:
     disk.fill(50_000_000)
-    refused = in_process(run_commands, disk.enter, arguments(disk.inside)).recv()
+    refused = in_process(run_commands, disk.enter, arguments(disk.mounted)).recv()
     assert refused.returncode == 2
     assert "of disk" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
@@ -174,8 +174,8 @@ def test_a_read_only_disk_is_one_sentence_for_training_and_for_resuming(disk: Sm
     run = only_run(finished_workspace())
     shutil.copytree(run, disk.seen / "logs" / run.name)
     disk.make_read_only()
-    extending = ["resume", str(disk.inside / "logs" / run.name), "--set", "unfreeze_epoch=4"]
-    results = in_process(run_commands, disk.enter, arguments(disk.inside), extending)
+    extend = ["resume", str(disk.mounted / "logs" / run.name), "--set", "unfreeze_epoch=4"]
+    results = in_process(run_commands, disk.enter, arguments(disk.mounted), extend)
     for refused in (results.recv(), results.recv()):
         assert refused.returncode == 2, refused.stderr
         assert "this folder cannot be written to" in refused.stderr

@@ -22,11 +22,11 @@ def test_it_ends_at_once_and_leaves_no_process(tmp_path: Path) -> None:
     thread = threading.Thread(target=lambda: results.append(dry_run(plan, dataset, PROCESSOR_ONLY, stop)))
     thread.start()
     deadline = time.monotonic() + 60
-    while not (children := set(psutil.Process().children()) - others) and time.monotonic() < deadline:
+    while not (child_processes := set(psutil.Process().children()) - others) and time.monotonic() < deadline:
         time.sleep(0.02)
     stop.set()
     thread.join(60)
     assert not thread.is_alive()
     assert results[0].failed == "stopped"
-    assert children
-    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    assert child_processes
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in child_processes)

@@ -101,8 +101,8 @@ def test_yolo_with_data_yaml(tmp_path: Path, names: str) -> None:
 
 def test_yolo_as_exporters_write_it_with_one_dot_too_many(tmp_path: Path) -> None:
     write_yolo(tmp_path, "train/images/a.jpg", "train/images/b.jpg", "valid/images/c.jpg", "test/images/d.jpg")
-    places = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n"
-    write_text(tmp_path / "data.yaml", places + "names: ['cat', 'dog']\n")
+    folders = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n"
+    write_text(tmp_path / "data.yaml", folders + "names: ['cat', 'dog']\n")
     assert open_dataset(tmp_path).image_counts() == {"train": 2, "val": 1, "test": 1}
 
 

@@ -53,11 +53,11 @@ def test_boxes_beyond_the_image_are_clipped_to_it() -> None:
 def test_detail_finer_than_a_pixel_becomes_its_mean(size: tuple[int, int]) -> None:
     """A fine chequerboard shrinks to grey; bilinear interpolation alone would pick single pixels of it."""
     y, x = np.mgrid[0 : size[1], 0 : size[0]]
-    board = np.repeat((255 * ((x + y) % 2)).astype(np.uint8)[..., None], 3, axis=2)
-    small = resize(board, 150, 110)
+    checkerboard = np.repeat((255 * ((x + y) % 2)).astype(np.uint8)[..., None], 3, axis=2)
+    small = resize(checkerboard, 150, 110)
     assert abs(small.mean() - 127.5) < 2
     assert small.std() < 12
-    assert cv2.resize(board[:480, :640], (150, 110), interpolation=cv2.INTER_LINEAR).std() > 40
+    assert cv2.resize(checkerboard[:480, :640], (150, 110), interpolation=cv2.INTER_LINEAR).std() > 40
 
 
 @pytest.mark.parametrize("size", [(641, 481), (1501, 1101)], ids=str)

@@ -157,7 +157,7 @@ def to_meta(tensor: Tensor) -> Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
-def layouts(output: Any) -> list[Any]:
+def formats(output: Any) -> list[Any]:
     """Shape, strides and dtype of each result."""
     results = output if isinstance(output, tuple | list) else [output]
     return [None if result is None else (result.shape, result.stride(), result.dtype) for result in results]
@@ -165,7 +165,7 @@ def layouts(output: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("func", "args"), CASES, ids=lambda value: str(value) if not isinstance(value, list) else "")
 def test_a_meta_kernel_returns_the_layout_that_torch_returns(func: Any, args: list[Any]) -> None:
-    assert layouts(META_KERNELS[func](*tree_map_only(Tensor, to_meta, args))) == layouts(func(*args))
+    assert formats(META_KERNELS[func](*tree_map_only(Tensor, to_meta, args))) == formats(func(*args))
 
 
 def test_every_meta_kernel_is_compared_with_torch() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,12 +18,14 @@ from engine.dataset.sample_dataset import SAMPLE_CLASSES, draw_sample_dataset
 from engine.evaluation.detect import Detections
 from engine.evaluation.draw import colour_of, draw_detections
 from engine.evaluation.evaluate import evaluate
-from engine.evaluation.inference import predict_files
+from engine.evaluation.inference import cuda_device, predict_files
 from engine.evaluation.predict import DEFAULT_THRESHOLD, Prediction, predict
+from engine.hardware import Card
 from engine.messages import BadInput
 from engine.network.detector import Detector, build_network
 from engine.weights.native import WeightsInfo, info_of, save_weights
 from tests.dataset_on_disk import cut_off, with_orientation
+from tests.given_hardware import PROCESSOR_ONLY
 
 CPU = torch.device("cpu")
 
@@ -212,3 +215,9 @@ def test_saved_images_keep_their_size(tmp_path: Path) -> None:
     (row,) = predict_files(tmp_path / "w.pth", [shown], threshold=0.0, device="cpu", save=tmp_path / "out")
     assert row.line is not None
     assert read_image(tmp_path / "out" / "图片.jpg").shape == (45, 123, 3)
+
+
+def test_predictions_run_on_the_card_that_a_training_would_use() -> None:
+    cards = tuple(Card(n, f"card {n}", cuda_index=n, memory_free=free) for n, free in enumerate((2**30, 8 * 2**30)))
+    assert cuda_device(replace(PROCESSOR_ONLY, cards=cards)) == torch.device("cuda:1")
+    assert cuda_device(PROCESSOR_ONLY) == torch.device("cuda")

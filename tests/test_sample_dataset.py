@@ -89,10 +89,12 @@ def test_objects_stand_out_from_their_surroundings(images: list[DrawnImage]) -> 
         for mask in image.masks[::-1]:
             body = (mask > OPAQUE).astype(np.uint8)
             free = 1 - over
-            inside = (body - cv2.erode(body, np.ones((3, 3), np.uint8))) & free
-            outside = (cv2.dilate(body, np.ones((7, 7), np.uint8)) - cv2.dilate(body, np.ones((3, 3), np.uint8))) & free
-            if inside.sum() > 20 and outside.sum() > 20:
-                a, b = (image.pixels[part > 0].astype(float).mean(axis=0) for part in (inside, outside))
+            inner_edge = (body - cv2.erode(body, np.ones((3, 3), np.uint8))) & free
+            outer_edge = (
+                cv2.dilate(body, np.ones((7, 7), np.uint8)) - cv2.dilate(body, np.ones((3, 3), np.uint8))
+            ) & free
+            if inner_edge.sum() > 20 and outer_edge.sum() > 20:
+                a, b = (image.pixels[part > 0].astype(float).mean(axis=0) for part in (inner_edge, outer_edge))
                 differences.append(np.abs(a - b).max())
             over |= body
     assert np.percentile(differences, 5) > 15

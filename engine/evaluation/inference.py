@@ -16,6 +16,7 @@ from engine.dataset.splits import SPLITS
 from engine.evaluation.draw import draw_detections
 from engine.evaluation.evaluate import Evaluation, evaluate
 from engine.evaluation.predict import Prediction, predict
+from engine.hardware import Hardware, probe
 from engine.messages import BadInput, Message, bad_input, nearest, phrase
 from engine.weights.load import load_network
 
@@ -112,7 +113,7 @@ def resolve_device(device: str) -> torch.device:
     """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if available[name]))
+        device = next(name for name in ("cuda", "mps", "cpu") if available[name])
     if not available.get(device, False):
         possible = [name for name, is_available in available.items() if is_available]
         raise bad_input(
@@ -121,7 +122,13 @@ def resolve_device(device: str) -> torch.device:
             device=device,
             possible=", ".join(["auto", *possible]),
         )
-    return torch.device(device)
+    return cuda_device(probe(Path())) if device == "cuda" else torch.device(device)
+
+
+def cuda_device(hardware: Hardware) -> torch.device:
+    """The card that a training would use; torch's own first card where the driver tells nothing about the cards."""
+    card = hardware.best_card()
+    return torch.device("cuda" if card is None else f"cuda:{card.cuda_index}")
 
 
 def _text(prediction: Prediction) -> Message:

@@ -17,12 +17,12 @@ def read_signature(path: Path) -> bytes:
         BadInput: there is no such file, it is a folder, cannot be read, or is empty.
     """
     if path.is_dir():
-        suggestion = _weights_in(path)
+        nearest_file = _weights_in(path)
         raise bad_input(
             "weights.folder",
             "{path}: this is a folder, and weights are a file{hint}",
             path=path,
-            hint=phrase("; did you mean {nearest}?", nearest=suggestion) if suggestion else ".",
+            hint=phrase("; did you mean {nearest}?", nearest=nearest_file) if nearest_file else ".",
         )
     try:
         with path.open("rb") as file:

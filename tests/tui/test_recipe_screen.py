@@ -91,11 +91,11 @@ def test_what_the_user_highlights_stays_when_the_hardware_is_looked_at_again(tmp
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await ready(app, pilot)
         await pilot.press("down", "down")
-        chosen = app.screen.query_one(PresetList).selected
-        await until(pilot, lambda: chosen is not None and f"Enter uses: {chosen.title}" in shown(app))
+        selected = app.screen.query_one(PresetList).selected
+        await until(pilot, lambda: selected is not None and f"Enter uses: {selected.title}" in shown(app))
         app.hardware = WITH_CARD
         await pilot.pause()
-        assert app.screen.query_one(PresetList).selected == chosen
+        assert app.screen.query_one(PresetList).selected == selected
 
     drive(tmp_path, script, screen_name="recipe", start="whole")
 

@@ -126,11 +126,11 @@ class TestCommandLine:
     def test_a_preset_of_the_other_method_is_spelled_out(self, tmp_path: Path) -> None:
         (tmp_path / "presets").mkdir()
         (tmp_path / "presets" / "mine.toml").write_text('method = "tutorial"\niou_type = "siou"\n', encoding="utf-8")
-        proposal = RecipeDraft(find_preset("mine", tmp_path), changes={"method": "modern"})
-        words = command_words(proposal, DataSource("data"), tmp_path)
+        draft = RecipeDraft(find_preset("mine", tmp_path), changes={"method": "modern"})
+        words = command_words(draft, DataSource("data"), tmp_path)
         assert words[words.index("--preset") + 1] == "modern-whole"
         assert "iou_type=siou" not in words
-        assert proposal.recipe().method == "modern"
+        assert draft.recipe().method == "modern"
 
     def test_format_classes_and_mapping_go_along(self, tmp_path: Path) -> None:
         (tmp_path / "names.txt").write_text("a\n", encoding="utf-8")

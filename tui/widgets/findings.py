@@ -88,7 +88,7 @@ def _group_text(group: list[Finding]) -> Content:
     return _finding_text(group[0].severity, sentence, ADVICE.get(first.code, ""))
 
 
-def _finding_text(severity: str, sentence: str, advice: str) -> Content:
+def _finding_text(severity: str, sentence: str, remedy: str) -> Content:
     mark, colour = MARKS[severity]
     text = Content.assemble((mark + " ", colour), sentence)
-    return text if not advice else Content.assemble(text, "\n  ", ("→ " + _(advice), "$foreground 60%"))
+    return text if not remedy else Content.assemble(text, "\n  ", ("→ " + _(remedy), "$foreground 60%"))

@@ -57,7 +57,7 @@ def _unrecognised(path: Path, format: str) -> BadInput:
         phrase("{count} {suffix}", count=count, suffix=suffix or phrase("without suffix"))
         for suffix, count in suffixes.most_common(3)
     ]
-    signs = {
+    descriptions = {
         "voc": phrase("Annotations/*.xml"),
         "yolo": phrase("a .txt beside or in labels/ for each image"),
         "coco": phrase("a .json with images and annotations"),
@@ -69,5 +69,5 @@ def _unrecognised(path: Path, format: str) -> BadInput:
         path=path,
         image_count=image_count,
         others=join_phrases(others) or phrase("nothing"),
-        expected=join_phrases(list(signs.values()), "; ") if format == "auto" else signs[format],
+        expected=join_phrases(list(descriptions.values()), "; ") if format == "auto" else descriptions[format],
     )
