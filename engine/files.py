@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from engine.messages import BadInput, bad_input
+from engine.messages import BadInput, Message, bad_input, gettext_noop, phrase
 
 _RENAME_TIMEOUT = 5.0
 """Seconds."""
@@ -83,6 +83,40 @@ def disk_error(path: Path, error: BaseException) -> BadInput | None:
     return None
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents.
+
+    Raises:
+        BadInput: it cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(path, error) or bad_input(
+            "disk.no_folder", "{path}: cannot be created ({reason}).", path=path, reason=error_reason(error)
+        ) from error
+
+
+_REASONS = {
+    errno.ENOENT: gettext_noop("it does not exist"),
+    errno.EACCES: gettext_noop("no permission"),
+    errno.EPERM: gettext_noop("no permission"),
+    errno.EROFS: gettext_noop("the disk is read-only"),
+    errno.ENOSPC: gettext_noop("the disk is full"),
+    errno.EISDIR: gettext_noop("it is a folder"),
+    errno.ENOTDIR: gettext_noop("a part of the path is a file"),
+    errno.EEXIST: gettext_noop("it exists already"),
+    errno.ENAMETOOLONG: gettext_noop("the name is too long"),
+    errno.EIO: gettext_noop("input/output error"),
+}
+
+
+def error_reason(error: OSError) -> Message | str:
+    """Why the operating system refused, as a phrase that can be translated; its own text where it is a rare reason."""
+    template = _REASONS.get(error.errno or 0)
+    return str(error.strerror or error) if template is None else phrase(template)
+
+
 def read_text(path: Path) -> str:
     """The text of `path`: UTF-8 (with or without a byte order mark), else GB18030 (Chinese Windows), else Latin-1.
 
@@ -93,7 +127,7 @@ def read_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise bad_input(
-            "file.unreadable", "{path}: cannot be read ({reason}).", path=path, reason=error.strerror
+            "file.unreadable", "{path}: cannot be read ({reason}).", path=path, reason=error_reason(error)
         ) from error
     for encoding in ("utf-8-sig", "gb18030"):
         with contextlib.suppress(UnicodeDecodeError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from tests.made_once import SHARED_FOLDER
+from tests.made_once import SHARED_FOLDER, made_once
+from tests.nvml_stand_in import build_nvml
 
 # Of torch, in this process and in those that tests start: what is computed must not depend on the number of cores.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -23,3 +25,9 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ[SHARED_FOLDER] = str(folder)
     # What planning keeps: neither the user's, nor what it found out in another session.
     os.environ["FREEZETUI_CACHE"] = str(folder / "cache")
+
+
+@pytest.fixture(scope="session")
+def library() -> Path:
+    """The folder with the NVML stand-in, for LD_LIBRARY_PATH."""
+    return made_once("nvml", build_nvml)

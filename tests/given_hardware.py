@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 
 from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
@@ -27,12 +28,19 @@ RTX_3060 = Card(
 
 
 class GivenHardware:
-    """A source for the wizard's hardware monitor. What is assigned to `hardware` is the result of the next probe."""
+    """A source for the wizard's hardware monitor. What is assigned to `hardware` is the result of the next probe.
 
-    def __init__(self, hardware: Hardware = PROCESSOR_ONLY) -> None:
+    The first probe takes until `is_known` is set; by default it is.
+    """
+
+    def __init__(self, hardware: Hardware = PROCESSOR_ONLY, *, is_known: bool = True) -> None:
         self.hardware = hardware
+        self.is_known = threading.Event()
+        if is_known:
+            self.is_known.set()
 
     def read(self) -> Hardware:
+        self.is_known.wait()
         return self.hardware
 
     def open(self) -> AbstractContextManager[GivenHardware]:

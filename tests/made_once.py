@@ -18,7 +18,7 @@ def made_once(name: str, make: Callable[[Path], object]) -> Path:
     done = folder.with_suffix(".done")
     with FileLock(folder.with_suffix(".lock")):
         if not done.exists():
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             make(folder)
             done.touch()
     return folder

@@ -130,3 +130,35 @@ def snapshots(
 def hardware_of(library: Path, folder: Path, *states: str, build: Mapping[str, Any] = CU130) -> list[Hardware]:
     """The same snapshots as objects, for what is done with them in this process."""
     return [pickle.loads(base64.b64decode(one["pickled"])) for one in snapshots(library, folder, *states, build=build)]
+
+
+def codes(snapshot: Mapping[str, Any]) -> set[str]:
+    """The codes of all sentences of a snapshot."""
+    messages = [snapshot["driver"]["problem"], *snapshot["driver"]["notes"], *snapshot["notes"]]
+    for entry in snapshot["cards"]:
+        messages += [entry["problem"], *entry["notes"]]
+    return {message["code"] for message in messages if message is not None}
+
+
+def command_on(library: Path, tmp_path: Path, state: str, name: str, *options: str) -> str:
+    """What a command of freezetui prints on the machine `state`."""
+    machine_file = tmp_path / "machine.txt"
+    machine_file.write_text(state)
+    own = {key: value for key, value in os.environ.items() if not key.startswith("CUDA_")}
+    child = subprocess.run(
+        [sys.executable, "-m", "tui", name, "--workspace", str(tmp_path), *options],
+        cwd=CHECKOUT,
+        env=own | {"NVML_STAND_IN": str(machine_file), "LD_LIBRARY_PATH": str(library), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (child.returncode, child.stderr) == (0, "")
+    return child.stdout
+
+
+OTHER_UUID = "GPU-99999999-2222-3333-4444-555555555555"
+SMALL_AND_LARGE = (
+    card("NVIDIA GeForce GTX 1650", 4, capability="7.5", speed="896 1665"),
+    card("NVIDIA GeForce RTX 4090", 24, uuid=OTHER_UUID, capability="8.9", speed="16384 2520"),
+)

@@ -23,15 +23,10 @@ from engine.planning.memory.batch_size import (
 )
 from engine.planning.memory.budget import CUDA_CONTEXT, Budget
 from engine.recipe import make_recipe
-from tests.nvml_stand_in import CHECKOUT, GIB, build_nvml, card, hardware_of, machine
-from tests.test_resolve import dataset_of
+from tests.dataset_index import dataset_of
+from tests.nvml_stand_in import CHECKOUT, GIB, card, hardware_of, machine
 
 CARD_SIZES = (2, 4, 6, 8, 12, 24, 80)
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_nvml(tmp_path_factory.mktemp("nvml"))
 
 
 def problem_on(hardware: Hardware, **settings: Any) -> tuple[BatchSizeProblem, str]:

@@ -1,9 +1,8 @@
-"""Printing the events of a training: what is printed, what a slow reader misses, what a closed output ends."""
+"""What a training prints, and what a reader that goes away ends."""
 
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from engine.events import (
     CheckpointSaved,
-    EpochFinished,
     Evaluated,
     Event,
     Failed,
@@ -21,95 +19,15 @@ from engine.events import (
     OutOfMemory,
     RunStarted,
     StageStarted,
-    Step,
     Stopped,
     WeightsLoaded,
 )
 from engine.messages import phrase
 from engine.runs.summary import list_runs
+from tests.made_events import STARTED, epoch, step
 from tests.small_training import arguments, only_run, prepare, start_freezetui
-from tui.cli.event_queue import MAX_STEPS, EventQueue
 from tui.cli.printers import BarPrinter, JsonPrinter, LinePrinter, event_text
 from tui.wizard.run_history import RunHistory
-
-
-def step(number: int) -> Step:
-    return Step(
-        stage="freeze", epoch=0, step=number, steps=10_000, loss=1.0, box=0.5, objectness=0.3, classes=0.2, lr=1e-3,
-        images_per_second=30.0, data_wait=0.0, memory_bytes=1,
-    )  # fmt: skip
-
-
-def epoch(number: int) -> EpochFinished:
-    return EpochFinished(stage="freeze", epoch=number, train_loss=0.25, val_loss=0.5, seconds=61.0)
-
-
-STARTED = RunStarted(run="logs/loss_x", plan={"stages": [], "total_steps": 100}, epoch=0, step=0, continued=False)
-
-
-# The queue
-
-
-def taken(event_queue: EventQueue) -> list[Event]:
-    event_queue.close()
-    events = []
-    while (event := event_queue.get()) is not None:
-        events.append(event)
-    return events
-
-
-def test_everything_comes_out_in_its_order() -> None:
-    event_queue = EventQueue()
-    events: list[Event] = [STARTED, step(0), step(1), epoch(0), step(2)]
-    for event in events:
-        event_queue.put(event)
-    assert taken(event_queue) == events
-
-
-def test_a_reader_that_does_not_read_misses_the_oldest_steps_and_nothing_else() -> None:
-    event_queue = EventQueue()
-    for number in range(5000):
-        event_queue.put(step(number))
-        if number % 100 == 0:
-            event_queue.put(epoch(number // 100))
-    events = taken(event_queue)
-    assert [event.epoch for event in events if isinstance(event, EpochFinished)] == list(range(50))
-    assert [event.step for event in events if isinstance(event, Step)] == list(range(5000 - MAX_STEPS, 5000))
-
-
-def test_putting_does_not_wait_for_a_slow_reader() -> None:
-    event_queue = EventQueue()
-    read: list[Event] = []
-    may_read = threading.Event()
-
-    def read_late() -> None:
-        while (event := event_queue.get()) is not None:
-            read.append(event)
-            may_read.wait()
-
-    reader = threading.Thread(target=read_late, daemon=True)
-    reader.start()
-    for number in range(5000):  # would never end if it waited for the reader
-        event_queue.put(step(number))
-    event_queue.put(epoch(0))
-    event_queue.close()
-    may_read.set()
-    reader.join()
-    assert isinstance(read[-1], EpochFinished)
-    assert len(read) <= MAX_STEPS + 2
-
-
-def test_taking_waits_for_what_is_not_there_yet() -> None:
-    event_queue = EventQueue()
-    threading.Timer(0.05, event_queue.put, (step(7),)).start()
-    event = event_queue.get()
-    assert isinstance(event, Step)
-    assert event.step == 7
-    event_queue.close()
-    assert event_queue.get() is None
-
-
-# What is printed
 
 
 def test_json_is_one_event_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from engine.plan import DataSource, Plan, plan_from_json
 from engine.planning.memory.batch_size import max_boxes
 from engine.planning.resolve import make_plan
 from engine.recipe import make_recipe
+from tests.dataset_index import dataset_of
 from tui.screens.hardware import recommendation as first_screen_recommendation
 from tui.text import set_language
 from tui.wizard.recommendation import recommend
@@ -24,30 +25,6 @@ from tui.wizard.recommendation import recommend
 PLAIN = Hardware(Processor("some processor", 4), Memory(16 * 10**9, 8 * 10**9), 10**11, TorchBuild("2.14.1"))
 AMPERE = Card(0, "RTX 3060", cuda_index=0, memory_total=12 * 2**30, memory_free=11 * 2**30, capability=(8, 6))
 SETTINGS = {"model_path": "start.pth", "freeze_batch_size": 8, "unfreeze_batch_size": 4}
-
-
-def dataset_of(train: int, val: int = 8, boxes: tuple[int, ...] = (60, 60)) -> Dataset:
-    """A data set of `train` + `val` images; class i has `boxes[i]` boxes, all of them in the first image."""
-    labels = np.repeat(np.arange(len(boxes), dtype=np.int32), boxes)
-    offsets = np.full(train + val + 1, len(labels), np.int64)
-    offsets[0] = 0
-    return Dataset(
-        root=Path("data"),
-        format="voc",
-        classes=tuple(f"class {number}" for number in range(len(boxes))),
-        images=tuple(f"{number}.jpg" for number in range(train + val)),
-        sizes=np.full((train + val, 2), 100, np.int32),
-        boxes=np.tile(np.array([[1, 1, 50, 50]], np.float32), (len(labels), 1)),
-        labels=labels,
-        offsets=offsets,
-        unit="pixel",
-        splits={
-            "train": np.arange(train, dtype=np.int32),
-            "val": np.arange(train, train + val, dtype=np.int32),
-            "test": np.zeros(0, np.int32),
-        },
-        splits_drawn=False,
-    )
 
 
 @pytest.fixture

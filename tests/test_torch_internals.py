@@ -29,8 +29,8 @@ from engine.torch_internals import (
     has_bf16_convolutions,
     without_compiler_import,
 )
+from tests.dataset_index import dataset_of
 from tests.given_hardware import PROCESSOR_ONLY
-from tests.test_resolve import dataset_of
 
 
 class Without:

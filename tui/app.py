@@ -49,6 +49,10 @@ class Freezetui(App[int]):
     TITLE = "freezetui"
     CSS_PATH = "wizard.tcss"
 
+    # For dialogs; wizard screens have breakpoints and a message of their own.
+    HORIZONTAL_BREAKPOINTS = [(0, "-too-narrow"), (80, "-wide-enough")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-too-low"), (24, "-high-enough")]  # noqa: RUF012
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+p", "command_palette", N_("menu"), priority=True),
         Binding("ctrl+q", "quit", N_("quit"), show=False, priority=True),
@@ -79,7 +83,7 @@ class Freezetui(App[int]):
         """
         super().__init__(driver_class=driver_class)
         self.state = state
-        self.workspace = workspace
+        self.workspace = workspace = workspace.absolute()  # runs are compared by their paths
         self.graphics = graphics
         self.inspection: DatasetInspection | None = None
         self.approved_plan: ApprovedPlan | None = None
@@ -240,9 +244,8 @@ class Freezetui(App[int]):
     # Keys
 
     def action_show_help(self) -> None:
-        """Show help on the focused widget; if it has none, on its dialog or screen, or on the screen below."""
-        below = reversed(self.screen_stack[:-1])
-        for node in (*(self.focused or self.screen).ancestors_with_self, *below):
+        """Show help on the focused widget; if it has none, on its dialog or screen."""
+        for node in (self.focused or self.screen).ancestors_with_self:
             if isinstance(node, HelpTopic) and (text := node.help_text()):
                 self.push_screen(HelpDialog(text))
                 return

@@ -7,6 +7,7 @@ import logging
 import os
 from pathlib import Path
 
+from engine.files import make_folder
 from engine.workspace import logs_folder
 from tui.cli.errors import DEFECT, STOPPED, print_error
 from tui.terminal.graphics import query_graphics
@@ -25,7 +26,7 @@ def open_wizard(
     """Run the wizard until it ends; returns the exit code. Arguments replace what was entered the last time.
 
     Raises:
-        BadInput: there is no such preset or language.
+        BadInput: there is no such preset or language, or the workspace cannot be written to.
     """
     state = load_state(workspace)
     offer_resume = state.has_entries and data is None and preset is None
@@ -44,7 +45,7 @@ def open_wizard(
     graphics = query_graphics()
     log = logs_folder(workspace) / "wizard.log"
     gc.set_threshold(*GC_THRESHOLDS)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(log.parent)
     logging.getLogger("engine").addHandler(logging.FileHandler(log, encoding="utf-8", delay=True))
     with redirect_stdio(log):
         app = Freezetui(

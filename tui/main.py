@@ -72,13 +72,23 @@ def _refuse_misplaced(context: typer.Context, data: str | None, preset: str | No
 
     values = {"--data": data, "--preset": preset, "--workspace": None if workspace == HERE else workspace}
     for option, value in values.items():
-        if value is not None:
+        if value is None:
+            continue
+        name = str(context.invoked_subcommand)
+        command = typer.main.get_command(app).get_command(context, name)  # type: ignore[attr-defined]  # a group
+        if command is not None and any(option in parameter.opts for parameter in command.params):
             raise bad_input(
                 "command.option_misplaced",
                 "{option} is before the command; put it after: freezetui {command} {option} ...",
                 option=option,
-                command=context.invoked_subcommand,
+                command=name,
             )
+        raise bad_input(
+            "command.option_unknown",
+            "{option}: {command} has no such option. See: freezetui {command} --help",
+            option=option,
+            command=name,
+        )
 
 
 _command = partial(app.command, cls=TranslatedCommand)
@@ -125,5 +135,8 @@ def _report_usage_error(error: typer.TyperException) -> int:
         return 0
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "freezetui"
+    if getattr(error, "option_name", None) == "--lang":
+        print_error(_("--lang is an option of freezetui itself; put it before the command: freezetui --lang zh_CN ..."))
+        return BAD_INPUT
     print_error(_("{error} See: {command} --help", error=translate_usage_error(text), command=command))
     return BAD_INPUT

@@ -16,6 +16,7 @@ from engine.dataset.images import UnreadableImage, decode_image
 from engine.dataset.index import Dataset, Finding, Severity, finding
 from engine.dataset.jpeg import jpeg_size
 from engine.dataset.splits import SPLITS
+from engine.files import error_reason
 from engine.messages import Message, phrase
 from engine.recipe import MIN_BATCH_SIZE
 
@@ -103,7 +104,7 @@ def _check_image(dataset: Dataset, image_index: int) -> _ImageCheck:
         return _ImageCheck([Finding("error", name, error.message)])
     except OSError as error:
         return _ImageCheck(
-            [finding("error", "image.missing", name, "{file}: cannot be read ({reason}).", reason=error.strerror)]
+            [finding("error", "image.missing", name, "{file}: cannot be read ({reason}).", reason=error_reason(error))]
         )
     findings = []
     height, width = pixels.shape[:2]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.dataset.index import Dataset
 from engine.dataset.jpeg import jpeg_size
-from engine.files import atomic_write
+from engine.files import atomic_write, error_reason
 from engine.messages import Message, bad_input
 
 Pixels = NDArray[np.uint8]
@@ -64,7 +64,7 @@ def _read_bytes(path: Path) -> bytes:
             Message(
                 "image.missing",
                 "{path}: the image cannot be read ({reason}).",
-                {"path": path, "reason": error.strerror},
+                {"path": path, "reason": error_reason(error)},
             ),
         ) from error
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from engine.dataset.images import Pixels, encode_image
 from engine.dataset.splits import SPLITS, draw_splits
-from engine.files import write_text
+from engine.files import error_reason, write_text
 from engine.messages import bad_input
 
 SAMPLE_CLASSES = ("ball", "crate", "star")
@@ -94,7 +94,7 @@ def _prepare_folder(root: Path, images: int, seed: int) -> None:
                     path.unlink()
     except OSError as error:
         raise bad_input(
-            "sample.folder", "{path}: cannot be written to ({reason}).", path=root, reason=error.strerror
+            "sample.folder", "{path}: cannot be written to ({reason}).", path=root, reason=error_reason(error)
         ) from error
     write_text(marker, f"{images} images drawn by freezetui, seed {seed}; drawing again replaces them.\n")
 

@@ -16,6 +16,7 @@ from engine.dataset.splits import SPLITS
 from engine.evaluation.draw import draw_detections
 from engine.evaluation.evaluate import Evaluation, evaluate
 from engine.evaluation.predict import Prediction, predict
+from engine.files import error_reason
 from engine.hardware import Hardware, probe
 from engine.messages import BadInput, Message, bad_input, nearest, phrase
 from engine.weights.load import load_network
@@ -145,7 +146,7 @@ def _make_folder(folder: Path) -> None:
             "predict.save",
             "--save {path}: the folder cannot be created ({reason}).",
             path=folder,
-            reason=error.strerror,
+            reason=error_reason(error),
         ) from error
 
 

@@ -120,7 +120,7 @@ _REASONS = {
     "less_than": gettext_noop("input should be less than {lt}"),
     "less_than_equal": gettext_noop("input should be less than or equal to {le}"),
     "multiple_of": gettext_noop("input should be a multiple of {multiple_of}"),
-    "literal_error": gettext_noop("input should be {expected}"),
+    "literal_error": gettext_noop("possible are {expected}"),
     "finite_number": gettext_noop("input should be a finite number"),
     "string_type": gettext_noop("input should be a valid string"),
 }
@@ -129,7 +129,18 @@ _REASONS = {
 
 def _reason(detail: ErrorDetails) -> Message | str:
     template = _REASONS.get(detail["type"])
-    return detail["msg"].lower() if template is None else Message("", template, detail.get("ctx", {}))
+    if template is None:
+        return detail["msg"].lower()
+    values = dict(detail.get("ctx", {}))
+    if detail["type"] == "literal_error":
+        values["expected"] = ", ".join(_choices(detail))
+    return Message("", template, values)
+
+
+def _choices(detail: ErrorDetails) -> list[str]:
+    """The possible values: pydantic lists them as English text, "'a', 'b' or 'c'"."""
+    expected = str(detail.get("ctx", {}).get("expected", ""))
+    return [choice.strip(" '") for choice in expected.replace(" or ", ",").split(",")]
 
 
 def _hint(key: str, detail: ErrorDetails) -> Message:
@@ -144,8 +155,7 @@ def _hint(key: str, detail: ErrorDetails) -> Message:
         if bound in ("ge", "le") and bound in bounds:
             return phrase("; the nearest is {nearest}.", nearest=bounds[bound])
     if detail["type"] == "literal_error" and isinstance(value, str):
-        choices = [choice.strip(" '") for choice in str(bounds.get("expected", "")).replace(" or ", ",").split(",")]
-        if (close := nearest(value, choices)) is not None:
+        if (close := nearest(value, _choices(detail))) is not None:
             return phrase("; did you mean {nearest}?", nearest=close)
     return phrase(".")
 

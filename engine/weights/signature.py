@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from engine.files import error_reason
 from engine.messages import bad_input, phrase
 
 WEIGHTS_SUFFIXES = frozenset({".pth", ".pt", ".weights"})
@@ -31,7 +32,7 @@ def read_signature(path: Path) -> bytes:
         raise bad_input("weights.missing", "{path}: there is no such file.", path=path) from error
     except OSError as error:
         raise bad_input(
-            "weights.unreadable", "{path}: cannot be read ({reason}).", path=path, reason=error.strerror
+            "weights.unreadable", "{path}: cannot be read ({reason}).", path=path, reason=error_reason(error)
         ) from error
     if not signature:
         raise bad_input("weights.empty", "{path}: this file is empty; download it again.", path=path)

@@ -345,10 +345,26 @@ def test_f7_selects_another_format(tmp_path: Path) -> None:
         await pilot.press("f7")
         await until(pilot, lambda: "no labels found" in findings(app))
         assert "Read as YOLO. F7" in label_text(app, "#path-status")
+        await pilot.press("enter")
+        await until(pilot, lambda: "This data set cannot be used" in shown(app))
         await pilot.press("f7", "f7", "f7")
         await until(pilot, lambda: app.state.format == "auto" and "Enter continues" in label_text(app, "#enter-hint"))
+        assert "This data set cannot be used" not in shown(app)
 
     drive(tmp_path, script, screen_name="data", data=str(folder))
+
+
+def test_the_sample_set_is_read_without_what_was_chosen_for_it_before(tmp_path: Path) -> None:
+    draw_sample_dataset(tmp_path / "sample", 12)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "no labels found" in findings(app))
+        await pilot.press("f2")
+        await until_checked(app, pilot)
+
+    entered = {"data": str(tmp_path / "sample"), "format": "yolo", "mapping": {"ball": "sphere"}}
+    state = drive(tmp_path, script, screen_name="data", **entered)
+    assert (state.format, state.classes_file, state.mapping) == ("auto", None, {})
 
 
 def test_leaving_during_the_check_does_not_wait_for_its_end(tmp_path: Path) -> None:

@@ -1,17 +1,47 @@
-"""The first screen shows this machine."""
+"""The Hardware screen: this machine, and machines with other cards as the NVML stand-in reports them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
 from engine.hardware import Card, probe
 from tests.given_hardware import PROCESSOR_ONLY, GivenHardware
+from tests.nvml_stand_in import GIB, card, hardware_of, machine
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
 from tui.screens.hardware import HardwareScreen
+
+RTX_3060, GTX_1080 = "NVIDIA GeForce RTX 3060", "NVIDIA GeForce GTX 1080"
+
+
+def first_screens(
+    library: Path, folder: Path, *states: str, size: tuple[int, int] = (100, 40), language: str = "en"
+) -> list[str]:
+    """The text of the Hardware screen for each state of a machine (see `machine`) in turn.
+
+    Args:
+        library: the folder with the NVML stand-in.
+        folder: where the machine's description is written; the workspace.
+        states: the machine.
+        size: of the terminal, in columns and rows.
+        language: of the wizard.
+    """
+    probed = hardware_of(library, folder, *states)
+    machine, screens = GivenHardware(probed[0]), []
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        for hardware in probed:
+            machine.hardware = hardware
+            await until(pilot, lambda hardware=hardware: app.hardware is hardware)  # type: ignore[misc]
+            await pilot.pause()
+            screens.append(shown(app))
+
+    drive(folder, script, size=size, language=language, open_hardware=machine.open)
+    return screens
 
 
 def test_this_machine_is_shown_with_a_recommendation(tmp_path: Path) -> None:
@@ -39,3 +69,69 @@ def test_looks_may_follow_each_other_faster_than_panels_are_made(tmp_path: Path)
         assert "card 2" not in shown(app)
 
     drive(tmp_path, script, size=(120, 40), open_hardware=machine.open)
+
+
+# Cards
+
+
+def test_without_a_card_the_processor_is_recommended(library: Path, tmp_path: Path) -> None:
+    (screen,) = first_screens(library, tmp_path, machine())
+    assert "Recommended: train on the processor" in screen
+    assert "Looking" not in screen
+    assert "driver  NVIDIA 580.95.05, CUDA up to 13.0" in screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_a_small_card_shows_what_is_free_and_who_holds_the_rest(
+    library: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    small = card("NVIDIA GeForce GTX 1650", gib=4, used=int(1.5 * GIB), capability="7.5", graphics="4242 536870912")
+    (screen,) = first_screens(library, tmp_path, machine(small), size=size)
+    assert "NVIDIA GeForce GTX 1650  cuda:0" in screen
+    assert "1.5 GiB / 4.0 GiB" in screen
+    assert "free for training 2.5 GiB" in screen
+    assert "load 37 % · 61 °C · 115 W" in screen
+    assert "(4242) 512 MiB" in screen
+    assert "train on NVIDIA GeForce GTX 1650 (2.5 GiB free now)" in screen
+
+
+def test_of_two_cards_the_one_with_most_free_memory_is_recommended(library: Path, tmp_path: Path) -> None:
+    busy = card("NVIDIA GeForce RTX 4090", gib=24, used=20 * GIB, capability="8.9", speed="16384 2520")
+    idle = card(RTX_3060, gib=12, uuid="GPU-22222222-2222-3333-4444-555555555555")
+    both = machine(busy, idle)
+    (screen,) = first_screens(library, tmp_path, both, size=(120, 40))
+    assert f"train on {RTX_3060} (12.0 GiB free now)" in screen
+    beside = next(line for line in screen.splitlines() if "RTX 4090" in line)
+    assert RTX_3060 in beside
+
+
+def test_cards_beside_each_other_are_equally_tall(library: Path, tmp_path: Path) -> None:
+    old = card(GTX_1080, gib=8, capability="6.1", speed="2560 1733")
+    new = card(RTX_3060, uuid="GPU-22222222-2222-3333-4444-555555555555")
+    (screen,) = first_screens(library, tmp_path, machine(old, new), size=(120, 40))
+    ends = [line.count("╯") for line in screen.splitlines() if "╯" in line]
+    assert ends[0] == 2, screen
+
+
+def test_a_lost_card_is_shown_as_lost(library: Path, tmp_path: Path) -> None:
+    before = machine(card())
+    after = machine(card(error=["nvmlDeviceGetMemoryInfo 15", "nvmlDeviceGetUtilizationRates 15"]))
+    first, second = first_screens(library, tmp_path, before, after)
+    assert "cuda:0" in first
+    assert "card memory in use  " in second
+    assert "lost: the driver cannot reach it any more" in second
+    assert "has fallen off the bus" in second
+    assert "Recommended: train on the processor" in second
+
+
+def test_a_card_too_old_for_the_build_gets_the_command_in_both_languages(library: Path, tmp_path: Path) -> None:
+    old = machine(card(GTX_1080, gib=8, capability="6.1"))
+    (english,) = first_screens(library, tmp_path, old)
+    (chinese,) = first_screens(library, tmp_path, old, language="zh_CN")
+    for screen in (english, chinese):
+        assert "whl/cu126" in screen
+    assert "not usable" in english
+    assert "needs 7.5 or higher" in english
+    assert "计算能力为 6.1" in chinese
+    assert "显存" in chinese
+    assert "card" not in chinese

@@ -10,7 +10,7 @@ from textual.widgets import DataTable
 
 from engine.events import Finished
 from tests.tui.driving import drive, until
-from tests.tui.on_the_way import somewhere
+from tests.tui.entered import somewhere
 from tests.tui.training import ended
 from tui.app import Freezetui
 from tui.screens.base import WizardScreen

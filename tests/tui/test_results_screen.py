@@ -68,7 +68,7 @@ def test_every_page_of_a_run(trained: Path, language: str) -> None:
 def test_enter_alone_leads_to_a_picture_through_every_page_and_to_the_runs(trained: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         screen = await judged(app, pilot)
-        pages = ("Images", "Classes", "Curves", "Next")
+        pages = ("Images", "Classes", "Curves", "Next steps")
         for page in pages:
             await until(pilot, lambda page=page: f"Enter shows the next page: {page}." in shown(app))  # type: ignore[misc]
             await pilot.press("enter")
@@ -94,6 +94,8 @@ def test_the_path_of_the_best_weights_is_copied(trained: Path) -> None:
 def test_a_run_that_is_gone_is_named(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "there is no such run" in shown(app))
+        assert "no longer exists" in shown(app)
+        assert "Reading ..." not in shown(app)
 
     drive(tmp_path, script, screen_name="results", run="loss_2020_01_01_00_00_00")
 

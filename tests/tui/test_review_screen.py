@@ -14,17 +14,18 @@ from textual.widgets import Input
 from engine.plan import DataSource
 from engine.planning.request import PreparedPlan
 from engine.recipe.presets import find_preset
+from tests.given_hardware import GivenHardware
 from tests.small_training import freezetui
+from tests.training_passes import PassGate, gated_passes
 from tests.tui.driving import drive, shown, until
-from tests.tui.on_the_way import somewhere
+from tests.tui.entered import somewhere
+from tests.tui.training import ended, held
 from tui.app import Freezetui
 from tui.screens.review import ReviewScreen
 from tui.wizard.cli_equivalent import command_words, set_argument
 from tui.wizard.data_source import absolute_source
 from tui.wizard.recipe_draft import RecipeDraft, recipe_draft
 from tui.wizard.state import WizardState
-
-PLAN = 90.0
 
 
 def review(app: Freezetui) -> ReviewScreen:
@@ -34,7 +35,7 @@ def review(app: Freezetui) -> ReviewScreen:
 
 async def planned(app: Freezetui, pilot: Pilot[int]) -> PreparedPlan:
     step = review(app)
-    await until(pilot, lambda: step.prepared is not None, PLAN)
+    await until(pilot, lambda: step.prepared is not None)
     await pilot.pause()
     assert step.prepared is not None
     return step.prepared
@@ -101,6 +102,14 @@ def test_the_command_is_copied_and_plans_the_very_same_run(tmp_path: Path) -> No
     assert found["recipe"] == plan.to_json()["recipe"]
     assert found["data"] == plan.to_json()["data"]
     assert [stage["batch_size"] for stage in found["stages"]] == [stage.batch_size for stage in plan.stages]
+
+
+def test_without_data_it_does_not_say_that_it_calculates(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "There are no training images yet" in shown(app))
+        assert "Calculating" not in shown(app)
+
+    drive(tmp_path, script, screen_name="review")
 
 
 class TestCommandLine:
@@ -183,12 +192,26 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
 
 
 def test_enter_starts_the_training_also_where_it_came_too_early(tmp_path: Path) -> None:
-    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await pilot.press("enter")
-        await until(pilot, lambda: app.is_training and app.training.history.steps > 0, PLAN)
-        assert app.training.history.last_epoch == 2
-        assert app.state.screen_name == "train"
-        app.training.stop()
-        await until(pilot, lambda: not app.is_training, PLAN)
+    machine = GivenHardware(is_known=False)
 
-    drive(tmp_path, script, **somewhere(tmp_path, "review"))
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        try:
+            await pilot.press("enter")
+            assert app.state.screen_name == "review"
+            machine.is_known.set()
+            await held(pilot, gate)
+            assert app.training.history.steps == 1
+            assert app.training.history.last_epoch == 2
+            assert app.state.screen_name == "train"
+            app.training.stop()
+        finally:
+            gate.open()
+        await ended(app, pilot)
+
+    with gated_passes(1) as gate:
+        drive(
+            tmp_path,
+            lambda app, pilot: script(app, pilot, gate),
+            open_hardware=machine.open,
+            **somewhere(tmp_path, "review"),
+        )

@@ -18,8 +18,9 @@ from engine.runs.lock import is_running, run_lock
 from engine.runs.summary import list_runs
 from engine.weights.native import info_of, save_weights
 from tests.small_training import child_environment, copy_run
-from tests.tui.driving import drive, shown, until
-from tests.tui.training import ended, trained_run, workspace_with_data
+from tests.training_passes import PassGate, gated_passes
+from tests.tui.driving import drive, shown, until, until_shown
+from tests.tui.training import ended, held, trained_run, workspace_with_data
 from tests.tui.untranslated import untranslated
 from tui.app import Freezetui
 from tui.dialogs.compare_runs import CompareRunsDialog
@@ -105,6 +106,7 @@ def test_deleting_asks_and_then_removes_the_folder(workspace: Path) -> None:
         await until(pilot, lambda: "No runs yet." in shown(app))
         assert not run.exists()
         assert app.state.run is None
+        await until(pilot, lambda: "delete" not in shown(app).splitlines()[-1])
         await pilot.press("enter")
         await until(pilot, lambda: app.state.screen_name == "review")
 
@@ -131,6 +133,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(workspace: Path, two: tup
         await until(pilot, lambda: "●" in shown(app))
         await pilot.press("m")  # the same run: it is marked no more
         await until(pilot, lambda: "●" not in shown(app))
+        assert "press M again" not in shown(app)
         await pilot.press("m", "down", "m")
         await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog) and "seed" in shown(app))
         (row,) = (line for line in shown(app).splitlines() if "seed" in line)
@@ -217,7 +220,7 @@ def test_a_run_without_weights_predicts_nothing(workspace: Path) -> None:
 
 
 @pytest.fixture
-def held(workspace: Path) -> Iterator[Path]:
+def locked(workspace: Path) -> Iterator[Path]:
     """A run into which another process trains."""
     code = "import sys; from pathlib import Path; from engine.runs.lock import run_lock\nwith run_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
@@ -233,7 +236,7 @@ def held(workspace: Path) -> Iterator[Path]:
     other.communicate("")
 
 
-def test_a_run_that_another_process_trains_is_neither_deleted_nor_gone_on_with(held: Path, workspace: Path) -> None:
+def test_a_run_that_another_process_trains_is_neither_deleted_nor_gone_on_with(locked: Path, workspace: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await listed(app, pilot)
         assert "running" in shown(app)
@@ -242,10 +245,40 @@ def test_a_run_that_another_process_trains_is_neither_deleted_nor_gone_on_with(h
             await pilot.pause()
             assert isinstance(app.screen, RunsScreen)
             assert "It is training now" in shown(app)
-        assert held.is_dir()
-        assert is_running(held)
+        assert locked.is_dir()
+        assert is_running(locked)
 
     drive(workspace, script, screen_name="runs")
+
+
+def test_in_the_current_folder_a_run_is_known_by_its_path(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workspace)
+
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        try:
+            await listed(app, pilot)
+            await pilot.press("enter")
+            await held(pilot, gate)
+            assert app.state.screen_name == "train"
+            app.show_screen("runs")
+            await until_shown(app, pilot, "Enter shows the Train screen.")
+            await pilot.press("enter")
+            await until(pilot, lambda: app.state.screen_name == "train")
+            app.training.stop()
+        finally:
+            gate.open()
+        await ended(app, pilot)
+        app.show_screen("runs")
+        await until_shown(app, pilot, "stopped")
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("d")
+        await until_shown(app, pilot, "No runs yet.")
+        app.show_screen("train")
+        await until_shown(app, pilot, "No training is running.", "Enter goes to Review.")
+
+    with gated_passes(1) as gate:
+        drive(Path(), lambda app, pilot: script(app, pilot, gate), screen_name="runs", furthest_screen="review")
 
 
 def test_extending_trains_for_more_epochs(workspace: Path) -> None:

@@ -29,7 +29,7 @@ from tests.given_hardware import GIB, PROCESSOR_ONLY, RTX_3060, GivenHardware
 from tests.recorded_run import RUN, recorded_events, recorded_plan, recorded_run
 from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
-from tests.tui.on_the_way import somewhere
+from tests.tui.entered import somewhere
 from tui.app import Freezetui
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="paths and times are written as Linux writes them")

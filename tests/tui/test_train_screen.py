@@ -79,6 +79,8 @@ def test_from_the_first_step_to_the_results(workspace: Path, language: str, size
     async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
         await held(pilot, gate)
         await until_shown(app, pilot, "mAP50", "▶", "│")
+        if language == "en":
+            await until_shown(app, pilot, "3 steps so far")  # before the end of an epoch
         assert app.screen.query_one("#body", VerticalScroll).max_scroll_y == 0
         await pilot.press("enter")
         assert isinstance(app.screen, TrainScreen)  # it still trains

@@ -16,16 +16,13 @@ from engine.planning.request import PreparedPlan
 from engine.recipe import Recipe, make_recipe, to_plain_value
 from tests.given_hardware import PROCESSOR_ONLY, GivenHardware
 from tests.tui.driving import drive, shown, until
-from tests.tui.on_the_way import somewhere
+from tests.tui.entered import somewhere
 from tui.app import Freezetui
 from tui.screens.tune import TuneScreen
 from tui.widgets.cycle_select import CycleSelect
 from tui.widgets.field_row import FieldRow
 from tui.wizard.free_memory import FreeMemoryMonitor
 from tui.wizard.recipe_fields import recipe_fields
-
-PLAN = 90.0
-"""Seconds in which a busy machine has made a Plan."""
 
 
 def tune(app: Freezetui) -> TuneScreen:
@@ -52,7 +49,7 @@ async def enter(app: Freezetui, pilot: Pilot[int], name: str, text: str) -> None
 
 async def planned(app: Freezetui, pilot: Pilot[int]) -> PreparedPlan:
     step = tune(app)
-    await until(pilot, lambda: step.prepared is not None, PLAN)
+    await until(pilot, lambda: step.prepared is not None)
     assert step.prepared is not None
     return step.prepared
 
@@ -114,10 +111,10 @@ def test_an_error_stands_beside_its_field_and_keeps_one_here(tmp_path: Path) -> 
 def test_rates_steps_and_memory_follow_what_is_typed(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         before = (await planned(app, pilot)).plan
-        await until(pilot, lambda: "GiB of" in shown(app), PLAN)
+        await until(pilot, lambda: "GiB of" in shown(app))
         assert before.stages[1].batch_size == 2
         await enter(app, pilot, "unfreeze_batch_size", "4")
-        await until(pilot, lambda: tune(app).prepared.plan.stages[1].batch_size == 4, PLAN)  # type: ignore[union-attr]
+        await until(pilot, lambda: tune(app).prepared.plan.stages[1].batch_size == 4)  # type: ignore[union-attr]
         after = (await planned(app, pilot)).plan
         assert after.total_steps < before.total_steps
         # At 64 pixels the weights that are saved weigh more than a batch does.
@@ -135,7 +132,7 @@ def test_auto_is_a_batch_size_and_the_suggestion_is_shown(tmp_path: Path) -> Non
         await until(pilot, lambda: f"suggested: {suggested.unfreeze}" in note(app, "unfreeze_batch_size"))
         await enter(app, pilot, "freeze_batch_size", "auto")
         await enter(app, pilot, "unfreeze_batch_size", "auto")
-        await until(pilot, lambda: note(app, "unfreeze_batch_size").startswith("auto: "), PLAN)
+        await until(pilot, lambda: note(app, "unfreeze_batch_size").startswith("auto: "))
         stage = (await planned(app, pilot)).plan.stages[1]
         assert note(app, "unfreeze_batch_size") == f"auto: {stage.batch_size} now"
 
@@ -200,7 +197,7 @@ def test_weights_that_are_not_there_are_said_beside_the_field(tmp_path: Path) ->
     entered = somewhere(tmp_path, "tune") | {"model_path": "nowhere.pth"}
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: row(app, "model_path").has_class("-error"), PLAN)
+        await until(pilot, lambda: row(app, "model_path").has_class("-error"))
         assert "nowhere.pth does not exist" in note(app, "model_path")
 
     drive(tmp_path, script, **entered)
@@ -228,7 +225,7 @@ def test_memory_that_another_program_takes_is_seen_and_said_beside_the_batch(tmp
         need = (await planned(app, pilot)).plan.stages[1].memory_estimate_bytes or 0
         less = replace(PROCESSOR_ONLY.memory, available=need - 700 * 2**20)
         machine.hardware = replace(PROCESSOR_ONLY, memory=less)
-        await until(pilot, lambda: row(app, "unfreeze_batch_size").has_class("-warning"), PLAN)
+        await until(pilot, lambda: row(app, "unfreeze_batch_size").has_class("-warning"))
         assert "would fit" in note(app, "unfreeze_batch_size") or "smallest batch" in note(app, "unfreeze_batch_size")
 
     entered = somewhere(tmp_path, "tune", unfreeze_batch_size=12, freeze_batch_size=12)

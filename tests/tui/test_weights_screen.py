@@ -29,7 +29,6 @@ from tui.widgets.meter import Meter
 from tui.widgets.path_input import PathInput
 from tui.widgets.radio_list import RadioList
 
-SLOW = 90
 OFFICIAL = KNOWN["yolov4-tiny.weights"]
 
 
@@ -82,11 +81,11 @@ def said(app: Freezetui, where: str) -> str:
 
 
 async def suggested(app: Freezetui, pilot: Pilot[int], sentence: str) -> None:
-    await until(pilot, lambda: sentence in said(app, "#enter-hint"), SLOW)
+    await until(pilot, lambda: sentence in said(app, "#enter-hint"))
 
 
 async def reported(app: Freezetui, pilot: Pilot[int], sentence: str) -> None:
-    await until(pilot, lambda: sentence in said(app, "#report-text"), SLOW)
+    await until(pilot, lambda: sentence in said(app, "#report-text"))
 
 
 def tiny_weights(path: Path, network: str = "yolov4-tiny", classes: tuple[str, ...] = ("a", "b")) -> None:
@@ -101,7 +100,7 @@ def test_enter_fetches_what_is_recommended_and_goes_on(tmp_path: Path, server: S
         await suggested(app, pilot, "Enter downloads yolov4-tiny.weights (23.1 MiB) and continues.")
         assert "● Whole network (recommended)" in shown(app)
         await pilot.press("enter")
-        await until(pilot, lambda: app.state.screen_name == "recipe", SLOW)
+        await until(pilot, lambda: app.state.screen_name == "recipe")
 
     state = drive(tmp_path, script, screen_name="weights")
     assert state.start == "whole"
@@ -115,7 +114,7 @@ def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, server
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter downloads")
         await pilot.press("enter")
-        await until(pilot, lambda: "11.6 MiB / 23.1 MiB" in shown(app), SLOW)
+        await until(pilot, lambda: "11.6 MiB / 23.1 MiB" in shown(app))
         assert app.screen.query_one(Meter).display
         assert "Esc stops it" in said(app, "#enter-hint")
         await pilot.press("enter")
@@ -140,7 +139,7 @@ def test_leaving_the_wizard_stops_a_download(tmp_path: Path, server: Server) -> 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter downloads")
         await pilot.press("enter")
-        await until(pilot, lambda: "11.6 MiB / 23.1 MiB" in shown(app), SLOW)
+        await until(pilot, lambda: "11.6 MiB / 23.1 MiB" in shown(app))
 
     drive(tmp_path, script, screen_name="weights")  # ends, though the server never would
     assert not (tmp_path / "model_data" / "yolov4-tiny.weights").exists()
@@ -170,7 +169,7 @@ def test_a_file_in_model_data_is_offered_with_what_would_be_taken_over(tmp_path:
     prepare(tmp_path, 12)
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "start.pth" in shown(app), SLOW)
+        await until(pilot, lambda: "start.pth" in shown(app))
         await pilot.press("tab", "down")
         await reported(app, pilot, "21 of 21 convolutions (weights of a run).")
         await suggested(app, pilot, "Enter starts from the whole network in start.pth.")
@@ -188,7 +187,7 @@ def test_weights_of_runs_are_offered_and_other_classes_are_no_obstacle(tmp_path:
     tiny_weights(tmp_path / "logs" / "loss_2026_01_02_03_04_05" / "best_epoch_weights.pth")
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "loss_2026_01_02_03_04_05" in shown(app), SLOW)
+        await until(pilot, lambda: "loss_2026_01_02_03_04_05" in shown(app))
         assert "best weights of this run" in shown(app)
         await pilot.press("tab", "down")
         await reported(app, pilot, "19 of 21 convolutions")
@@ -283,7 +282,7 @@ def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, s
     chosen = str(tmp_path / "model_data" / "start.pth")
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
-        await until(pilot, lambda: "● start.pth" in shown(app), SLOW)
+        await until(pilot, lambda: "● start.pth" in shown(app))
         assert app.screen.query_one("#body").max_scroll_y == 0
         assert app.state.model_path == chosen
 

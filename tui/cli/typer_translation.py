@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+from rich.columns import Columns
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from tui.cli.console import OutputClosed
 from tui.text import N_, _
 
 if TYPE_CHECKING:  # typer's own copy of click; its names are needed for the annotations only
@@ -44,7 +51,8 @@ class TranslatedCommand(TyperCommand):
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Print the help."""
         _translate_help(self, ctx)
-        super().format_help(ctx, formatter)
+        with _closed_output_reported():
+            super().format_help(ctx, formatter)
 
 
 class TranslatedGroup(TyperGroup):
@@ -59,7 +67,8 @@ class TranslatedGroup(TyperGroup):
         _translate_help(self, ctx)
         for command in self.commands.values():
             command.help = _translate(command.help)
-        super().format_help(ctx, formatter)
+        with _closed_output_reported():
+            super().format_help(ctx, formatter)
 
 
 def translate_usage_error(text: str) -> str:
@@ -71,9 +80,44 @@ def translate_usage_error(text: str) -> str:
     return text
 
 
+class _FoldingTable(Table):
+    """A table that breaks a long run without spaces, as in Chinese; rich's own cuts it off with an ellipsis."""
+
+    def add_row(self, *cells: RenderableType | None, **values: Any) -> None:
+        """Add a row; see `Table.add_row`."""
+        super().add_row(*cells, **values)
+        for column in self.columns:
+            column.overflow = "fold"
+
+
+class _FoldingColumns(Columns):
+    """The same for the parts of a help text."""
+
+    def __init__(self, renderables: Iterable[RenderableType] | None = None, **values: Any) -> None:
+        super().__init__(renderables, **values)
+        for part in self.renderables:
+            if isinstance(part, Text):
+                part.overflow = "fold"
+
+
+@contextmanager
+def _closed_output_reported() -> Iterator[None]:
+    """Rich ends the program with 1 when its reader goes away, as in `freezetui --help | head -1`; nothing has failed.
+
+    Raises:
+        OutputClosed: the reader went away.
+    """
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as error:
+        raise OutputClosed from error
+
+
 def _translate_help(command: TyperCommand | TyperGroup, ctx: Context) -> None:
     from typer import rich_utils
 
+    # typer offers no setting for it.
+    vars(rich_utils).update(Table=_FoldingTable, Columns=_FoldingColumns)
     rich_utils.ARGUMENTS_PANEL_TITLE = _("Arguments")
     rich_utils.OPTIONS_PANEL_TITLE = _("Options")
     rich_utils.COMMANDS_PANEL_TITLE = _("Commands")

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from engine.dataset.class_mapping import ClassNames, target_names
 from engine.messages import BadInput, printable
 from tui.dialogs.base import Dialog
-from tui.text import _, translate
+from tui.text import N_, _, translate
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput
 
@@ -52,6 +52,10 @@ class NameInput(Input):
 
 class ClassNamesDialog(Dialog[ClassNamesChoice | None]):
     """Returns what the user entered; None if the user cancels."""
+
+    help_sentence: ClassVar[str] = N_(
+        "Boxes are read under the new names; two classes with the same new name become one. Your files are not changed."
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", show=False),

@@ -30,6 +30,10 @@ CURVES = ("val-loss", "map")
 class CompareRunsDialog(Dialog[None]):
     """The results of both runs, the settings that differ, and the curves."""
 
+    help_sentence: ClassVar[str] = N_(
+        "The results of both runs, then the settings that differ, then the curves. The lower validation loss or the higher mAP50 is better."
+    )
+
     DEFAULT_CSS = """
     CompareRunsDialog { align: center middle; }
     CompareRunsDialog > Vertical { width: 96%; height: 94%; border: round $primary; padding: 0 1; background: $surface; }

@@ -18,6 +18,10 @@ from tui.widgets.label import Label
 class ConfirmDialog(Dialog[bool]):
     """Returns True if the user confirms. The cancel button has the focus, so that Enter changes nothing."""
 
+    help_sentence: ClassVar[str] = N_(
+        "The left and right arrow keys choose a button, Enter presses it. Esc changes nothing."
+    )
+
     DEFAULT_CSS = """
     ConfirmDialog { align: center middle; }
     ConfirmDialog > Vertical { width: 70%; max-width: 80; height: auto; border: round $primary; padding: 1 2; background: $surface; }

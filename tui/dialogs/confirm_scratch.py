@@ -10,12 +10,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from tui.dialogs.base import Dialog
-from tui.text import _, ngettext
+from tui.text import N_, _, ngettext
 from tui.widgets.label import Label
 
 
 class ConfirmScratchDialog(Dialog[bool]):
     """Returns True if S was pressed at both questions."""
+
+    help_sentence: ClassVar[str] = N_(
+        "S confirms that you want to train without pretrained weights. Enter or Esc goes back to the choice of weights."
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,escape", "dismiss(False)", show=False),

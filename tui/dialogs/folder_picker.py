@@ -17,7 +17,7 @@ from textual.widgets.directory_tree import DirEntry
 from engine.dataset.formats.sniff import looks_like_dataset
 from engine.messages import printable
 from tui.dialogs.base import Dialog
-from tui.text import _
+from tui.text import N_, _
 from tui.widgets.label import Label
 from tui.wizard.path_completion import PathFilter
 
@@ -76,6 +76,10 @@ class FolderTree(DirectoryTree):
 
 class FolderPicker(Dialog[Path | None]):
     """Returns the selected path; None if the user cancels."""
+
+    help_sentence: ClassVar[str] = N_(
+        "Choose with the arrow keys and press Enter. Hidden folders and files that cannot be used here are not listed."
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),

@@ -21,6 +21,10 @@ from tui.widgets.label import Label
 class LogDialog(Dialog[None]):
     """One line an event; opens at its end."""
 
+    help_sentence: ClassVar[str] = N_(
+        "Everything that happened in the training, with its time, except single steps and saved checkpoints."
+    )
+
     DEFAULT_CSS = """
     LogDialog { align: center middle; }
     LogDialog > Vertical { width: 90%; height: 85%; border: round $primary; padding: 0 1; background: $surface; }

@@ -20,6 +20,8 @@ MAX_EPOCHS = 100_000
 class NumberPrompt(Dialog[int | None]):
     """Returns the number; None if the user cancels."""
 
+    help_sentence: ClassVar[str] = N_("Type a whole number and press Enter. Esc changes nothing.")
+
     DEFAULT_CSS = """
     NumberPrompt { align: center middle; }
     NumberPrompt > Vertical { width: 70%; max-width: 80; height: auto; border: round $primary; padding: 1 2; background: $surface; }

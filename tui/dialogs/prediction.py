@@ -60,6 +60,10 @@ class _Ready:
 class PredictionDialog(Dialog[None]):
     """A field for an image or a folder; below it one image after another with its detections."""
 
+    help_sentence: ClassVar[str] = N_(
+        "The best weights of the run detect objects in your images. Enter shows the first image, then the next one; F4 and F5 change the image; F3 chooses a folder."
+    )
+
     DEFAULT_CSS = """
     PredictionDialog { align: center middle; }
     PredictionDialog > Vertical { width: 96%; height: 94%; border: round $primary; padding: 0 1; background: $surface; }

@@ -18,6 +18,10 @@ from tui.wizard.steps import SCREEN_TITLES
 class ResumeSessionDialog(Dialog[bool]):
     """Returns True to keep them, False to start over."""
 
+    help_sentence: ClassVar[str] = N_(
+        "The wizard saves your entries. Enter keeps those of the last session, N clears them. Runs are not changed."
+    )
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,escape", "dismiss(True)", N_("continue")),
         Binding("n", "dismiss(False)", N_("start over")),

@@ -23,6 +23,10 @@ SavePreset = Callable[[str, bool], object]
 class SavePresetDialog(Dialog[str]):
     """Saves the preset and returns its name; None if the user cancels."""
 
+    help_sentence: ClassVar[str] = N_(
+        "A preset keeps these settings under a name. The Recipe screen lists it for later trainings."
+    )
+
     DEFAULT_CSS = """
     SavePresetDialog { align: center middle; }
     SavePresetDialog Label { height: auto; }

@@ -139,6 +139,12 @@ class WizardScreen(Screen[None]):
             for key, active in super().active_bindings.items()
         }
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide the key that goes back on the first screen."""
+        if action == "back" and self.screen_name == SCREEN_ORDER[0]:
+            return False
+        return super().check_action(action, parameters)
+
     def action_forward(self) -> None:
         """Accept what the screen shows and show the next screen."""
         if (error := self.validation_error()) is not None:

@@ -168,6 +168,7 @@ class DataScreen(WizardScreen):
 
     def _open(self, source: DataSource) -> None:
         self._close()
+        self.show_error("")
         self._source = source
         self.state.data, self.state.format = source.path, source.format
         self.state.classes_file, self.state.mapping = source.classes_file, dict(source.mapping)
@@ -184,6 +185,7 @@ class DataScreen(WizardScreen):
 
     def _show_inspection(self, inspection: DatasetInspection) -> None:
         self._inspection = self.wizard.inspection = inspection
+        self.show_error("")
         self._show_format(inspection.source)
         self._panel.show(inspection)
         if inspection.findings is None:
@@ -192,6 +194,7 @@ class DataScreen(WizardScreen):
 
     def _fail(self, error: BadInput) -> None:
         self._error = error
+        self.show_error("")
         self._panel.show_error(error)
         self._update_hint()
 
@@ -237,7 +240,8 @@ class DataScreen(WizardScreen):
         self._panel.change_image(offset)
 
     def action_use_sample(self) -> None:
-        """Open the sample set; it is drawn first if it does not exist."""
+        """Open the sample set, with nothing chosen for it before; it is drawn first if it does not exist."""
+        self.state.format, self.state.classes_file, self.state.mapping = "auto", None, {}
         self._set_path(SAMPLE)
 
     def action_choose_folder(self) -> None:

@@ -84,7 +84,7 @@ class ResultsScreen(WizardScreen):
         super().__init__(wizard)
         self._run: StoredRun | None = None
         self.report: RunReport | None = None
-        self._run_query = LatestQuery(self, self._read_run, self._show_run, self._show_query_error)
+        self._run_query = LatestQuery(self, self._read_run, self._show_run, self._show_run_error)
         self._report_query = LatestQuery[StoredRun, "RunReport"](
             self, lambda run: _evaluate(run, wizard.datasets), self._show_report, self._show_query_error
         )
@@ -102,7 +102,7 @@ class ResultsScreen(WizardScreen):
                 yield Table(id="scores")
             with TabPane(_("Curves"), id="page-curves"), Vertical():
                 yield Curves()
-            with TabPane(_("Next"), id="page-next"), VerticalScroll(can_focus=False):
+            with TabPane(_("Next steps"), id="page-next"), VerticalScroll(can_focus=False):
                 yield Label(id="next-steps")
 
     def on_mount(self) -> None:
@@ -137,6 +137,10 @@ class ResultsScreen(WizardScreen):
     def _show_evaluation_status(self, status: str) -> None:
         self._scores_title.update(status)
         self._images.show_message(status)
+
+    def _show_run_error(self, error: BadInput) -> None:
+        self._about.update(_("The run that was shown last no longer exists."))
+        self._show_query_error(error)
 
     def _show_query_error(self, error: BadInput) -> None:
         self.show_bad_input(error)

@@ -89,8 +89,7 @@ class ReviewScreen(WizardScreen):
     def _request_plan(self) -> None:
         source, hardware, workspace = self.state.source, self.wizard.hardware, self.wizard.workspace
         if source is None:
-            self._plan_error = _(NO_DATA)
-            self.show_error(self._plan_error)
+            self._show_no_plan(_(NO_DATA))
             return
         if hardware is None:
             return
@@ -119,9 +118,13 @@ class ReviewScreen(WizardScreen):
             self.show_hint(_("Enter starts the training. Stopping it at any time loses nothing."))
 
     def _show_plan_error(self, error: BadInput) -> None:
-        self._plan_error = "\n".join(map(form_sentence, error.messages))
+        self._show_no_plan("\n".join(map(form_sentence, error.messages)))
+
+    def _show_no_plan(self, reason: str) -> None:
+        self._plan_error = reason
         self._start_when_ready = False
-        self.show_error(self._plan_error)
+        self._page.display = False  # it has only titles, and says that a Plan is being made
+        self.show_error(reason)
 
     def _show_dry_run(self, result: tuple[PreparedPlan, DryRunResult]) -> None:
         self.prepared, dry_run = result

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PERIOD = 5.0
 """Seconds between two reads of logs/: other processes may train there."""
 FOOTER_ACTIONS = frozenset({"forward", "extend", "delete", "compare", "predict", "show_results"})
+RUN_ACTIONS = frozenset({"extend", "delete", "compare", "predict", "show_results", "copy_path"})
+"""The actions that need a run under the cursor."""
 COMPARE_MARK = "●"
 
 
@@ -145,6 +147,9 @@ class RunsScreen(WizardScreen):
             self._run_path.update("")
             self._run_end.display = False
             self.show_hint("")
+            if self._shown_run is not None:
+                self._shown_run = None
+                self.refresh_bindings()
             return
         run_end = describe_run_end(run)
         self._run_end.update(run_end)
@@ -152,7 +157,10 @@ class RunsScreen(WizardScreen):
         self._run_resume.update(describe_resume(run))
         started = "" if run.started is None else time.strftime("%Y-%m-%d %H:%M  ", time.localtime(run.started))
         self._run_path.update(started + printable(run.path))
-        self.show_hint(_("Enter resumes it.") if run.resumable else _("Enter shows the results."))
+        if self._is_training_here(run):
+            self.show_hint(_("Enter shows the Train screen."))
+        else:
+            self.show_hint(_("Enter resumes it.") if run.resumable else _("Enter shows the results."))
         if run.name != self._shown_run:  # an error, or what to do next, is about the run before
             self._shown_run = run.name
             self.show_error("")
@@ -171,11 +179,17 @@ class RunsScreen(WizardScreen):
             # The binding of the table, which selects a row; the screen handles that in `on_data_table_row_selected`.
             run = self.current_run if self.is_mounted else None
             description = _("results") if run is not None and not run.resumable else _("resume")
-            binding = replace(enter.binding, description=description, show=True)
+            binding = replace(enter.binding, description=description, show=run is not None)
             bindings = {"enter": enter._replace(binding=binding), **bindings}
         return bindings
 
     # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a run, hide the keys that act on one."""
+        if action in RUN_ACTIONS:
+            return self.is_mounted and self.current_run is not None
+        return super().check_action(action, parameters)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter, or a second click."""
@@ -232,7 +246,9 @@ class RunsScreen(WizardScreen):
         if first is None:
             self._run_to_compare = run.name
             self.show_error(_("Go to another run and press M again to compare it with {run}.", run=run.name))
-        elif first != run.name:
+        elif first == run.name:
+            self.show_error("")
+        else:
             self.app.push_screen(CompareRunsDialog((Path(self._runs[first].path), Path(run.path))))
         self._fill_table(self._runs)
 
@@ -254,10 +270,12 @@ class RunsScreen(WizardScreen):
         self.app.push_screen(dialog, lambda confirmed: self._delete(run) if confirmed else None)
 
     def _delete(self, run: RunSummary) -> None:
-        if self.state.run == run.path:
+        path = Path(run.path)
+        if self.state.run is not None and self.wizard.workspace / self.state.run == path:
             self.state.run = None
+        self.wizard.training.forget(path)
         self._list_query.cancel()
-        self._delete_query.submit(Path(run.path))
+        self._delete_query.submit(path)
 
     def action_copy_path(self) -> None:
         """Copy the path of the run folder."""

@@ -65,7 +65,7 @@ class TuneScreen(WizardScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "toggle_all", N_("all settings")),
-        Binding("ctrl+r", "reset", N_("reset to preset")),
+        Binding("ctrl+r", "reset", N_("reset this setting")),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
     ]

@@ -91,6 +91,11 @@ class TrainingPanel(Vertical):
     _verdict = getters.query_one("#verdict", Label)
     _verdict_notes = getters.query_one("#verdict-notes", Label)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown_steps: tuple[int, int | None] | None = None
+        """The steps so far and those advised, as shown."""
+
     def compose(self) -> ComposeResult:
         """The current numbers, the curves, the verdict."""
         yield Label(id="status")
@@ -109,6 +114,7 @@ class TrainingPanel(Vertical):
         self._stage_bar.show(stages, _epochs_done(history))
         self._stage_reason.update("" if history.stage is None else _(STAGE_EXPLANATIONS[history.stage.stage]))
         self._curves.show(history, hardware)
+        self._show_steps(history)
 
     def show_verdict(self, history: RunHistory) -> None:
         """Show the trend of the validation loss, and how many of the advised steps are done."""
@@ -118,7 +124,12 @@ class TrainingPanel(Vertical):
         else:
             sentence = describe_trend(trend)
         self._verdict.update(Content.styled(sentence, COLOURS[trend.verdict]))
-        self._verdict_notes.update(f"{_(TREND_NOTE)}\n{_steps_text(history)}")
+        self._show_steps(history)
+
+    def _show_steps(self, history: RunHistory) -> None:
+        if (steps := (history.steps, history.advised_steps)) != self._shown_steps:
+            self._shown_steps = steps
+            self._verdict_notes.update(f"{_(TREND_NOTE)}\n{_steps_text(history)}")
 
     def show_verdict_lines(self, visible: bool) -> None:
         """Show or hide the texts around the curves, to make room for another text."""

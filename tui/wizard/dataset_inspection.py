@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.dataset.index import Dataset, Finding, require_training_images
-from engine.messages import bad_input
 from engine.plan import DEFAULT_SPLIT_SEED, DataSource
 from engine.planning.request import DatasetReader
 from tui.wizard.data_source import draw_sample_if_missing
@@ -47,21 +46,13 @@ def inspect_dataset(source: DataSource, workspace: Path, datasets: DatasetReader
     """Read the labels at `source`. The sample set is drawn first if it does not exist yet.
 
     Raises:
-        BadInput: see `open_source`; or `source` is a whole disk, or has too few images to train.
+        BadInput: see `open_source`; or there are too few images to train.
     """
     from engine.dataset.class_mapping import target_names
     from engine.dataset.classes_file import find_classes_file_near
-    from engine.dataset.formats.sniff import is_root_or_home
     from engine.evaluation.colours import colour_of
 
-    path = Path(source.path)
     draw_sample_if_missing(source, workspace)
-    if path.is_dir() and is_root_or_home(path):
-        raise bad_input(
-            "dataset.whole_disk",
-            "{path}: this is the whole disk or your home folder; choose the folder of the data set itself.",
-            path=path,
-        )
     dataset = datasets.open(source, DEFAULT_SPLIT_SEED)
     require_training_images(dataset)
     inspection = DatasetInspection(source, dataset, tuple(colour_of(index) for index in range(len(dataset.classes))))

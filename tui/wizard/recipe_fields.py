@@ -106,7 +106,7 @@ def problems_by_field(error: BadInput) -> dict[str, str]:
     for message in map(strip_source, error.messages):
         name = field_of(message) or ""
         if message.code == "recipe.wrong_value" and name in fields:
-            sentence = _("Not possible here: {allowed}.", allowed=fields[name].allowed)
+            sentence = _("Allowed here: {allowed}.", allowed=fields[name].allowed)
         else:
             sentence = form_sentence(message)
         problems.setdefault(name, strip_field_name(name, sentence))

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from engine.weights.transfer import LoadReport
 
 START_TEXTS = (
-    (N_("Whole network (recommended)"), N_("Official COCO weights, or your own. Only your classes are learned anew.")),
-    (N_("Backbone only"), N_("It detects edges and shapes; neck and heads are trained from zero.")),
+    (
+        N_("Whole network (recommended)"),
+        N_("Official COCO weights, or your own. Only the layers for your classes start random."),
+    ),
+    (N_("Backbone only"), N_("It detects edges and shapes; neck and heads start random.")),
     (N_("From scratch"), N_("Only for ten thousand images and more; otherwise the result is poor.")),
 )
 """Whole, backbone, scratch: name and description."""
@@ -59,8 +62,8 @@ def start_help() -> str:
     """What F1 says about the three starting points."""
     return _(
         "Whole network: all weights except the last convolutions, which depend on your classes. Nearly always the best start, "
-        "with the fewest epochs. Backbone only: the part that detects edges, textures and shapes; neck and heads are trained from "
-        "zero and need more epochs. From scratch: random weights. F2 switches between the networks."
+        "with the fewest epochs. Backbone only: the part that detects edges, textures and shapes; neck and heads start "
+        "random and need more epochs. From scratch: random weights. F2 switches between the networks."
     )
 
 

@@ -119,15 +119,23 @@ class TrainingSession:
         if self.is_running:
             return
         self._idle.clear()
-        self.history = RunHistory()
+        self._clear()
         self.phase = "preparing"
-        self.last_event = self.input_error = self.crash = None
         self._stop_requested = self._starts_paused = False
         self._overrides_after_stop = None
-        self.log.clear()
         self._app.run_worker(
             lambda: self._train(start_run), thread=True, group="training", name="training", exit_on_error=False
         )
+
+    def forget(self, run: Path) -> None:
+        """Clear the history and the outcome of the training that ended last, if its run folder was `run`."""
+        if not self.is_running and self.run == run:
+            self._clear()
+
+    def _clear(self) -> None:
+        self.history = RunHistory()
+        self.last_event = self.input_error = self.crash = None
+        self.log.clear()
 
     # Control
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,9 +51,8 @@ def _unrecognised(path: Path, format: str) -> BadInput:
             path=path,
         )
     image_count = sum(1 for _ in images_below(path))
-    suffixes = Counter(
-        entry.suffix.lower() for entry in path.rglob("*") if entry.is_file() and not is_image_file(entry)
-    )
+    files = (Path(name) for _folder, _subfolders, names in os.walk(path) for name in names)  # skips unreadable folders
+    suffixes = Counter(file.suffix.lower() for file in files if not is_image_file(file))
     others = [
         phrase("{count} {suffix}", count=count, suffix=suffix or phrase("without suffix"))
         for suffix, count in suffixes.most_common(3)

@@ -10,6 +10,7 @@ import numpy as np
 from engine.dataset.class_mapping import ClassMapping, map_classes
 from engine.dataset.formats.detect_format import read_labels
 from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.index import Dataset
 from engine.dataset.splits import SPLITS, fill_splits
 from engine.messages import BadInput, Message, bad_input, join_names, nearest, phrase
@@ -38,6 +39,12 @@ def open_dataset(
     path = path.expanduser().absolute()
     if not path.exists():
         raise _missing(path)
+    if path.is_dir() and is_root_or_home(path):
+        raise bad_input(
+            "dataset.whole_disk",
+            "{path}: this is the whole disk or your home folder; choose the folder of the data set itself.",
+            path=path,
+        )
     parsed = read_labels(path, format)
     if not parsed.builder.images:
         raise _empty(parsed, Message("dataset.no_pictures", "no image with a label is left"))

@@ -13,7 +13,7 @@ from defusedxml import DefusedXmlException
 
 from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.image_files import is_image_file
-from engine.files import read_lines, read_text
+from engine.files import error_reason, read_lines, read_text
 
 
 def read_voc(path: Path) -> ParsedLabels | None:
@@ -143,7 +143,11 @@ def _parse(path: Path, parsed: ParsedLabels) -> Element | None:
         )
     except OSError as error:
         parsed.add_finding(
-            "error", "label.unreadable", path, "{file}: cannot be read ({reason}); left out.", reason=error.strerror
+            "error",
+            "label.unreadable",
+            path,
+            "{file}: cannot be read ({reason}); left out.",
+            reason=error_reason(error),
         )
     return None
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 from textual.widgets._footer import FooterKey
 
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
 from tui.dialogs.help import HelpDialog
+from tui.dialogs.number_prompt import epochs_prompt
 from tui.wizard.state import WizardState, load_state, save_state, state_file
 from tui.wizard.steps import SCREEN_ORDER
 
@@ -47,6 +49,42 @@ def test_a_small_window_is_told_so_and_loses_nothing(tmp_path: Path) -> None:
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert "Hardware of this machine" in shown(app)
+
+    drive(tmp_path, script)
+
+
+def test_a_dialog_does_not_cover_that_the_window_is_too_small(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        app.push_screen(epochs_prompt(3))
+        await until(pilot, lambda: "How many epochs" in shown(app))
+        await pilot.resize_terminal(60, 20)
+        await until(pilot, lambda: "60x20" in shown(app) and "How many epochs" not in shown(app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "How many epochs" in shown(app))
+        await pilot.press("9")
+        assert app.screen.query_one(Input).value.endswith("9")
+
+    drive(tmp_path, script)
+
+
+def test_f1_in_a_dialog_explains_the_dialog(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        app.push_screen(epochs_prompt(3))
+        await until(pilot, lambda: "How many epochs" in shown(app))
+        await pilot.press("f1")
+        await until(pilot, lambda: "Type a whole number" in shown(app))
+
+    drive(tmp_path, script)
+
+
+def test_the_first_screen_offers_no_way_back(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        assert "esc" not in shown(app).splitlines()[-1]
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.screen_name == "data" and "esc" in shown(app).splitlines()[-1])
 
     drive(tmp_path, script)
 
