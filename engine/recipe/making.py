@@ -154,9 +154,9 @@ def _hint(key: str, detail: ErrorDetails) -> Message:
             return phrase("; the smallest is {least}, since batch norm cannot train on 1.", least=bounds[bound])
         if bound in ("ge", "le") and bound in bounds:
             return phrase("; the nearest is {nearest}.", nearest=bounds[bound])
-    if detail["type"] == "literal_error" and isinstance(value, str):
-        if (close := nearest(value, _choices(detail))) is not None:
-            return phrase("; did you mean {nearest}?", nearest=close)
+    choices = _choices(detail) if detail["type"] == "literal_error" and isinstance(value, str) else ()
+    if (close := nearest(str(value), choices)) is not None:
+        return phrase("; did you mean {nearest}?", nearest=close)
     return phrase(".")
 
 
