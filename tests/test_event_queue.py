@@ -1,4 +1,4 @@
-"""The queue between a training, which never waits, and whoever reads its events."""
+"""The queue between a training, which never waits, and the reader of its events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock of a run: held by one process, released when it dies, looked at without a trace."""
+"""The lock of a run: held by one process, released when it dies, checked without side effects."""
 
 from __future__ import annotations
 

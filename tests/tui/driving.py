@@ -32,7 +32,7 @@ def drive(
 
     Args:
         workspace: its folder.
-        script: what is pressed and looked at.
+        script: what is pressed and checked.
         size: columns and rows of the terminal.
         open_hardware: the hardware it finds; by default a processor and no card; None: this machine.
         entered: fields of the WizardState with which it begins.

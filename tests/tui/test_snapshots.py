@@ -1,7 +1,7 @@
 """Each screen as a whole, as text: what a change moves without meaning to.
 
 Every figure is given, so the screens are kept as they are: the hardware, the time that a step takes, the events of a run.
-`pytest tests/tui/test_snapshots.py --snapshot-update` writes them anew; read the difference before it is committed.
+`pytest tests/tui/test_snapshots.py --snapshot-update` writes them again; read the difference before you commit it.
 """
 
 from __future__ import annotations

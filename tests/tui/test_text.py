@@ -97,6 +97,7 @@ def test_every_text_of_the_engine_can_be_extracted() -> None:
         "finding(severity, code, relative_path(file, self.root), template, **values)",
         "phrase(name)",
         "phrase(reason)",
+        "phrase(stage)",
         "phrase(stage.name)",
         "phrase(template)",
         "phrase(template, **values)",

@@ -49,7 +49,7 @@ def watch(
 
     Args:
         workspace: with data and weights.
-        script: what is pressed and looked at.
+        script: what is pressed and checked.
         steps: how many the training does by itself.
         size: columns and rows of the terminal.
         language: of the wizard.
@@ -83,15 +83,15 @@ def test_from_the_first_step_to_the_results(workspace: Path, language: str, size
             await until_shown(app, pilot, "3 steps so far")  # before the end of an epoch
         assert app.screen.query_one("#body", VerticalScroll).max_scroll_y == 0
         await pilot.press("enter")
+        await until(pilot, lambda: app.screen.query_one("#validation-error").display)
         assert isinstance(app.screen, TrainScreen)  # it still trains
-        assert str(app.screen.query_one("#validation-error").content)  # type: ignore[attr-defined]
         gate.open()
         await ended(app, pilot)
         assert isinstance(app.training.last_event, Finished)
         assert app.screen.query_one("#body", VerticalScroll).max_scroll_y == 0
         assert app.state.run == app.training.last_event.run
         await pilot.press("enter")
-        assert app.state.screen_name == "results"
+        await until(pilot, lambda: app.state.screen_name == "results")
 
     watch(workspace, script, steps=3, size=size, language=language, freeze_epoch=1, unfreeze_epoch=2)
 
@@ -133,16 +133,17 @@ def test_a_smaller_batch_and_more_epochs_while_it_trains(workspace: Path) -> Non
     async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
         await held(pilot, gate)
         await pilot.press("b")
-        assert isinstance(app.screen, NumberPrompt)
+        await until(pilot, lambda: isinstance(app.screen, NumberPrompt))
         await pilot.press("9", "9", "enter")
+        await until_shown(app, pilot, "from 2 to 4")
         assert isinstance(app.screen, NumberPrompt), "99 is more than the batch"
-        assert "from 2 to 4" in shown(app)
         await pilot.press("backspace", "backspace", "2", "enter")
         gate.allow()
         await until(pilot, lambda: any(isinstance(event, BatchChanged) for event in app.training.log))
         assert app.training.history.batch_size == 2
         await held(pilot, gate)
         await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, NumberPrompt))
         await pilot.press("5", "enter")
         gate.allow()  # it stops after that step, and resumes
         await until(pilot, lambda: app.training.history.last_epoch == 4)
@@ -160,7 +161,9 @@ def test_a_paused_training_stays_paused_when_it_is_extended(workspace: Path) -> 
         gate.open()  # from here on only the pause holds it
         await until(pilot, lambda: app.training.phase == "paused")
         await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, NumberPrompt))
         await pilot.press(*"7.5", "enter")
+        await until_shown(app, pilot, "Enter a whole number")
         assert isinstance(app.screen, NumberPrompt), "7.5 is no whole number, and not 75 either"
         await pilot.press("backspace", "backspace", "enter")
         await until(pilot, lambda: app.training.history.last_epoch == 6)
@@ -176,11 +179,13 @@ def test_quitting_while_it_trains_asks(workspace: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
         await held(pilot, gate)
         await pilot.press("ctrl+q")
-        assert isinstance(app.screen, ConfirmDialog)
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("enter")  # by habit: keeps training
-        assert isinstance(app.screen, TrainScreen)
+        await until(pilot, lambda: isinstance(app.screen, TrainScreen))
         assert app.training.is_running
-        await pilot.press("ctrl+q", "s")
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("s")
         gate.open()
         await until(pilot, lambda: not app.training.is_running)
         assert isinstance(app.training.last_event, Stopped)
@@ -200,7 +205,7 @@ def test_a_loss_that_is_no_number_offers_a_new_training_from_the_best_weights(wo
         assert Path(app.training.last_event.images[0]).name in text
         lr = app.training.history.recipe["init_lr"]
         await pilot.press("enter")
-        assert app.state.screen_name == "review"
+        await until(pilot, lambda: app.state.screen_name == "review")
         assert app.state.settings["init_lr"] == pytest.approx(lr / 4, rel=0.02)
         assert app.state.start == "whole"
         assert Path(str(app.state.model_path)).is_file()
@@ -276,7 +281,7 @@ def test_what_cannot_begin_says_why_and_enter_goes_back(workspace: Path) -> None
         await ended(app, pilot)
         assert "start.pth" in "".join(shown(app).split())  # a long path is broken over lines
         await pilot.press("enter")
-        assert app.state.screen_name == "review"
+        await until(pilot, lambda: app.state.screen_name == "review")
 
     watch(workspace, script, approved=approved)
 
@@ -301,6 +306,6 @@ def test_without_a_training_enter_leads_to_review(tmp_path: Path) -> None:
         await pilot.pause()
         assert "No training is running" in shown(app)
         await pilot.press("enter")
-        assert app.state.screen_name == "review"
+        await until(pilot, lambda: app.state.screen_name == "review")
 
     drive(tmp_path, script, **AT_TRAIN)

@@ -106,7 +106,7 @@ def _out_of_memory_message(plan: Plan, stage: str, batch_size: int, smaller: int
         "The dry run ran out of memory in the {stage} stage at batch size {batch}{limit}; no training was started. The number of "
         "images in the data set does not matter. {cure}",
         {
-            "stage": stage,
+            "stage": phrase(stage),
             "batch": batch_size,
             "limit": "" if limit is None else phrase(" ({size} were free)", size=format_bytes(limit)),
             "cure": phrase(
