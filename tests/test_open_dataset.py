@@ -32,7 +32,7 @@ def test_a_wrongly_recognised_format_is_explained(tmp_path: Path) -> None:
 def test_a_folder_of_images_alone_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
     write_image(tmp_path / "a.jpg")
     write_text(tmp_path / "notes.md", "nothing")
-    with pytest.raises(BadInput, match=r"no labels found. It contains 1 images, and besides them 1 \.md; looked for"):
+    with pytest.raises(BadInput, match=r"no labels found. It contains 1 images; other files: 1 \.md. Expected:"):
         open_dataset(tmp_path)
 
 
@@ -42,7 +42,7 @@ def test_a_format_can_be_selected_and_is_refused_where_it_does_not_match(tmp_pat
     write_text(tmp_path / "train.txt", "\n".join(lines))
     assert open_dataset(tmp_path).format == "voc"
     assert open_dataset(tmp_path, format="list").format == "list"
-    with pytest.raises(BadInput, match=r"no labels found.*looked for a \.json"):
+    with pytest.raises(BadInput, match=r"no labels found.*Expected: a \.json"):
         open_dataset(tmp_path, format="coco")
     with pytest.raises(BadInput, match=r"--format yollo: .* did you mean yolo\?"):
         open_dataset(tmp_path, format="yollo")
