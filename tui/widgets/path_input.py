@@ -88,8 +88,8 @@ class PathSuggester(Suggester):
         self._is_suitable = is_suitable
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The first completion that is longer than `value`."""
+        """The first completion that is longer than `value`; None for a folder that is complete but for its separator."""
         if not value:
             return None
         completions = await asyncio.to_thread(path_completions, value, self._is_suitable)
-        return next((text for text in completions if text != value), None)
+        return next((text for text in completions if text.rstrip("/\\") != value.rstrip("/\\")), None)
