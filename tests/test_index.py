@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from engine.dataset.formats import open_dataset
-from engine.dataset.formats.dataset_builder import DatasetBuilder
+from engine.dataset.formats.file_tree import FileTree
+from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.sample_dataset import draw_sample_dataset
 from engine.dataset.splits import draw_splits
 from engine.dataset.stored_splits import restore_splits, splits_to_json
@@ -20,11 +21,13 @@ from tests.dataset_on_disk import split_names, write_yolo
 
 def test_an_index_of_100000_images_takes_less_than_200_mb() -> None:
     tracemalloc.start()
-    builder = DatasetBuilder()
-    boxes = np.arange(20, dtype=np.float32).reshape(5, 4)
+    parsed = ParsedLabels(FileTree(Path("data"), ()), "voc", "pixel")
+    boxes = [[4 * n, 4 * n + 1, 4 * n + 2, 4 * n + 3] for n in range(5)]
     for number in range(100_000):
-        builder.add(f"JPEGImages/a folder of images/{number:09d}.jpg", (640, 480), boxes.copy(), [0, 1, 2, 0, 1])
-    arrays = builder.arrays()
+        name = f"JPEGImages/a folder of images/{number:09d}.jpg"
+        parsed.see("box", 5)
+        parsed.add_image(name, (640, 480), boxes, [0, 1, 2, 0, 1], f"Annotations/{number:09d}.xml", None)
+    arrays = parsed.finish()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(arrays[1]) == 500_000

@@ -13,6 +13,11 @@ IMAGE_SUFFIXES = frozenset(
 )
 """What OpenCV reads."""
 
+UNREAD_IMAGE_SUFFIXES = frozenset(
+    {".heic", ".heif", ".avif", ".gif", ".jxl", ".psd", ".svg", ".raw", ".dng", ".cr2", ".nef", ".arw"}
+)
+"""Images that are not read; they are counted and named."""
+
 
 def is_image_file(path: Path) -> bool:
     """Whether a file's name says that it is an image."""

@@ -128,7 +128,6 @@ def load_image(dataset: Dataset, image_index: int, *, min_long_side: int | None 
     Raises:
         UnreadableImage: the image cannot be read.
     """
-    boxes, labels = dataset.boxes_of(image_index)
     path = dataset.image_path(image_index)
     content = _read_bytes(path)
     divisor, stored_size = _decode_divisor(content, min_long_side)
@@ -138,12 +137,24 @@ def load_image(dataset: Dataset, image_index: int, *, min_long_side: int | None 
     if stated == (height, width) and height != width:
         pixels = decode_image(path, content, apply_exif=False, divisor=divisor)
         width, height = _full_size(stored_size, pixels)
+    clipped, labels = clipped_boxes(dataset, image_index, (width, height), divisor)
+    return LabelledImage(pixels, clipped, labels)
+
+
+def clipped_boxes(
+    dataset: Dataset, image_index: int, size: tuple[int, int], divisor: int = 1
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """(n, 4) boxes in pixels of an image of `size` (width, height), clipped to it, and (n,) class ids.
+
+    `divisor` divides the coordinates. Boxes that have no area inside the image are left out.
+    """
+    boxes, labels = dataset.boxes_of(image_index)
+    scale = np.array([*size, *size], np.float32)
     if dataset.unit == "fraction":
-        boxes = boxes * np.array([width, height, width, height], np.float32)
-    limit = np.array([width, height, width, height], np.float32) / divisor
-    clipped = np.clip(boxes / divisor, 0, limit).astype(np.float32)
+        boxes = boxes * scale
+    clipped = np.clip(boxes / divisor, 0, scale / divisor).astype(np.float32)
     has_area = (clipped[:, 2:] - clipped[:, :2] > 0).all(axis=1)
-    return LabelledImage(pixels, clipped[has_area], labels[has_area])
+    return clipped[has_area], labels[has_area]
 
 
 def _decode_divisor(content: bytes, min_long_side: int | None) -> tuple[int, tuple[int, int] | None]:

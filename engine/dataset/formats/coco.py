@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.dataset.formats.parsed_labels import ParsedLabels, is_inside
+from engine.dataset.formats.reading import Reading
 from engine.dataset.splits import split_in_name
 from engine.files import read_text
 
 
-def read_coco(path: Path) -> ParsedLabels | None:
+def read_coco(path: Path, reading: Reading) -> ParsedLabels | None:
     """The images and boxes of a COCO file, or of all COCO files in a folder; None if `path` is neither.
 
     The name of a file or of its folder gives its split.
@@ -27,7 +26,7 @@ def read_coco(path: Path) -> ParsedLabels | None:
         files, root = _find_files(path), path
     if not files:
         return None
-    parsed = ParsedLabels(root, "coco", "pixel")
+    parsed = ParsedLabels(reading.tree(root), "coco", "pixel", "info" if path.is_file() else "warning")
     contents = [(file, content) for file in files if (content := _load_json(file, parsed)) is not None]
     for file, content in contents:
         _read_file(file, content, split_in_name(file.stem) or split_in_name(file.parent.name), parsed)
@@ -118,7 +117,8 @@ def _read_file(path: Path, content: Mapping[str, Any], split: str | None, parsed
             continue
         class_ids = [parsed.class_id(label) for label in labels.get(image_id, [])]
         size = _side(image.get("width")), _side(image.get("height"))
-        parsed.add_image(image_path, size, np.array(boxes.get(image_id, []), np.float32), class_ids, path, split)
+        parsed.see("box", len(class_ids))
+        parsed.add_image(image_path, size, boxes.get(image_id, []), class_ids, path, split)
 
 
 def _find_image(name: str, label_file: Path, split: str | None, root: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Which format a data set has: each reader is tried in turn, and the first that recognises the path reads it."""
+"""Which format a data set has: of the readers that recognise the path, the one that reads most boxes and images from it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from engine.dataset.formats.coco import read_coco
 from engine.dataset.formats.lists import read_lists
 from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.voc import read_voc
 from engine.dataset.formats.yolo import read_yolo
 from engine.dataset.image_files import images_below, is_image_file
-from engine.messages import BadInput, bad_input, join_phrases, nearest, phrase
+from engine.messages import BadInput, bad_input, join_names, join_phrases, nearest, phrase
 
-READERS: Mapping[str, Callable[[Path], ParsedLabels | None]] = {
+READERS: Mapping[str, Callable[[Path, Reading], ParsedLabels | None]] = {
     "voc": read_voc,
     "coco": read_coco,
     "yolo": read_yolo,
@@ -24,8 +25,8 @@ READERS: Mapping[str, Callable[[Path], ParsedLabels | None]] = {
 """Each returns None for a path that is not of its format."""
 
 
-def read_labels(path: Path, format: str) -> ParsedLabels:
-    """The labels at `path`, which exists, in `format`; "auto" tries every format.
+def read_labels(path: Path, format: str, reading: Reading) -> ParsedLabels:
+    """The labels at `path`, which exists, in `format`; "auto" tries every format and takes the one that most boxes are read in.
 
     Raises:
         BadInput: there is no such format, or `path` is not of it.
@@ -37,10 +38,38 @@ def read_labels(path: Path, format: str) -> ParsedLabels:
             format=format,
             nearest=nearest(format, READERS) or "voc",
         )
-    for name, read in READERS.items():
-        if format in ("auto", name) and (parsed := read(path)) is not None:
-            return parsed
-    raise _unrecognised(path, format)
+    if format != "auto":
+        if (parsed := READERS[format](path, reading)) is None:
+            raise _unrecognised(path, format)
+        return parsed
+    results: list[ParsedLabels] = []
+    refusal: BadInput | None = None
+    for read in READERS.values():
+        try:
+            if (parsed := read(path, reading)) is not None:
+                results.append(parsed)
+        except BadInput as error:  # another format may fit
+            refusal = refusal or error
+    if not results:
+        raise refusal or _unrecognised(path, format)
+    # Of equal results the first reader's stays.
+    best = max(results, key=_fit)
+    ties = [other for other in results if other is not best and other.box_count() and _fit(other) == _fit(best)]
+    if ties:
+        best.add_finding(
+            "warning",
+            "dataset.ambiguous",
+            best.root,
+            "{file}: can be read as {format} and as {others}, with as many boxes; read as {format}. --format chooses another.",
+            format=best.format,
+            others=join_names([other.format for other in ties]),
+        )
+    return best
+
+
+def _fit(parsed: ParsedLabels) -> tuple[int, int]:
+    """How much a reader made of the path: boxes, then images."""
+    return parsed.box_count(), len(parsed.images)
 
 
 def _unrecognised(path: Path, format: str) -> BadInput:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
-
 from engine.dataset.classes_file import LIST_CLASSES_FILES, find_classes_file, read_class_names
 from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels, is_inside
+from engine.dataset.formats.reading import Reading
 from engine.dataset.image_files import is_image_file
 from engine.dataset.splits import split_in_name
 from engine.files import read_lines, read_text
@@ -16,7 +15,7 @@ from engine.files import read_lines, read_text
 _BOX = re.compile(r"-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?){4}")
 
 
-def read_lists(path: Path) -> ParsedLabels | None:
+def read_lists(path: Path, reading: Reading) -> ParsedLabels | None:
     """The images and boxes of a list, or of all lists in a folder; None if `path` is neither.
 
     The name of a list gives its split (2007_train.txt, 2007_val.txt).
@@ -28,7 +27,7 @@ def read_lists(path: Path) -> ParsedLabels | None:
         lists, root = [file for file in sorted(path.glob("*.txt")) if _is_list(file)], path
     if not lists:
         return None
-    parsed = ParsedLabels(root, "list", "pixel")
+    parsed = ParsedLabels(reading.tree(root), "list", "pixel", "info" if path.is_file() else "warning")
     classes_file = find_classes_file(root, LIST_CLASSES_FILES)
     parsed.names = read_class_names(classes_file) if classes_file else []
     class_count = len(parsed.names)
@@ -93,7 +92,8 @@ def _read_line(line: str, list_file: Path, class_count: int, parsed: ParsedLabel
             known=class_count,
         )
     split = split_in_name(list_file.stem)
-    parsed.add_image(image.absolute(), (0, 0), np.array(boxes, np.float32), class_ids, list_file, split)
+    parsed.see("box", len(boxes))
+    parsed.add_image(image.absolute(), (0, 0), boxes, class_ids, list_file, split)
 
 
 def _parse(line: str) -> tuple[str, list[list[float]]]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from engine.dataset.class_mapping import ClassMapping, map_classes
 from engine.dataset.formats.detect_format import read_labels
+from engine.dataset.formats.file_tree import ProgressCallback
 from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.index import Dataset
 from engine.dataset.splits import SPLITS, fill_splits
@@ -23,6 +25,7 @@ def open_dataset(
     classes_file: Path | None = None,
     mapping: Mapping[str, str] | None = None,
     seed: int = 11,
+    progress: ProgressCallback | None = None,
 ) -> Dataset:
     """The Dataset at `path`: a folder at any level of its tree, or its data.yaml, COCO file or list.
 
@@ -32,6 +35,7 @@ def open_dataset(
         classes_file: gives the classes and their order; boxes of other classes are left out. None: the classes of the labels.
         mapping: class names in the labels to the names that replace them.
         seed: draws the splits that the data set lacks.
+        progress: called with the number of files read and of all (0: not known yet); may raise to cancel.
 
     Raises:
         BadInput: the path does not exist, is of no known format, or contains no usable box.
@@ -45,10 +49,10 @@ def open_dataset(
             "{path}: this is the whole disk or your home folder; choose the folder of the data set itself.",
             path=path,
         )
-    parsed = read_labels(path, format)
-    if not parsed.builder.images:
+    parsed = read_labels(path, format, Reading(progress))
+    sizes, boxes, labels, offsets = parsed.finish()
+    if not parsed.images:
         raise _empty(parsed, Message("dataset.no_pictures", "no image with a label is left"))
-    sizes, boxes, labels, offsets = parsed.builder.arrays()
     class_mapping = map_classes(parsed.names, labels, parsed.format, mapping or {}, classes_file)
     labels = class_mapping.apply(labels)
     known = labels >= 0
@@ -59,12 +63,12 @@ def open_dataset(
     if not len(boxes):
         raise _no_boxes(parsed, class_mapping)
     own_splits = {name: np.array(sorted(parsed.splits.get(name, [])), np.int32) for name in SPLITS}
-    splits, splits_drawn = fill_splits(own_splits, len(parsed.builder.images), seed)
+    splits, splits_drawn = fill_splits(own_splits, len(parsed.images), seed)
     return Dataset(
         root=parsed.root,
         format=parsed.format,
         classes=class_mapping.classes,
-        images=tuple(parsed.builder.images),
+        images=tuple(parsed.images),
         sizes=sizes,
         boxes=boxes,
         labels=labels,

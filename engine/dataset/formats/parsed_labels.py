@@ -1,138 +1,374 @@
-"""What the reader of each format returns, and the checks that every box goes through."""
+"""What the reader of each format fills in, and the checks that every box goes through."""
 
 from __future__ import annotations
 
 import os
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.formats.dataset_builder import DatasetBuilder
+from engine.dataset.formats.books import Books, Kind
+from engine.dataset.formats.file_tree import FileTree, Match
 from engine.dataset.index import Finding, Severity, finding
-
-Boxes = NDArray[np.float32]
-ClassIds = NDArray[np.int32]
+from engine.messages import join_names
 
 MAX_CLASSES = 10_000
 """A class id beyond this is taken for a mistake."""
+MAX_NAMES = 3
+"""A finding about many files names so many of them."""
+
+_EDGE_TOLERANCE = 0.01
+"""A box may extend beyond the image by this fraction of its side (and by a pixel) before that is a mistake of the label."""
+
+
+class PackedArrays(NamedTuple):
+    """See the fields of `Dataset` of the same names."""
+
+    sizes: NDArray[np.int32]
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+
+class _Boxes(NamedTuple):
+    """The boxes of all images."""
+
+    corners: NDArray[np.float64]
+    """(boxes, 4) x1 y1 x2 y2."""
+    class_ids: NDArray[np.int32]
+    image_index: NDArray[np.int32]
+    """(boxes,) the image of each box."""
+    row: NDArray[np.int32]
+    """(boxes,) the `add_image` call of each box."""
+
+    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> _Boxes:
+        return _Boxes(self.corners[which], self.class_ids[which], self.image_index[which], self.row[which])
 
 
 @dataclass(slots=True)
 class ParsedLabels:
-    """Labels as they are on disk, before classes are mapped and missing splits drawn."""
+    """Labels as they are on disk, before classes are mapped and missing splits drawn.
 
-    root: Path
+    A reader counts what it sees (`see`), adds the images with their boxes (`add_image`) and reports what it leaves out (`leave_out`).
+    `finish` packs the boxes, reports the images that no label uses, and checks that the books balance.
+    """
+
+    tree: FileTree
     format: str
     unit: Literal["pixel", "fraction"]
+    unused_severity: Severity = "warning"
+    """How bad it is that an image of the tree is used by no label: "info" where the user names one file of labels of several."""
     names: list[str] = field(default_factory=list)
     """The class name of each class id."""
-    builder: DatasetBuilder = field(default_factory=DatasetBuilder)
+    images: list[str] = field(default_factory=list)
+    """See `Dataset.images`."""
     splits: dict[str, list[int]] = field(default_factory=dict)
     """Image indices of the splits that the data set itself defines."""
     findings: list[Finding] = field(default_factory=list)
+    books: Books = field(default_factory=Books)
+    _sizes: list[tuple[int, int]] = field(default_factory=list)
+    _split_of: dict[int, str] = field(default_factory=dict)
+    _index_of: dict[str, int] = field(default_factory=dict)
+    _class_ids_by_name: dict[str, int] = field(default_factory=dict)
+    _excluded: set[str] = field(default_factory=set)
+    _corners: array[float] = field(default_factory=lambda: array("d"))
+    _box_classes: array[int] = field(default_factory=lambda: array("i"))
+    _box_rows: array[int] = field(default_factory=lambda: array("i"))
+    _row_images: array[int] = field(default_factory=lambda: array("i"))
+    _row_files: list[str] = field(default_factory=list)
+    _found_by_name: list[str] = field(default_factory=list)
+    _in_two_splits: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the data set."""
+        return self.tree.root
 
     def class_id(self, name: str) -> int:
         """The class id of a name; a new name gets the next one."""
-        if name not in self.names:
+        if len(self._class_ids_by_name) != len(self.names):
+            self._class_ids_by_name = {known: index for index, known in reversed(list(enumerate(self.names)))}
+        if name not in self._class_ids_by_name:
+            self._class_ids_by_name[name] = len(self.names)
             self.names.append(name)
-        return self.names.index(name)
+        return self._class_ids_by_name[name]
 
     def name_classes_by_id(self) -> None:
         """Call the classes "class 0", "class 1" and so on, where no file names them."""
-        self.names = [f"class {class_id}" for class_id in range(self.builder.max_class_id() + 1)]
+        self.names = [f"class {class_id}" for class_id in range(max(self._box_classes, default=-1) + 1)]
 
-    def add_finding(self, severity: Severity, code: str, file: Path, template: str, **values: object) -> None:
+    def add_finding(self, severity: Severity, code: str, file: Path | str, template: str, **values: object) -> None:
         """Add a finding about `file`; `template` is a format string over `file` and `values`."""
-        self.findings.append(finding(severity, code, relative_path(file, self.root), template, **values))
+        self.findings.append(finding(severity, code, relative_path(Path(file), self.root), template, **values))
+
+    def see(self, kind: Kind, count: int = 1) -> None:
+        """Count something that the reader met, before it is known whether it can be used."""
+        self.books.seen[kind] += count
+
+    def keep(self, kind: Kind, count: int = 1) -> None:
+        """Count something that was used; images and boxes are counted by `add_image` and `finish`."""
+        self.books.kept[kind] += count
+
+    def leave_out(
+        self,
+        kind: Kind,
+        severity: Severity,
+        code: str,
+        file: Path | str,
+        template: str,
+        *,
+        count: int = 1,
+        **values: object,
+    ) -> None:
+        """Report that `count` things which were seen are not used: see `add_finding`; `count` is a value of the template."""
+        self.books.left_out[kind] += count
+        self.add_finding(severity, code, file, template, count=count, **values)
+
+    def exclude_image(self, file: str) -> None:
+        """Do not report an image of the tree as unused, since another finding names it."""
+        self._excluded.add(file)
+
+    def add_match(self, match: Match, label_file: Path | str) -> None:
+        """Remember that an image lies elsewhere than `label_file` says; `finish` reports how many."""
+        if match.by_name:
+            self._found_by_name.append(match.file)
 
     def add_image(
         self,
-        image: Path,
+        image: Path | str,
         size: tuple[int, int],
-        boxes: Boxes,
-        class_ids: list[int],
-        label_file: Path,
+        boxes: Iterable[Sequence[float]],
+        class_ids: Sequence[int],
+        label_file: Path | str,
         split: str | None,
     ) -> None:
-        """Add an image with its boxes, without those that nothing can be learned from.
+        """Add an image with its boxes; the boxes of an image that is added again are joined.
+
+        The boxes were counted by `see`; `finish` leaves out those that nothing can be learned from.
 
         Args:
-            image: the path of the image.
+            image: the path of the image; a text is relative to the root, or absolute.
             size: width and height as the label states them, 0 where it does not.
-            boxes: (n, 4) x1 y1 x2 y2 in `unit`.
+            boxes: n boxes x1 y1 x2 y2 in `unit`.
             class_ids: the class id of each box.
             label_file: for findings.
             split: the data set's own split that contains the image, if any.
         """
-        valid, valid_ids = self._valid_boxes(boxes.reshape(-1, 4), np.array(class_ids, np.int32), size, label_file)
-        index = self.builder.add(relative_path(image, self.root), size, valid, valid_ids)
-        if split is not None:
+        name = image if isinstance(image, str) else relative_path(image, self.root)
+        index = self._index_of.get(name)
+        if index is None:
+            index = self._index_of[name] = len(self.images)
+            self.images.append(name)
+            self._sizes.append(size)
+        elif min(self._sizes[index]) <= 0:
+            self._sizes[index] = size
+        row = len(self._row_images)
+        self._row_images.append(index)
+        self._row_files.append(label_file if isinstance(label_file, str) else relative_path(label_file, self.root))
+        for box in boxes:
+            self._corners.extend(box)
+        self._box_classes.extend(class_ids)
+        self._box_rows.extend([row] * len(class_ids))
+        if split is not None and (first := self._split_of.setdefault(index, split)) != split:
+            self._in_two_splits.append(f"{name} ({first}, {split})")
+
+    def box_count(self) -> int:
+        """Number of boxes so far, before `finish`."""
+        return len(self._box_classes)
+
+    def finish(self) -> PackedArrays:
+        """Pack the boxes without those that nothing can be learned from, and check the books."""
+        self._report_found_by_name()
+        self._report_splits()
+        self._report_unused_images()
+        rows = np.array(self._row_images, np.int32)
+        row_of_box = np.array(self._box_rows, np.int32)
+        boxes = _Boxes(
+            np.array(self._corners, np.float64).reshape(-1, 4),
+            np.array(self._box_classes, np.int32),
+            rows[row_of_box] if len(rows) else row_of_box,
+            row_of_box,
+        )
+        boxes = self._valid_boxes(boxes)
+        boxes = boxes.take(np.argsort(boxes.image_index, kind="stable"))
+        self.books.kept["image"] += len(self.images)
+        self.books.kept["box"] += len(boxes.class_ids)
+        self.books.check()
+        for index, split in sorted(self._split_of.items()):
             self.splits.setdefault(split, []).append(index)
+        counts = np.bincount(boxes.image_index, minlength=len(self.images))
+        return PackedArrays(
+            sizes=np.array(self._sizes, np.int32).reshape(-1, 2),
+            boxes=boxes.corners.astype(np.float32),
+            labels=boxes.class_ids,
+            offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        )
 
-    def _valid_boxes(
-        self, boxes: Boxes, class_ids: ClassIds, size: tuple[int, int], label_file: Path
-    ) -> tuple[Boxes, ClassIds]:
-        """The boxes that are finite, have an area and are given once, clipped to the image; with their class ids."""
-        if not len(boxes):
-            return boxes, class_ids
-        finite = np.asarray(np.isfinite(boxes).all(axis=1))
-        if count := int((~finite).sum()):
-            self.add_finding(
-                "error",
-                "label.not_a_number",
-                label_file,
-                "{file}: boxes without numbers: {count}; left out.",
-                count=count,
-            )
-        boxes, class_ids = boxes[finite], class_ids[finite]
-        has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        if count := int((~has_area).sum()):
-            self.add_finding(
-                "warning",
-                "label.zero_size",
-                label_file,
-                "{file}: boxes without width or height: {count}; left out.",
-                count=count,
-            )
-        boxes, class_ids = boxes[has_area], class_ids[has_area]
-        limit = self._limit(size)
-        if limit is not None and len(boxes):
-            clipped = np.clip(boxes, 0, limit)
-            # A pixel beyond the edge is rounding; more is a mistake.
-            tolerance = 0.01 * limit + (1 if self.unit == "pixel" else 0)
-            if count := int((np.abs(clipped - boxes) > tolerance).any(axis=1).sum()):
-                self.add_finding(
-                    "warning",
-                    "label.outside_image",
-                    label_file,
-                    "{file}: boxes that extend beyond the image: {count}; clipped to it.",
-                    count=count,
-                )
-            has_area = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
-            boxes, class_ids = clipped[has_area], class_ids[has_area]
-        # A dictionary, since np.unique takes a third of the whole reading for so few rows.
-        rows: dict[tuple[float, ...], int] = {}
-        for row, (box, class_id) in enumerate(zip(boxes.tolist(), class_ids.tolist(), strict=True)):
-            rows.setdefault((*box, class_id), row)
-        if count := len(boxes) - len(rows):
-            self.add_finding(
-                "warning",
-                "label.duplicate",
-                label_file,
-                "{file}: boxes that are given twice: {count}; used once.",
-                count=count,
-            )
-            boxes, class_ids = boxes[list(rows.values())], class_ids[list(rows.values())]
-        return boxes.astype(np.float32), class_ids
+    def _valid_boxes(self, boxes: _Boxes) -> _Boxes:
+        """The boxes that are finite, have an area and are given once, clipped to the image."""
+        boxes = self._without(
+            boxes,
+            np.asarray(~np.isfinite(boxes.corners).all(axis=1)),
+            "error",
+            "label.not_a_number",
+            "{file}: boxes without numbers: {count}; left out.",
+        )
+        sides = boxes.corners[:, 2:] - boxes.corners[:, :2]
+        boxes = self._without(
+            boxes,
+            np.asarray((sides < 0).any(axis=1)),
+            "warning",
+            "label.swapped",
+            "{file}: boxes whose first corner is not the upper left one: {count}; left out.",
+        )
+        sides = boxes.corners[:, 2:] - boxes.corners[:, :2]
+        boxes = self._without(
+            boxes,
+            np.asarray((sides == 0).any(axis=1)),
+            "warning",
+            "label.zero_size",
+            "{file}: boxes without width or height: {count}; left out.",
+        )
+        boxes = self._clipped(boxes)
+        order = np.lexsort((*boxes.corners.T, boxes.class_ids, boxes.image_index))
+        keys = np.column_stack((boxes.image_index, boxes.class_ids, boxes.corners))[order]
+        duplicate = np.zeros(len(order), bool)
+        if len(order):
+            # The sort is stable: of equal boxes the first one stays.
+            duplicate[order[1:]] = (keys[1:] == keys[:-1]).all(axis=1)
+        return self._without(
+            boxes, duplicate, "warning", "label.duplicate", "{file}: boxes that are given twice: {count}; used once."
+        )
 
-    def _limit(self, size: tuple[int, int]) -> Boxes | None:
-        """The largest x1 y1 x2 y2 of a box, or None where the size of the image is unknown."""
+    def _clipped(self, boxes: _Boxes) -> _Boxes:
+        if not len(boxes.class_ids):
+            return boxes
+        limits = self._limits(boxes)
+        clipped = np.clip(boxes.corners, 0, limits)
+        # A pixel beyond the edge is rounding; more is a mistake.
+        tolerance = _EDGE_TOLERANCE * np.where(np.isfinite(limits), limits, 0) + (1 if self.unit == "pixel" else 0)
+        beyond = (np.abs(clipped - boxes.corners) > tolerance).any(axis=1)
+        outside = np.asarray(~(clipped[:, 2:] > clipped[:, :2]).all(axis=1))
+        self._report(
+            boxes.row[beyond & ~outside],
+            "warning",
+            "label.outside_image",
+            "{file}: boxes that extend beyond the image: {count}; clipped to it.",
+        )
+        return self._without(
+            boxes._replace(corners=clipped),
+            outside,
+            "warning",
+            "label.wholly_outside",
+            "{file}: boxes that lie outside the image: {count}; left out.",
+        )
+
+    def _limits(self, boxes: _Boxes) -> NDArray[np.float64]:
+        """(boxes, 4) the largest x1 y1 x2 y2 of each box; infinite where the size of the image is unknown."""
         if self.unit == "fraction":
-            return np.ones(4, np.float32)
-        return np.array([*size, *size], np.float32) if min(size) > 0 else None
+            return np.ones((len(boxes.class_ids), 4))
+        sizes = np.array(self._sizes, np.float64).reshape(-1, 2)
+        beyond = (boxes.corners[:, 2:] > sizes[boxes.image_index] * (1 + _EDGE_TOLERANCE) + 1).any(axis=1)
+        suspects = np.unique(boxes.image_index[beyond])
+        wrong = []
+        for index in suspects[(sizes[suspects] > 0).all(axis=1)].tolist():
+            # The label's size may be wrong, and then its boxes are right: the image itself decides.
+            size = self._size_on_disk(index)
+            if size is not None and size not in (self._sizes[index], self._sizes[index][::-1]):
+                wrong.append(self.images[index])
+                self._sizes[index] = size
+                sizes[index] = size
+        if wrong:
+            self.add_finding(
+                "warning",
+                "image.size_wrong",
+                self.root,
+                "{file}: images that have another size than their label says, which cuts boxes: {count} ({names}); the size of "
+                "the image is used.",
+                count=len(wrong),
+                names=join_names(wrong[:MAX_NAMES]),
+            )
+        sizes[(sizes <= 0).any(axis=1)] = np.inf
+        return np.tile(sizes, 2)[boxes.image_index]
+
+    def _size_on_disk(self, index: int) -> tuple[int, int] | None:
+        """Width and height of an image as it is read; None if it cannot be."""
+        # Here, since OpenCV takes long to import and labels are hardly ever wrong about sizes.
+        from engine.dataset.images import UnreadableImage, read_image
+
+        try:
+            height, width = read_image(self.root / self.images[index]).shape[:2]
+        except UnreadableImage:
+            return None
+        return width, height
+
+    def _without(self, boxes: _Boxes, mask: NDArray[np.bool_], severity: Severity, code: str, template: str) -> _Boxes:
+        """`boxes` without those in `mask`, which are reported for each label file."""
+        if not mask.any():
+            return boxes
+        self._report(boxes.row[mask], severity, code, template)
+        self.books.left_out["box"] += int(mask.sum())
+        return boxes.take(~mask)
+
+    def _report(self, rows: NDArray[np.int32], severity: Severity, code: str, template: str) -> None:
+        """A finding for each label file that has some of `rows`."""
+        for file, count in Counter(self._row_files[row] for row in rows.tolist()).items():
+            self.findings.append(finding(severity, code, file, template, count=count))
+
+    def _report_found_by_name(self) -> None:
+        if files := list(dict.fromkeys(self._found_by_name)):
+            self.add_finding(
+                "info",
+                "image.elsewhere",
+                self.root,
+                "{file}: images that lie elsewhere than their labels say: {count} ({names}); found by their names.",
+                count=len(files),
+                names=join_names(files[:MAX_NAMES]),
+            )
+
+    def _report_splits(self) -> None:
+        if files := list(dict.fromkeys(self._in_two_splits)):
+            self.add_finding(
+                "warning",
+                "split.twice",
+                self.root,
+                "{file}: images in two splits: {count} ({names}); used in the first.",
+                count=len(files),
+                names=join_names(files[:MAX_NAMES]),
+            )
+
+    def _report_unused_images(self) -> None:
+        """Count every image of the tree; those that no label uses are left out with a finding."""
+        unused = [file for file in self.tree.images if file not in self._index_of and file not in self._excluded]
+        excluded = self._excluded.difference(self._index_of)
+        self.see("image", len(self.images) + len(unused) + len(self.tree.unread_images) + len(excluded))
+        self.books.left_out["image"] += len(excluded)
+        if unused:
+            self.leave_out(
+                "image",
+                self.unused_severity,
+                "image.unused",
+                self.root,
+                "{file}: images that no label names: {count} ({names}); left out.",
+                count=len(unused),
+                names=join_names(unused[:MAX_NAMES]),
+            )
+        if unread := self.tree.unread_images:
+            self.leave_out(
+                "image",
+                "warning",
+                "image.unread_format",
+                self.root,
+                "{file}: images in a format that cannot be read: {count} ({names}); convert them to .jpg or .png.",
+                count=len(unread),
+                names=join_names(unread[:MAX_NAMES]),
+            )
 
 
 def relative_path(path: Path, root: Path) -> str:

@@ -8,15 +8,15 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 import defusedxml.ElementTree
-import numpy as np
 from defusedxml import DefusedXmlException
 
 from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading import Reading
 from engine.dataset.image_files import is_image_file
 from engine.files import error_reason, read_lines, read_text
 
 
-def read_voc(path: Path) -> ParsedLabels | None:
+def read_voc(path: Path, reading: Reading) -> ParsedLabels | None:
     """Every annotated image of the VOC tree that `path` belongs to; None if it belongs to none.
 
     The tree holds Annotations and JPEGImages, or both kinds of file in one folder.
@@ -24,7 +24,7 @@ def read_voc(path: Path) -> ParsedLabels | None:
     root = _find_root(path) if path.is_dir() else None
     if root is None:
         return None
-    parsed = ParsedLabels(root, "voc", "pixel")
+    parsed = ParsedLabels(reading.tree(root), "voc", "pixel")
     label_folder = root / "Annotations" if (root / "Annotations").is_dir() else root
     images = _images_by_stem(root / "JPEGImages") or _images_by_stem(root / "images") or _images_by_stem(label_folder)
     label_files = {path.stem: path for path in sorted(label_folder.glob("*.xml"))}
@@ -41,10 +41,9 @@ def read_voc(path: Path) -> ParsedLabels | None:
             continue
         boxes, names, difficult = _read_objects(tree, label_file, parsed)
         difficult_count += difficult
+        parsed.see("box", len(boxes))
         class_ids = [parsed.class_id(name) for name in names]
-        parsed.add_image(
-            images[stem], _image_size(tree), np.array(boxes, np.float32), class_ids, label_file, splits.get(stem)
-        )
+        parsed.add_image(images[stem], _image_size(tree), boxes, class_ids, label_file, splits.get(stem))
     if difficult_count:
         parsed.add_finding(
             "info",

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from engine.dataset.classes_file import YOLO_CLASSES_FILES, find_classes_file, read_class_names
 from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels, is_inside
+from engine.dataset.formats.reading import Reading
 from engine.dataset.image_files import images_below, is_image_file
 from engine.dataset.splits import split_in_name
 from engine.files import read_lines, read_text
@@ -20,14 +20,14 @@ from engine.messages import bad_input
 _SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 
 
-def read_yolo(path: Path) -> ParsedLabels | None:
+def read_yolo(path: Path, reading: Reading) -> ParsedLabels | None:
     """Every image that a data.yaml names, or every image below a folder without one; None if `path` is no YOLO data set."""
     is_yaml = path.is_file() and path.suffix.lower() in (".yaml", ".yml")
     if not is_yaml and not (path.is_dir() and _looks_like_yolo(path)):
         return None
     root = path.parent if is_yaml else path
     yaml_file = path if is_yaml else _find_yaml(path)
-    parsed = ParsedLabels(root, "yolo", "fraction")
+    parsed = ParsedLabels(reading.tree(root), "yolo", "fraction")
     images: list[tuple[Path, str | None]]
     if yaml_file is not None:
         settings = _load_yaml(yaml_file)
@@ -46,7 +46,8 @@ def read_yolo(path: Path) -> ParsedLabels | None:
         else:
             boxes, class_ids = [], []
             unlabelled += 1
-        parsed.add_image(image, (0, 0), np.array(boxes, np.float32), class_ids, label_file, split)
+        parsed.see("box", len(boxes))
+        parsed.add_image(image, (0, 0), boxes, class_ids, label_file, split)
     if not class_count:
         parsed.name_classes_by_id()
         parsed.add_finding(

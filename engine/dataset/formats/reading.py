@@ -1,0 +1,27 @@
+"""What every reader gets: the files of the folders that it looks at, and a callback for progress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.dataset.formats.file_tree import FileTree, ProgressCallback, scan_tree
+
+
+class Reading:
+    """One opening of a data set. Every folder is listed once, however many readers look at it."""
+
+    def __init__(self, progress: ProgressCallback | None = None) -> None:
+        """`progress` is called while files are listed and labels read; it may raise to cancel."""
+        self._progress = progress
+        self._trees: dict[Path, FileTree] = {}
+
+    def tree(self, folder: Path) -> FileTree:
+        """The files below a folder."""
+        if folder not in self._trees:
+            self._trees[folder] = scan_tree(folder, self._progress)
+        return self._trees[folder]
+
+    def report(self, done: int, total: int) -> None:
+        """Tell the caller how far the reading is; raises what its callback raises."""
+        if self._progress is not None and (done % 100 == 0 or done == total):
+            self._progress(done, total)

@@ -1,0 +1,1 @@
+"""Writes a data set in Pascal VOC, YOLO or COCO form; one module per format."""
