@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from engine.dataset.formats import open_dataset
 from engine.dataset.index import Dataset
@@ -14,14 +16,18 @@ from engine.recipe import Recipe, make_recipe
 
 StageName = Literal["freeze", "unfreeze"]
 
+_PathText = Annotated[str, Field(pattern=r"\A[^\x00]*\z")]
+_Count = Annotated[int, Field(ge=0, le=2**53)]
+_Bytes = Annotated[int, Field(ge=0, le=2**63)] | None
+
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
     """Where a Dataset is and how it is to be read, so that the same one can be opened again."""
 
-    path: str
+    path: _PathText
     format: str = "auto"
-    classes_file: str | None = None
+    classes_file: _PathText | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
     """Class names in the labels, each with the name that replaces it."""
 
@@ -30,8 +36,10 @@ DEFAULT_SPLIT_SEED = 11
 """The default of the recipe's `seed`, which draws the splits that a data set lacks."""
 
 
-def open_source(source: DataSource, seed: int = DEFAULT_SPLIT_SEED) -> Dataset:
-    """The Dataset at `source`; `seed` draws the splits where it has none.
+def open_source(
+    source: DataSource, seed: int = DEFAULT_SPLIT_SEED, progress: Callable[[int, int], None] | None = None
+) -> Dataset:
+    """The Dataset at `source`; `seed` draws the splits where it has none; for `progress` see `open_dataset`.
 
     Raises:
         BadInput: see `open_dataset`.
@@ -42,6 +50,7 @@ def open_source(source: DataSource, seed: int = DEFAULT_SPLIT_SEED) -> Dataset:
         classes_file=None if source.classes_file is None else Path(source.classes_file),
         mapping=source.mapping,
         seed=seed,
+        progress=progress,
     )
 
 
@@ -50,18 +59,18 @@ class StagePlan:
     """One stage. Epochs count from 0 and include the last; memory in bytes; `seconds_estimate` is for the whole stage."""
 
     name: StageName
-    first_epoch: int
-    last_epoch: int
-    batch_size: int
+    first_epoch: _Count
+    last_epoch: _Count
+    batch_size: Annotated[int, Field(ge=1, le=2**31)]
     init_lr: float
     min_lr: float
-    steps_per_epoch: int
-    accumulate: int = 1
+    steps_per_epoch: _Count
+    accumulate: Annotated[int, Field(ge=1, le=2**31)] = 1
     """Number of batches whose gradients are added up for one step."""
-    memory_estimate_bytes: int | None = None
-    memory_margin_bytes: int | None = None
+    memory_estimate_bytes: _Bytes = None
+    memory_margin_bytes: _Bytes = None
     """The part of the estimate that is reserved for what cannot be predicted."""
-    memory_limit_bytes: int | None = None
+    memory_limit_bytes: _Bytes = None
     """Memory of the device that was free when the plan was made."""
     seconds_estimate: float | None = None
 
@@ -122,26 +131,44 @@ class Plan:
         }
 
 
+class _StoredPlan(BaseModel):
+    """What plan.json has besides the recipe. Anyone may have edited it."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    data: DataSource
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    images: dict[str, _Count]
+    device: Annotated[str, Field(pattern=r"\A(cpu|mps|cuda(:[0-9]{1,3})?)\z")]
+    precision: Literal["fp32", "bf16", "fp16"]
+    threads: Annotated[int, Field(ge=1, le=4096)]
+    weights: _PathText | None
+    workspace: _PathText
+    stages: Annotated[tuple[StagePlan, ...], Field(min_length=1)]
+    warnings: list[dict[str, JsonValue]]
+
+
 def plan_from_json(stored: Mapping[str, Any]) -> Plan:
     """The Plan that `Plan.to_json` stored in a run folder.
 
     Raises:
-        KeyError, TypeError: `stored` is not in that form.
+        KeyError, TypeError, ValueError: `stored` is not in that form.
         BadInput: its recipe is not valid.
     """
+    values = _StoredPlan.model_validate(stored)
     return Plan(
         recipe=make_recipe(stored["recipe"], source="plan.json"),
-        data=DataSource(**stored["data"]),
-        classes=tuple(stored["classes"]),
-        images=stored["images"],
-        device=stored["device"],
-        precision=stored["precision"],
-        threads=stored["threads"],
-        weights=stored["weights"],
-        workspace=stored["workspace"],
-        stages=tuple(StagePlan(**stage) for stage in stored["stages"]),
+        data=values.data,
+        classes=values.classes,
+        images=values.images,
+        device=values.device,
+        precision=values.precision,
+        threads=values.threads,
+        weights=values.weights,
+        workspace=values.workspace,
+        stages=values.stages,
         warnings=tuple(
-            from_record(warning.get("message_parts"), warning["message"], warning["code"])
-            for warning in stored["warnings"]
+            from_record(warning.get("message_parts"), str(warning.get("message", "")), str(warning.get("code", "")))
+            for warning in values.warnings
         ),
     )

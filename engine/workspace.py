@@ -1,13 +1,23 @@
-"""Paths inside a workspace. Imports little: the first screen needs it."""
+"""Paths inside a workspace, and the folder for caches. Imports little: the first screen needs it."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
 def logs_folder(workspace: Path) -> Path:
     """The folder with the workspace's runs."""
     return workspace / "logs"
+
+
+def cache_folder() -> Path:
+    """FREEZETUI_CACHE, or `freezetui` in the system's folder for caches (Linux: ~/.cache)."""
+    if folder := os.environ.get("FREEZETUI_CACHE"):
+        return Path(folder)
+    import platformdirs  # here, since the first screen needs this module but no cache
+
+    return platformdirs.user_cache_path("freezetui", appauthor=False, opinion=False)
 
 
 def weights_named(name: str, workspace: Path) -> Path | None:

@@ -60,6 +60,8 @@ class Dataset:
     findings: tuple[Finding, ...] = ()
     own_splits: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
     """The splits that the data set itself defines, before missing ones were drawn."""
+    books: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """For label files, lines, images and boxes: how many were seen, kept and left out."""
 
     def with_split_seed(self, seed: int) -> Dataset:
         """The same data set, with the splits that it lacks drawn by `seed`."""

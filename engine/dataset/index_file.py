@@ -1,4 +1,4 @@
-"""A Dataset as one file of arrays, so that another process need not read the labels again."""
+"""A Dataset as one file of arrays, so that another process, or the next start, need not read the labels again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.index import Dataset
+from engine.dataset.index import Dataset, Finding
+from engine.messages import from_record, to_record
 
 _ARRAYS = ("sizes", "boxes", "labels", "offsets")
 _SPLITS = ("splits", "own_splits")
 
 
 def save_index(dataset: Dataset, path: Path) -> None:
-    """Write `dataset` without its findings to `path` (.npz)."""
+    """Write `dataset` to `path` (.npz)."""
     header = {
         "root": str(dataset.root),
         "format": dataset.format,
@@ -25,6 +26,8 @@ def save_index(dataset: Dataset, path: Path) -> None:
         "images": dataset.images,
         "unit": dataset.unit,
         "splits_drawn": dataset.splits_drawn,
+        "findings": [(item.severity, item.file, to_record(item.message)) for item in dataset.findings],
+        "books": dataset.books,
     }
     arrays = {name: getattr(dataset, name) for name in _ARRAYS}
     for group in _SPLITS:
@@ -35,7 +38,7 @@ def save_index(dataset: Dataset, path: Path) -> None:
 
 def load_index(path: Path) -> Dataset:
     """Read what `save_index` wrote."""
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         header: dict[str, Any] = json.loads(stored["header"].tobytes())
         return Dataset(
             root=Path(header["root"]),
@@ -50,6 +53,10 @@ def load_index(path: Path) -> Dataset:
             splits=_arrays_of(stored, "splits."),
             splits_drawn=header["splits_drawn"],
             own_splits=_arrays_of(stored, "own_splits."),
+            findings=tuple(
+                Finding(severity, file, from_record(record, "")) for severity, file, record in header["findings"]
+            ),
+            books=header["books"],
         )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -15,10 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from engine.files import write_text
 from engine.messages import BadInput
+from engine.workspace import cache_folder
 
 Key = Mapping[str, Any]
 _MAX_ENTRIES = 200
@@ -39,13 +37,6 @@ def store_cached(kind: str, key: Key, value: Any) -> None:
         path = _path(kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(newest, ensure_ascii=False, indent=1))
-
-
-def cache_folder() -> Path:
-    """FREEZETUI_CACHE, or `freezetui` in the system's folder for caches (Linux: ~/.cache)."""
-    if folder := os.environ.get("FREEZETUI_CACHE"):
-        return Path(folder)
-    return platformdirs.user_cache_path("freezetui", appauthor=False, opinion=False)
 
 
 @cache

@@ -6,6 +6,7 @@ Importing this module does not import torch: a wrong recipe or data set is repor
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,15 +77,17 @@ class DatasetReader:
         self._source: DataSource | None = None
         self._dataset: Dataset | None = None
 
-    def open(self, source: DataSource, seed: int) -> Dataset:
+    def open(self, source: DataSource, seed: int, progress: Callable[[int, int], None] | None = None) -> Dataset:
         """The Dataset at `source`; where it has no splits of its own, they are drawn by `seed`.
+
+        `progress` is called while labels are read, see `open_dataset`; it may raise to cancel.
 
         Raises:
             BadInput: see `open_source`.
         """
         with self._lock:
             if self._dataset is None or self._source != source:
-                self._dataset = open_source(source, seed)
+                self._dataset = open_source(source, seed, progress)
                 self._source = source
             return self._dataset.with_split_seed(seed)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.messages import bad_input, nearest
+from tui.cli.progress import count_bar
+from tui.text import _
 from tui.wizard.data_source import SAMPLE, absolute_source, data_source
 
 if TYPE_CHECKING:
@@ -37,11 +39,14 @@ def prepare_plan(options: PlanOptions) -> PreparedPlan:
         BadInput: an option is wrong, or the Plan cannot work.
     """
     from engine.hardware import probe
-    from engine.planning.request import PlanRequest, prepare
+    from engine.planning.request import DatasetReader, PlanRequest, prepare
 
-    recipe = _recipe(options)
+    recipe = recipe_from_options(options)
     source = source_from_options(options.data, options.workspace, options.format, options.classes, options.mapping)
-    return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace))
+    datasets = DatasetReader()
+    with count_bar(_("Reading labels")) as update:
+        datasets.open(source, recipe.seed, update)
+    return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace), datasets)
 
 
 def parse_on_oom(word: str) -> OnOutOfMemory:
@@ -76,7 +81,12 @@ def source_from_options(
     return absolute_source(source, workspace)
 
 
-def _recipe(options: PlanOptions) -> Recipe:
+def recipe_from_options(options: PlanOptions) -> Recipe:
+    """The Recipe of --preset, --recipe and --set.
+
+    Raises:
+        BadInput: they do not make a valid one.
+    """
     from engine.recipe import load_recipe, make_recipe, parse_assignments
     from engine.recipe.presets import DEFAULT_PRESET, find_preset
 

@@ -77,11 +77,8 @@ class DataScreen(WizardScreen):
         self._path_query = LatestQuery[str, PathStatus](
             self, lambda text: inspect_path(text, holds_labels), self._show_path_status, self._fail
         )
-        self._inspection_query = LatestQuery[DataSource, DatasetInspection](
-            self,
-            lambda source: inspect_dataset(source, wizard.workspace, wizard.datasets),
-            self._show_inspection,
-            self._fail,
+        self._inspection_query = LatestQuery[DataSource, DatasetInspection | None](
+            self, self._inspect, self._show_inspection, self._fail
         )
         self._check_query = LatestQuery[DatasetInspection, DatasetInspection | None](
             self, self._check_images, self._show_findings, self._fail
@@ -98,6 +95,7 @@ class DataScreen(WizardScreen):
         self._inspection: DatasetInspection | None = None
         self._error: BadInput | None = None
         """Why `_source` cannot be opened."""
+        self._read_progress: tuple[int, int] | None = None
         self._check_progress: tuple[int, int] | None = None
         self._open_timer: Timer | None = None
         self._path_is_wrong = False
@@ -180,10 +178,27 @@ class DataScreen(WizardScreen):
     def _close(self) -> None:
         self._inspection_query.cancel()
         self._check_query.cancel()
-        self._source = self._inspection = self._error = self._check_progress = None
+        self._source = self._inspection = self._error = self._read_progress = self._check_progress = None
         self._panel.clear()
 
-    def _show_inspection(self, inspection: DatasetInspection) -> None:
+    def _inspect(self, source: DataSource) -> DatasetInspection | None:
+        """In a thread; cancelled when another data set is opened."""
+
+        def set_progress(done: int, total: int) -> None:
+            self._read_progress = done, total
+
+        worker = get_current_worker()
+        return inspect_dataset(
+            source,
+            self.wizard.workspace,
+            self.wizard.datasets,
+            set_progress,
+            lambda: worker.is_cancelled or self._source != source,
+        )
+
+    def _show_inspection(self, inspection: DatasetInspection | None) -> None:
+        if inspection is None:
+            return
         self._inspection = self.wizard.inspection = inspection
         self.show_error("")
         self._show_format(inspection.source)
@@ -223,7 +238,7 @@ class DataScreen(WizardScreen):
         self._panel.show_findings(inspection)
 
     def _show_progress(self) -> None:
-        if self._is_drawing_sample and self._error is None:
+        if (self._is_drawing_sample or self._read_progress is not None) and self._error is None:
             self._update_hint()
         if self._check_progress is not None and self._inspection is not None and self._inspection.findings is None:
             self._panel.show_progress(*self._check_progress)
@@ -317,7 +332,14 @@ class DataScreen(WizardScreen):
                     "Drawing the sample set: {count} images ...",
                     count_drawn_images(self.wizard.workspace),
                 )
-            return _("Reading {path} ...", path=self._source.path)
+            if self._read_progress is None:
+                return _("Reading {path} ...", path=self._source.path)
+            done, total = self._read_progress
+            if not total:
+                return ngettext(
+                    "Reading {path}: {count} file ...", "Reading {path}: {count} files ...", done, path=self._source.path
+                )
+            return _("Reading {path}: {done} of {total} ...", path=self._source.path, done=done, total=total)
         if self._typed_source() is not None:
             return "" if self._path_is_wrong else _("Enter reads this data set.")
         if self._suggested_path == SAMPLE:

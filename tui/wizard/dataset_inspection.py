@@ -42,8 +42,21 @@ class ImageRequest:
     max_height: int
 
 
-def inspect_dataset(source: DataSource, workspace: Path, datasets: DatasetReader) -> DatasetInspection:
-    """Read the labels at `source`. The sample set is drawn first if it does not exist yet.
+def inspect_dataset(
+    source: DataSource,
+    workspace: Path,
+    datasets: DatasetReader,
+    on_progress: Callable[[int, int], None] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> DatasetInspection | None:
+    """Read the labels at `source`; None where it was cancelled. The sample set is drawn first if it does not exist yet.
+
+    Args:
+        source: the data set.
+        workspace: where the sample set is.
+        datasets: keeps what is read.
+        on_progress: called with the number of files that are read, and of all files (0: not known yet).
+        is_cancelled: asked as often.
 
     Raises:
         BadInput: see `open_source`; or there are too few images to train.
@@ -53,7 +66,17 @@ def inspect_dataset(source: DataSource, workspace: Path, datasets: DatasetReader
     from engine.evaluation.colours import colour_of
 
     draw_sample_if_missing(source, workspace)
-    dataset = datasets.open(source, DEFAULT_SPLIT_SEED)
+
+    def report_progress(done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(done, total)
+        if is_cancelled():
+            raise _CancelledError
+
+    try:
+        dataset = datasets.open(source, DEFAULT_SPLIT_SEED, report_progress)
+    except _CancelledError:
+        return None
     require_training_images(dataset)
     inspection = DatasetInspection(source, dataset, tuple(colour_of(index) for index in range(len(dataset.classes))))
     if source.classes_file is None and not source.mapping and dataset.format in ("voc", "coco"):
@@ -88,7 +111,7 @@ def check_images(
 
 
 class _CancelledError(Exception):
-    """Ends the doctor's check early."""
+    """Ends the reading of labels or the doctor's check early."""
 
 
 def render_image(request: ImageRequest) -> Thumbnail:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from engine.dataset.class_mapping import ClassMapping, map_classes
+from engine.dataset.classes_file import read_class_names
 from engine.dataset.formats.detect_format import read_labels
 from engine.dataset.formats.file_tree import ProgressCallback
+from engine.dataset.formats.index_cache import MIN_FILES, IndexCache, fingerprint_folders
 from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.sniff import is_root_or_home
@@ -49,19 +53,38 @@ def open_dataset(
             "{path}: this is the whole disk or your home folder; choose the folder of the data set itself.",
             path=path,
         )
-    parsed = read_labels(path, format, Reading(progress))
+    cache = IndexCache(path, _options(format, classes_file, mapping or {}))
+    if (cached := cache.load(progress)) is not None:
+        return cached.with_split_seed(seed)
+    started = time.time_ns()
+    reading = Reading(progress)
+    dataset = _index(read_labels(path, format, reading), classes_file, mapping or {}, seed)
+    if reading.file_count() >= MIN_FILES and (state := fingerprint_folders(reading.folders(), started, progress)):
+        cache.store(dataset, reading.folders(), state)
+    return dataset
+
+
+def _options(format: str, classes_file: Path | None, mapping: Mapping[str, str]) -> dict[str, Any]:
+    """What decides, besides the files of a data set, what is read from it."""
+    names = None if classes_file is None or not classes_file.is_file() else read_class_names(classes_file)
+    return {"format": format, "classes_file": str(classes_file), "names": names, "mapping": dict(mapping)}
+
+
+def _index(parsed: ParsedLabels, classes_file: Path | None, mapping: Mapping[str, str], seed: int) -> Dataset:
+    """The Dataset of what a reader made of the labels."""
     sizes, boxes, labels, offsets = parsed.finish()
     if not parsed.images:
         raise _empty(parsed, Message("dataset.no_pictures", "no image with a label is left"))
-    class_mapping = map_classes(parsed.names, labels, parsed.format, mapping or {}, classes_file)
+    class_mapping = map_classes(parsed.names, labels, parsed.format, mapping, classes_file)
     labels = class_mapping.apply(labels)
     known = labels >= 0
-    if not known.all():
-        parsed.findings.append(class_mapping.unknown_classes(int((~known).sum())))
+    if unknown_count := int((~known).sum()):
+        parsed.drop_boxes(class_mapping.unknown_classes(unknown_count), unknown_count)
         kept_before = np.concatenate(([0], np.cumsum(known)))  # (boxes + 1,) number of boxes kept before each box
         boxes, labels, offsets = boxes[known], labels[known], kept_before[offsets]
     if not len(boxes):
         raise _no_boxes(parsed, class_mapping)
+    parsed.books.check()
     own_splits = {name: np.array(sorted(parsed.splits.get(name, [])), np.int32) for name in SPLITS}
     splits, splits_drawn = fill_splits(own_splits, len(parsed.images), seed)
     return Dataset(
@@ -78,6 +101,7 @@ def open_dataset(
         splits_drawn=splits_drawn,
         findings=tuple(parsed.findings),
         own_splits=own_splits,
+        books=parsed.books.to_json(),
     )
 
 

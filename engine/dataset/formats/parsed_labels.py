@@ -210,6 +210,12 @@ class ParsedLabels:
             offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         )
 
+    def drop_boxes(self, reason: Finding, count: int) -> None:
+        """After `finish`: `count` boxes that were kept are left out after all."""
+        self.findings.append(reason)
+        self.books.kept["box"] -= count
+        self.books.left_out["box"] += count
+
     def _valid_boxes(self, boxes: _Boxes) -> _Boxes:
         """The boxes that are finite, have an area and are given once, clipped to the image."""
         boxes = self._without(

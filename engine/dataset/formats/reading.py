@@ -25,3 +25,11 @@ class Reading:
         """Tell the caller how far the reading is; raises what its callback raises."""
         if self._progress is not None and (done % 100 == 0 or done == total):
             self._progress(done, total)
+
+    def folders(self) -> list[Path]:
+        """The folders that were listed."""
+        return list(self._trees)
+
+    def file_count(self) -> int:
+        """The number of files in them."""
+        return sum(len(tree.files) for tree in self._trees.values())
