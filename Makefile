@@ -1,15 +1,16 @@
 # Everything a fresh machine needs: `make demo` and `make test`. Without a terminal the demo trains to its end by itself.
 #
-#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu     the small CPU build of torch (Linux)
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu     the small CPU build of torch (Linux; the default without an NVIDIA card)
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cu126   for GTX 10xx, V100 and older cards
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA := sample
+TORCH := "torch>=2.14,<=2.14.1" "torchvision<=0.29.1"
 SOURCES := engine tui tests benchmarks
 
-.PHONY: demo test check catalogues bench bench-bccd clean
+.PHONY: demo test check fuzz catalogues bench bench-bccd clean
 
 demo: $(VENV)/.installed
 	@test -d $(DATA)/VOCdevkit || $(BIN)/freezetui data sample $(DATA)
@@ -31,12 +32,16 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The readers of everything that comes from outside, with 10,000 random inputs each: hours.
+fuzz: $(VENV)/.installed-dev
+	FREEZETUI_FUZZ=10000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fuzz -n 2
+
 # After a text was added or changed: new texts then stand in tui/text/locale/*/LC_MESSAGES/freezetui.po, to be translated.
 catalogues: $(VENV)/.installed-dev
 	$(BIN)/python -m tui.text.sentences
 
 bench: $(VENV)/.installed-dev
-	@for name in first_paint live_screen loader optimizer suggestion memory; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in first_paint live_screen loader reading optimizer suggestion memory; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Hours: both methods on a real data set, three seeds each. make bench-bccd BCCD=FOLDER
 bench-bccd: $(VENV)/.installed-dev
@@ -50,7 +55,15 @@ $(VENV)/bin/python:
 
 $(VENV)/.torch: | $(VENV)/bin/python
 ifdef TORCH_INDEX
-	$(BIN)/python -m pip install --index-url $(TORCH_INDEX) torch torchvision
+	$(BIN)/python -m pip install --index-url $(TORCH_INDEX) $(TORCH)
+else
+	@# Without an NVIDIA card PyTorch's CPU build serves as well and is a tenth of the size; where its index cannot be reached, the
+	@# default build is installed.
+	@if [ "$$(uname -s)" = Linux ] && ! [ -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null; then \
+		echo "No NVIDIA card: trying PyTorch's CPU build."; \
+		$(BIN)/python -m pip install -q --timeout 5 --retries 0 --index-url https://download.pytorch.org/whl/cpu $(TORCH) 2>/dev/null \
+			|| echo "PyTorch's index cannot be reached; the default build follows."; \
+	fi
 endif
 	@touch $@
 
