@@ -185,7 +185,7 @@ class Child:
                 str(workspace),
             ],
             cwd=PROJECT,
-            env={**os.environ, "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color"},
+            env={**os.environ, "PYTHONPATH": _python_path(), "TERM": "xterm-256color"},
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -241,6 +241,11 @@ class Child:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
         events = [json.loads(line) for line in lines if line.endswith("\n")]
         return [(event["epoch"], event["time"]) for event in events if event["event"] == "step"]
+
+
+def _python_path() -> str:
+    """The project, then what this process was started with."""
+    return os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
 
 
 def _press_keys(workspace: Path) -> list[float]:

@@ -1,21 +1,70 @@
 """Events of a run: frozen dataclasses, each with a JSON form of one line.
 
 A training yields them; the screens, the commands and events.jsonl consume them. Epochs and steps count from 0, losses are
-means per step, memory is in bytes, durations are in seconds. `time` is the Unix time at which the event was made.
+means per step, memory is in bytes, durations are in seconds. `time` is the Unix time at which the event was made; within a
+process it never goes back, so that differences are durations although the clock is set.
+
+Types and limits are checked where an event is read from a file, not where it is made.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
 import time as clock
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from engine.messages import Message, from_record, to_record
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+from engine.messages import Message, from_record, json_text, to_record
 from engine.plan import StageName
+
+_END_OF_TIME = 253_402_300_000.0
+"""The year 9999, the last that can be shown."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Finite = Annotated[float, Field(ge=-1e100, le=1e100)]
+Duration = Annotated[float, Field(ge=-_END_OF_TIME, le=_END_OF_TIME)]
+"""Seconds; older versions measured negative ones when the clock was set back."""
+
+
+def _monotonic() -> float:
+    """Seconds that also pass while the machine sleeps, where the system counts these."""
+    return clock.clock_gettime(clock.CLOCK_BOOTTIME) if hasattr(clock, "CLOCK_BOOTTIME") else clock.monotonic()
+
+
+_CLOCK_OFFSET = clock.time() - _monotonic()
+
+
+def steady_time() -> float:
+    """The Unix time, as if the clock had not been set since this process started."""
+    return _CLOCK_OFFSET + _monotonic()
+
+
+class _PlannedStage(BaseModel):
+    """What screens read of a stage in the plan of `RunStarted`."""
+
+    name: StageName
+    first_epoch: Count
+    last_epoch: Count
+    batch_size: Annotated[int, Field(ge=1, le=2**53)]
+    steps_per_epoch: Count
+    seconds_estimate: Duration | None = None
+
+
+class _PlanRecord(BaseModel):
+    stages: list[_PlannedStage] = []
+    device: str = "cpu"
+    recipe: dict[str, Any] = {}
+
+
+def _checked_plan(stored: object) -> object:
+    _PlanRecord.model_validate(stored)
+    return stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +75,9 @@ class Event:
     """Fields that hold a Message, a tuple of Messages or None. JSON has their English text, and beside it, under
     `<field>_parts`, what is needed to translate it."""
 
-    time: float = field(default_factory=clock.time)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    time: Annotated[float, Field(ge=0, le=_END_OF_TIME)] = field(default_factory=steady_time)
 
     @classmethod
     def event_name(cls) -> str:
@@ -43,7 +94,7 @@ class Event:
 
     def to_line(self) -> str:
         """One line of events.jsonl, without the line break."""
-        return json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":"))
+        return json_text(self.to_json())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +104,9 @@ class RunStarted(Event):
     MESSAGE_FIELDS: ClassVar[tuple[str, ...]] = ("note",)
 
     run: str
-    plan: Mapping[str, Any]
-    epoch: int
-    step: int
+    plan: Annotated[Mapping[str, Any], BeforeValidator(_checked_plan)]
+    epoch: Count
+    step: Count
     continued: bool
     note: Message | None = None
 
@@ -70,8 +121,8 @@ class WeightsLoaded(Event):
 
     file: str
     kind: str
-    matched: int
-    total: int
+    matched: Count
+    total: Count
     skipped: tuple[Message, ...]
 
 
@@ -80,28 +131,33 @@ class StageStarted(Event):
     """A stage starts or resumes."""
 
     stage: StageName
-    epoch: int
-    batch_size: int
-    init_lr: float
-    min_lr: float
+    epoch: Count
+    batch_size: Count
+    init_lr: Finite
+    min_lr: Finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Event):
-    """One optimizer step. `data_wait` is the fraction of the step's time spent waiting for images, 0 to 1."""
+    """One optimizer step. `data_wait` is the fraction of the step's time spent waiting for images, 0 to 1.
+
+    In events.jsonl one event may stand for `count` steps of a long epoch: it is the last of them, and its losses, learning
+    rate, speed and wait are their means.
+    """
 
     stage: StageName
-    epoch: int
-    step: int
-    steps: int
-    loss: float
-    box: float
-    objectness: float
-    classes: float
-    lr: float
-    images_per_second: float
-    data_wait: float
-    memory_bytes: int
+    epoch: Count
+    step: Count
+    steps: Count
+    loss: Finite
+    box: Finite
+    objectness: Finite
+    classes: Finite
+    lr: Finite
+    images_per_second: Finite
+    data_wait: Finite
+    memory_bytes: Count
+    count: Annotated[int, Field(ge=1, le=2**53)] = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,19 +165,19 @@ class EpochFinished(Event):
     """The last step of an epoch and its validation are done. `val_loss` is None without validation images."""
 
     stage: StageName
-    epoch: int
-    train_loss: float
-    val_loss: float | None
-    seconds: float
+    epoch: Count
+    train_loss: Finite
+    val_loss: Finite | None
+    seconds: Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated(Event):
     """mAP on the validation split after `epoch`."""
 
-    epoch: int
-    map50: float
-    map50_95: float
+    epoch: Count
+    map50: Finite
+    map50_95: Finite
     best: bool
 
 
@@ -130,19 +186,21 @@ class CheckpointSaved(Event):
     """The run can be resumed at `epoch` and `step`."""
 
     path: str
-    epoch: int
-    step: int
-    seconds: float
+    epoch: Count
+    step: Count
+    seconds: Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSkipped(Event):
-    """An image could not be read and was left out of its batch."""
+    """An image could not be read and is left out of its batches; once for each image."""
 
     MESSAGE_FIELDS: ClassVar[tuple[str, ...]] = ("reason",)
 
     image: str
     reason: Message
+    count: Count = 1
+    """Images that could not be read so far, this one included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +214,10 @@ class OutOfMemory(Event):
     MESSAGE_FIELDS: ClassVar[tuple[str, ...]] = ("message", "hint")
 
     stage: StageName
-    epoch: int
-    step: int
-    batch_size: int
-    suggested_batch_size: int | None
+    epoch: Count
+    step: Count
+    batch_size: Count
+    suggested_batch_size: Count | None
     where: str
     during: Literal["start", "training", "validation"]
     checkpoint: str | None
@@ -172,12 +230,12 @@ class BatchChanged(Event):
     """From this step on the stage trains with another batch size; `accumulate` batches make one step."""
 
     stage: StageName
-    epoch: int
-    step: int
-    batch_size: int
-    init_lr: float
-    min_lr: float
-    accumulate: int = 1
+    epoch: Count
+    step: Count
+    batch_size: Count
+    init_lr: Finite
+    min_lr: Finite
+    accumulate: Count = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +245,8 @@ class LossNotFinite(Event):
     MESSAGE_FIELDS: ClassVar[tuple[str, ...]] = ("message", "hint")
 
     stage: StageName
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     images: tuple[str, ...]
     message: Message
     hint: Message | None = None
@@ -198,24 +256,24 @@ class LossNotFinite(Event):
 class Paused(Event):
     """The training is paused."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed(Event):
     """The training resumes after a pause."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped(Event):
     """The run was stopped on request, after saving a checkpoint."""
 
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
     checkpoint: str
 
 
@@ -226,9 +284,9 @@ class Finished(Event):
     run: str
     best: str
     last: str
-    map50: float | None
-    map50_95: float | None
-    seconds: float
+    map50: Finite | None
+    map50_95: Finite | None
+    seconds: Duration
 
 
 CARD_STOPPED = "train.card_stopped"
@@ -243,7 +301,7 @@ class Failed(Event):
 
     code: str
     message: Message
-    exit_code: int
+    exit_code: Count
     checkpoint: str | None
     hint: Message | None = None
 
@@ -258,21 +316,35 @@ _EVENT_TYPES: dict[str, type[Event]] = {
 
 
 def event_from_json(stored: Mapping[str, Any]) -> Event | None:
-    """The event in `stored`; None where this version does not know its type or its fields."""
+    """The event in `stored`; None where this version does not know its type or its fields, or a value cannot be right."""
     event_type = _EVENT_TYPES.get(str(stored.get("event")))
     if event_type is None:
         return None
     parts = {f"{name}_parts" for name in event_type.MESSAGE_FIELDS}
     values: dict[str, Any] = {}
-    for name, value in stored.items():
-        if name in event_type.MESSAGE_FIELDS:
-            values[name] = _messages_from_json(value, stored.get(f"{name}_parts"))
-        elif name != "event" and name not in parts:
-            values[name] = tuple(value) if isinstance(value, list) else value
     try:
-        return event_type(**values)
-    except TypeError:
+        for name, value in stored.items():
+            if name in event_type.MESSAGE_FIELDS:
+                values[name] = _messages_from_json(value, stored.get(f"{name}_parts"))
+            elif name != "event" and name not in parts:
+                values[name] = value
+        return _reader(event_type.event_name()).validate_python(values)
+    except (ValueError, RecursionError):
         return None
+
+
+def event_from_line(line: str) -> Event | None:
+    """The event in one line of events.jsonl; None where the line is damaged or incomplete."""
+    try:
+        stored = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event_from_json(stored) if isinstance(stored, dict) else None
+
+
+@functools.cache
+def _reader(event_name: str) -> TypeAdapter[Event]:
+    return TypeAdapter(_EVENT_TYPES[event_name])
 
 
 def _to_json(value: Any) -> Any:

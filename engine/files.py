@@ -7,17 +7,35 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
+import platform
+import re
+import secrets
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.messages import BadInput, Message, bad_input, gettext_noop, phrase
+from engine.regular_files import MAX_TEXT_BYTES, RefusedFile, read_regular_file
+from engine.text_encoding import DecodedText, decode_text
 
 _RENAME_TIMEOUT = 5.0
 """Seconds."""
+_TEMPORARY_NAMES = (
+    re.compile(r"\..*\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>[0-9]{1,10})\.[0-9a-f]{8}\.part", re.DOTALL),
+    re.compile(r"\..*(?P<host>)\.(?P<pid>[0-9]{1,10})\.part", re.DOTALL),  # of earlier versions: without a host
+)
+_MAX_NAME_BYTES = 120
+"""Of the file's own name in a temporary name: file systems allow 255 bytes for the whole name."""
+_MAX_HOST_LENGTH = 32
+_ABANDONED_AFTER = 24 * 3600.0
+"""Seconds."""
+_CLOCK_TOLERANCE = 10.0
+"""Seconds between the clock of the file system and that of the processes."""
 
 
 def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -28,7 +46,7 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         BadInput: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(temporary_name(path.name))
     try:
         with temporary.open("wb") as file:
             write(file)
@@ -42,6 +60,55 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
         if (bad := disk_error(path, error)) is not None:
             raise bad from error
         raise
+
+
+def temporary_name(name: str) -> str:
+    """A new name for a temporary file or folder beside `name`; `remove_abandoned` recognises it after a crash.
+
+    It has the host and the process, and a random part: processes in containers share folders, and may share both numbers.
+    """
+    shown = name.encode("utf-8", "surrogateescape")[:_MAX_NAME_BYTES].decode("utf-8", "ignore")
+    return f".{shown}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}.part"
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files and folders that processes which no longer run left in `folder`.
+
+    Those of another host, whose processes cannot be seen from here, are removed after a day.
+    """
+    with contextlib.suppress(OSError):
+        for entry in list(folder.iterdir()):
+            match = next(filter(None, (pattern.fullmatch(entry.name) for pattern in _TEMPORARY_NAMES)), None)
+            if match is not None and _is_abandoned(entry, match["host"], int(match["pid"])):
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry, ignore_errors=True)
+                else:
+                    with contextlib.suppress(OSError):
+                        entry.unlink()
+
+
+def _is_abandoned(entry: Path, host: str, pid: int) -> bool:
+    import psutil  # imported late: most commands need it nowhere
+
+    try:
+        changed = entry.lstat().st_mtime
+    except OSError:
+        return False
+    if host and host != _host():
+        return time.time() - changed > _ABANDONED_AFTER
+    try:
+        # A process that started after the last change has only got the number of the one that made the file.
+        return bool(psutil.Process(pid).create_time() > changed + _CLOCK_TOLERANCE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
+@functools.cache
+def _host() -> str:
+    """The name of this host, as far as it fits into a file name."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:_MAX_HOST_LENGTH] or "host"
 
 
 def replace_file(file: Path, path: Path) -> None:
@@ -112,32 +179,40 @@ _REASONS = {
 
 
 def error_reason(error: OSError) -> Message | str:
-    """Why the operating system refused, as a phrase that can be translated; its own text where it is a rare reason."""
+    """Why a file was refused, as a phrase that can be translated; the system's own text where it is a rare reason."""
+    if isinstance(error, RefusedFile):
+        return error.reason
     template = _REASONS.get(error.errno or 0)
     return str(error.strerror or error) if template is None else phrase(template)
 
 
-def read_text(path: Path) -> str:
-    """The text of `path`: UTF-8 (with or without a byte order mark), else GB18030 (Chinese Windows), else Latin-1.
+def read_decoded(path: Path) -> DecodedText:
+    """The text of `path` in any of the usual encodings (see `decode_text`), and whether its encoding was guessed.
 
     Raises:
         BadInput: the file cannot be read.
     """
     try:
-        content = path.read_bytes()
+        return decode_text(read_regular_file(path, MAX_TEXT_BYTES))
     except OSError as error:
         raise bad_input(
             "file.unreadable", "{path}: cannot be read ({reason}).", path=path, reason=error_reason(error)
         ) from error
-    for encoding in ("utf-8-sig", "gb18030"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return content.decode(encoding)
-    return content.decode("latin-1")
+
+
+def read_text(path: Path) -> str:
+    """The text of `path`. Encodings and errors: see `read_decoded`."""
+    return read_decoded(path).text
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of `path` without surrounding spaces; empty lines are skipped. Encodings and errors: see `read_text`."""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    """The lines of `path` without surrounding spaces; empty lines are skipped. Encodings and errors: see `read_decoded`."""
+    return text_lines(read_text(path))
+
+
+def text_lines(text: str) -> list[str]:
+    """The lines of a text without surrounding spaces; empty lines are skipped."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def sha256_of(path: Path) -> str:

@@ -6,7 +6,9 @@ The English template is also the key (msgid) of its translation; the engine itse
 from __future__ import annotations
 
 import difflib
+import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Formatter
@@ -16,6 +18,17 @@ from typing import Any
 def printable(value: object) -> str:
     """The text of `value` with control characters replaced: a terminal would execute an escape sequence in a class name."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+
+
+_NOT_IN_JSON = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that JSON allows and a terminal executes or text cannot hold: C1 controls, changes of direction, surrogates."""
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """`value` as JSON that can be shown on a terminal and encoded as UTF-8: other characters are escaped."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+    return _NOT_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,11 @@ def gettext_noop(template: str) -> str:
     return template
 
 
+def join_sentences(sentences: Sequence[Message]) -> Message | None:
+    """Several sentences as one message with the code of the first; None where there are none."""
+    return _concatenate(sentences, " ") if sentences else None
+
+
 def join_phrases(parts: Sequence[Message], separator: str = ", ") -> Message | str:
     """Several phrases as one value; "" where there are none."""
     return _concatenate(parts, separator) if parts else ""
@@ -115,7 +133,7 @@ def from_record(record: object, text: str, code: str = "") -> Message:
     if isinstance(record, Mapping):
         try:
             return _message_from_json(record)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             pass
     return Message(code, "{text}", {"text": text})
 
@@ -128,9 +146,9 @@ def _value_to_json(value: object) -> object:
 
 
 def _message_from_json(record: Mapping[str, Any]) -> Message:
-    template, values = str(record["template"]), record["values"]
+    template, values = printable(record["template"]), record["values"]
     for _text, name, format_spec, conversion in Formatter().parse(template):
-        if name is not None and (name not in values or format_spec or conversion):
+        if name is not None and (name not in values or not name.isidentifier() or format_spec or conversion):
             raise ValueError(f"{template}: not a template for {', '.join(values)}")
     return Message(
         str(record["code"]),

@@ -80,6 +80,10 @@ class StagePlan:
         return self.last_epoch - self.first_epoch + 1
 
 
+MEMORY_CODES = frozenset({"plan.memory_tight", "plan.memory"})
+"""Codes of warnings that a stage does not fit into the free memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that is decided before the first step. Nothing in it says "auto"."""
@@ -105,6 +109,21 @@ class Plan:
     def total_steps(self) -> int:
         """Number of steps of all stages."""
         return sum(stage.epochs * stage.steps_per_epoch for stage in self.stages)
+
+    @property
+    def fits(self) -> bool:
+        """Whether every stage is predicted to fit into the free memory."""
+        return all(
+            stage.memory_estimate_bytes is None
+            or stage.memory_limit_bytes is None
+            or stage.memory_estimate_bytes <= stage.memory_limit_bytes
+            for stage in self.stages
+        )
+
+    @property
+    def memory_problems(self) -> tuple[Message, ...]:
+        """The warnings that say which stage does not fit, and what would."""
+        return tuple(warning for warning in self.warnings if warning.code in MEMORY_CODES)
 
     def to_json(self) -> dict[str, Any]:
         """The form printed by `plan --json` and kept as plan.json."""

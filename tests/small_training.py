@@ -76,14 +76,22 @@ def copy_start(source: Path, workspace: Path) -> None:
         shutil.copytree(source / name, workspace / name)
 
 
-def copy_run(source: Path, workspace: Path) -> Path:
-    """The data, weights and run of `source` in `workspace`; the run's folder there."""
+def copy_run(source: Path, workspace: Path, *, link: bool = False) -> Path:
+    """The data, weights and run of `source` in `workspace`; the run's folder there.
+
+    With `link` its checkpoints and weights are links to those of `source`: for tests that replace them or leave them alone.
+    """
     copy_start(source, workspace)
     run = workspace / "logs" / only_run(source).name
-    shutil.copytree(only_run(source), run)
+    shutil.copytree(only_run(source), run, copy_function=_link_large if link else shutil.copy2)
     plan = run / "plan.json"
     plan.write_text(plan.read_text(encoding="utf-8").replace(str(source), str(workspace)), encoding="utf-8")
     return run
+
+
+def _link_large(source: str, target: str) -> object:
+    is_large = source.endswith((".ckpt", ".pth"))
+    return os.link(source, target) if is_large else shutil.copy2(source, target)
 
 
 def plan_and_dataset(workspace: Path, **changes: Any) -> tuple[Plan, Dataset]:

@@ -18,15 +18,26 @@ from tui.text import set_language
 
 COMMANDS = (
     *("probe", "plan", "train", "resume", "runs", "evaluate", "predict"),
-    *("data", "data check", "data sample", "presets", "presets show", "weights", "weights get", "weights import"),
+    *(
+        "data",
+        "data check",
+        "data convert",
+        "data anchors",
+        "data sample",
+        "presets",
+        "presets show",
+        "weights",
+        "weights get",
+        "weights import",
+    ),
 )
-ARGUMENTS = ("path", "folder", "name", "file", "run", "sources")
+ARGUMENTS = ("path", "folder", "name", "file", "run", "sources", "out", "own")
 _IDENTIFIERS = re.compile(
     r"--?[a-z][\w-]*"  # options
     r"|<[\w\[\] ]+>"  # types of values
     r"|0<=x<=1|x>=\d"
     r"|\b[A-Z]+(=[A-Z]+)?\b"  # placeholders
-    r"|stop\|retry\|accumulate"
+    r"|stop\|retry\|accumulate|voc\|yolo\|coco|own\|"
     r"|freezetui( \w+)*"  # commands
 )
 _PATHS = re.compile(r"[\w.-]*/[\w./-]+")
@@ -78,6 +89,7 @@ def test_every_word_of_the_output_comes_from_the_catalogue(workspace: Path, tmp_
         ("weights",),
         ("weights", "import", weights, "--to", tmp_path / "imported.pth"),
         ("data", "sample", tmp_path / "sample", "--images", "8"),
+        ("data", "convert", data, "--to", "yolo", tmp_path / "yolo"),
         ("data", "check", data),
         ("plan", *arguments(workspace)[1:]),
         ("runs", "--workspace", workspace),

@@ -21,7 +21,8 @@ if sys.platform != "linux":
 import resource
 
 from engine.events import CheckpointSaved, Failed, Step
-from engine.runner.start import exit_code, resume, start
+from engine.runner.resume import resume
+from engine.runner.start import exit_code, start
 from engine.runs.folder import read_events
 from engine.runs.summary import list_runs
 from engine.training.checkpoint import load_newest

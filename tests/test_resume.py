@@ -13,7 +13,8 @@ import pytest
 
 from engine.events import CheckpointSaved, Step
 from engine.messages import BadInput
-from engine.runner.start import exit_code, resume, start
+from engine.runner.resume import resume
+from engine.runner.start import exit_code, start
 from engine.runs.folder import read_events
 from engine.runs.summary import list_runs
 from engine.training.control import Control

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.random import PCG64, Generator, SeedSequence
 
+from engine.dataset import sample_dataset
 from engine.dataset.formats import open_dataset
 from engine.dataset.images import read_image
 from engine.dataset.sample_dataset import (
@@ -22,6 +25,8 @@ from engine.dataset.sample_dataset import (
     draw_image,
     draw_sample_dataset,
 )
+from engine.dataset.sample_folder import lacks_sample
+from engine.files import temporary_name, write_text
 from engine.messages import BadInput
 
 
@@ -169,3 +174,70 @@ def test_a_file_in_place_of_the_folder_is_refused_in_one_sentence(tmp_path: Path
     with pytest.raises(BadInput, match="cannot be written to") as refused:
         draw_sample_dataset(tmp_path / "here", 4)
     assert "\n" not in str(refused.value)
+
+
+def test_an_interrupted_drawing_leaves_no_set_and_the_next_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal drawn
+        drawn += 1
+        if drawn == 5:
+            raise KeyboardInterrupt
+        write_text(*_)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sample_dataset, "write_text", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            draw_sample_dataset(tmp_path / "data", 12)
+    assert contents(tmp_path / "data") == {}
+    assert lacks_sample(tmp_path / "data")
+    draw_sample_dataset(tmp_path / "data", 4, replace=False)
+    draw_sample_dataset(tmp_path / "whole", 4)
+    assert not lacks_sample(tmp_path / "data")
+    assert contents(tmp_path / "data") == contents(tmp_path / "whole")
+
+
+def test_a_killed_drawing_is_removed_and_a_half_drawn_set_of_an_earlier_version_is_drawn_again(tmp_path: Path) -> None:
+    root = draw_sample_dataset(tmp_path / "data", 4)
+    whole = contents(tmp_path / "data")
+    (root / "ImageSets" / "Main" / "val.txt").unlink()  # the lists were written last
+    killed = root.with_name(temporary_name("VOC2007").replace(f".{os.getpid()}.", ".999999999.")) / "JPEGImages"
+    killed.mkdir(parents=True)
+    assert lacks_sample(tmp_path / "data")
+    draw_sample_dataset(tmp_path / "data", 4, replace=False)
+    assert contents(tmp_path / "data") == whole
+    assert not killed.exists()
+
+
+def test_a_whole_sample_set_and_a_folder_of_the_user_are_not_drawn_over(tmp_path: Path) -> None:
+    draw_sample_dataset(tmp_path / "data", 4)
+    assert not lacks_sample(tmp_path / "data")
+    before = contents(tmp_path / "data")
+    draw_sample_dataset(tmp_path / "data", 6, 3, replace=False)
+    assert contents(tmp_path / "data") == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.jpg").touch()
+    assert not lacks_sample(tmp_path / "mine")
+
+
+def test_files_of_the_user_in_a_sample_set_are_kept(tmp_path: Path) -> None:
+    root = draw_sample_dataset(tmp_path, 4)
+    (root / "Annotations" / "notes.xml").write_text("mine", encoding="utf-8")
+    (root / "more").mkdir()
+    (root / "more" / "000001.jpg").write_text("mine", encoding="utf-8")
+    draw_sample_dataset(tmp_path, 3, 1)
+    assert (root / "Annotations" / "notes.xml").read_text(encoding="utf-8") == "mine"
+    assert (root / "more" / "000001.jpg").read_text(encoding="utf-8") == "mine"
+    assert sorted(path.name for path in (root / "JPEGImages").iterdir()) == ["000000.jpg", "000001.jpg", "000002.jpg"]
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_several_may_draw_at_once(tmp_path: Path, replace: bool) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        roots = list(pool.map(lambda _: draw_sample_dataset(tmp_path / "data", 6, replace=replace), range(4)))
+    assert len(set(roots)) == 1
+    draw_sample_dataset(tmp_path / "alone", 6)
+    assert contents(tmp_path / "data") == contents(tmp_path / "alone")

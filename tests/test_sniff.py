@@ -39,7 +39,21 @@ def coco_from_roboflow(folder: Path) -> None:
     (folder / "train" / "_annotations.coco.json").write_text(json.dumps({"images": []}), encoding="utf-8")
 
 
-@pytest.mark.parametrize("make", [voc_tree, voc_in_one_folder, yolo_yaml, yolo_split, coco, coco_from_roboflow])
+def labelme(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "a.jpg").touch()
+    (folder / "a.json").touch()
+
+
+def csv_from_roboflow(folder: Path) -> None:
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "_annotations.csv").touch()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [voc_tree, voc_in_one_folder, yolo_yaml, yolo_split, coco, coco_from_roboflow, labelme, csv_from_roboflow],
+)
 def test_a_data_set_is_recognised_by_names_and_found_beside_other_folders(tmp_path: Path, make: object) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "diary.txt").touch()

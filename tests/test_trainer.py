@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from engine.dataset.formats import open_dataset
-from engine.events import Failed, LossNotFinite, StageStarted, Step
+from engine.events import Failed, ImageSkipped, LossNotFinite, StageStarted, Step
 from engine.messages import BadInput
 from engine.network.detector import build_network
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import load_recipe, make_recipe
-from engine.runner.start import exit_code, resume, start
+from engine.runner.resume import resume
+from engine.runner.start import exit_code, start
 from engine.runs.folder import load_plan, save_plan
 from engine.runs.summary import list_runs
 from engine.training.checkpoint import load_newest
@@ -43,6 +44,17 @@ def test_frozen_means_bit_identical_in_the_running_mean_too(workspace: Path) -> 
         backbone = [name for name in before if name.startswith("backbone.")]
         assert all(torch.equal(before[name], after[name]) for name in backbone)
         assert not all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_an_image_that_cannot_be_read_is_reported_once_a_run(workspace: Path) -> None:
+    """It was reported in every epoch, and by every mosaic that drew it."""
+    _, dataset = plan_and_dataset(workspace)
+    broken = [dataset.image_path(int(dataset.splits[split][0])) for split in ("train", "val")]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:900])
+    skipped = [event for event in train(workspace) if isinstance(event, ImageSkipped)]
+    assert sorted(event.image for event in skipped) == sorted(map(str, broken))
+    assert [event.count for event in skipped] == [1, 2]
 
 
 def test_everything_moves_once_it_is_unfrozen(workspace: Path) -> None:

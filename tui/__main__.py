@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 GC_THRESHOLDS = (50_000, 10, 10)
@@ -21,6 +22,15 @@ def main() -> None:
 
 
 def _main() -> None:
+    from tui.terminal.stdio import prepare_streams
+
+    if not prepare_streams():
+        from tui.cli.errors import BAD_INPUT, print_error
+        from tui.text import _, language_of_locale, set_language
+
+        set_language(language_of_locale())
+        print_error(_("Standard output is closed. To print nowhere, add: > {null}", null=os.devnull))
+        sys.exit(BAD_INPUT)
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
         # Not through the commands: what they import would delay the first screen.
         from pathlib import Path

@@ -174,6 +174,8 @@ class Freezetui(App[int]):
             return
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            if signal.getsignal(number) == signal.SIG_IGN:  # as under nohup
+                continue
             with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: the event loops of tests
                 loop.add_signal_handler(number, self.leave, STOPPED)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from engine.files import make_folder
 from engine.workspace import logs_folder
-from tui.cli.errors import DEFECT, STOPPED, print_error
+from tui.cli.errors import BAD_INPUT, DEFECT, STOPPED, print_error
 from tui.terminal.graphics import query_graphics
-from tui.terminal.stdio import driver_class, redirect_stdio
+from tui.terminal.stdio import can_show_screens, driver_class, redirect_stdio
 from tui.text import _, parse_language
 from tui.wizard.state import load_state
 from tui.wizard.steps import SCREEN_ORDER
@@ -28,6 +28,15 @@ def open_wizard(
     Raises:
         BadInput: there is no such preset or language, or the workspace cannot be written to.
     """
+    if not can_show_screens():
+        print_error(
+            _(
+                "This terminal (TERM={term}) cannot show the wizard. Set TERM to what it is, for example xterm-256color, or use the "
+                "commands; see: freezetui --help",
+                term=os.environ.get("TERM", ""),
+            )
+        )
+        return BAD_INPUT
     state = load_state(workspace)
     offer_resume = state.has_entries and data is None and preset is None
     if not offer_resume:
@@ -46,7 +55,9 @@ def open_wizard(
     log = logs_folder(workspace) / "wizard.log"
     gc.set_threshold(*GC_THRESHOLDS)
     make_folder(log.parent)
-    logging.getLogger("engine").addHandler(logging.FileHandler(log, encoding="utf-8", delay=True))
+    handler = logging.FileHandler(log, encoding="utf-8", delay=True)
+    for package in ("engine", "tui"):
+        logging.getLogger(package).addHandler(handler)
     with redirect_stdio(log):
         app = Freezetui(
             state,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tui.cli.commands import data, evaluate, plan, predict, presets, probe, resume, runs, train, weights
+from tui.cli.console import print_line
 from tui.cli.errors import BAD_INPUT, STOPPED, print_error, run_guarded
 from tui.cli.options import HERE, Workspace
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup, translate_usage_error
@@ -33,7 +34,7 @@ def _print_version(context: typer.Context, is_given: bool) -> None:
     if is_given and not context.resilient_parsing:
         from importlib.metadata import version
 
-        typer.echo(f"freezetui {version('freezetui')}")
+        print_line(f"freezetui {version('freezetui')}")
         raise typer.Exit
 
 
@@ -59,7 +60,7 @@ def _freezetui(
         _refuse_misplaced(context, data, preset, workspace)
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        typer.echo(context.get_help())
+        print_line(context.get_help())
         return 0
     from tui.launcher import open_wizard
 
@@ -131,7 +132,7 @@ def _report_usage_error(error: typer.TyperException) -> int:
     text = error.format_message()
     if type(error).__name__ == "NoArgsIsHelpError":
         if text:
-            sys.stdout.write(text + "\n")
+            print_line(text)
         return 0
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "freezetui"

@@ -6,6 +6,8 @@ boxes of other classes are left out.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from engine.dataset.index import Finding, finding
 from engine.messages import bad_input, join_names, nearest
 
 FORMATS_WITH_CLASS_IDS = ("yolo", "list")
+FORMATS_WITH_NAMES = ("voc", "labelme", "csv")
 """Their labels hold class ids, so that every name keeps its place, with boxes or without."""
 
 
@@ -64,7 +67,8 @@ class ClassMapping:
 
     def apply(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
         """(boxes,) class ids of the labels -> of the data set; -1: not one of its classes."""
-        ids = [self.classes.index(name) if name in self.classes else -1 for name in self.renamed]
+        first_ids = {name: class_id for class_id, name in reversed(list(enumerate(self.classes)))}
+        ids = [first_ids.get(name, -1) for name in self.renamed]
         return np.array(ids or [-1], np.int32)[labels]
 
     def unknown_classes(self, box_count: int) -> Finding:
@@ -78,6 +82,28 @@ class ClassMapping:
             names=join_names(sorted(set(self.renamed) - set(self.classes))),
         )
 
+    def similar_classes(self, root: Path) -> Finding | None:
+        """The finding that names of classes differ in letter case, spaces or hyphens only."""
+        groups: dict[str, dict[str, None]] = {}
+        for name in self.classes:
+            groups.setdefault(_plain(name), {})[name] = None
+        similar = [" / ".join(group) for group in groups.values() if len(group) > 1]
+        if not similar:
+            return None
+        return finding(
+            "warning",
+            "class.similar",
+            str(root),
+            "{file}: classes whose names differ in letter case, spaces or hyphens only: {names}. They are different classes; --map OLD=NEW "
+            "makes them one.",
+            names=join_names(similar),
+        )
+
+
+def _plain(name: str) -> str:
+    """A form of a class name that is equal for names that people take for the same."""
+    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold()) or name
+
 
 def map_classes(
     label_names: Sequence[str],
@@ -85,11 +111,13 @@ def map_classes(
     format: str,
     mapping: Mapping[str, str],
     classes_file: Path | None,
+    own_names: Sequence[str] = (),
 ) -> ClassMapping:
     """The mapping of a data set's classes.
 
     Without a classes file the classes are those of the labels: by class id where the labels hold ids, sorted by name for
-    VOC, in the order of the categories for COCO; except for the first, only those that have boxes.
+    VOC, LabelMe and CSV, in the order of the categories for COCO; except for the first, only those that have boxes. If `own_names` has all of
+    them, the classes of VOC and COCO are those names instead.
 
     Args:
         label_names: for each class id of the labels its name.
@@ -97,6 +125,7 @@ def map_classes(
         format: the format of the data set.
         mapping: names in the labels to the names that replace them.
         classes_file: gives the classes and their order.
+        own_names: the names in the classes.txt in the data set's folder, which `data convert` writes.
 
     Raises:
         BadInput: the mapping names a class that the labels do not have, or the classes file cannot be read.
@@ -119,6 +148,9 @@ def map_classes(
     else:
         has_boxes = np.bincount(labels, minlength=len(renamed)) > 0
         classes = tuple(dict.fromkeys(name for name, used in zip(renamed, has_boxes, strict=True) if used))
-        if format == "voc":
+        if format in FORMATS_WITH_NAMES:
             classes = tuple(sorted(classes))
+        in_file = tuple(dict.fromkeys(mapping.get(name, name) for name in own_names))
+        if set(classes) <= set(in_file):
+            classes = in_file
     return ClassMapping(classes, renamed, classes_file)

@@ -7,21 +7,21 @@ from pathlib import Path
 
 from engine.files import read_lines
 
-YOLO_CLASSES_FILES = (
-    "classes.txt",
-    "obj.names",
-    "classes.names",
-    "_darknet.labels",
-    "labels/classes.txt",
-    "data/obj.names",
-)
-LIST_CLASSES_FILES = ("voc_classes.txt", "classes.txt", "cls_classes.txt", "model_data/voc_classes.txt")
+OWN_CLASSES_FILES = ("classes.txt", "_classes.txt", "obj.names", "classes.names", "_darknet.labels")
+"""What label tools call the class names of a data set, the surest first."""
+OTHER_NAMED_FILES = ("class.txt", "class_names.txt", "labels.txt", "names.txt", "label.txt", "predefined_classes.txt")
+STOCK_CLASSES_FILES = ("voc_classes.txt", "coco_classes.txt", "voc.names", "coco.names")
+"""Programs bring these with them, whether the data set has their classes or not."""
+YOLO_CLASSES_FILES = (*OWN_CLASSES_FILES, "cls_classes.txt", *OTHER_NAMED_FILES, *STOCK_CLASSES_FILES)
+LIST_CLASSES_FILES = ("cls_classes.txt", *OWN_CLASSES_FILES, *OTHER_NAMED_FILES, *STOCK_CLASSES_FILES)
+"""The tutorials call the user's own file `model_data/cls_classes.txt`."""
 OTHER_CLASSES_FILES = (
     "classes.txt",
     "voc_classes.txt",
     "cls_classes.txt",
     "obj.names",
     "classes.names",
+    "model_data/cls_classes.txt",
     "model_data/voc_classes.txt",
 )
 """For formats whose labels contain the class names themselves: a file that may name them differently."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,22 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.dataset.images import UnreadableImage, decode_image
+from engine.dataset.box_checks import ImageBoxes, check_boxes
+from engine.dataset.images import DecodedImage, UnreadableImage, decode_image, read_image_file
 from engine.dataset.index import Dataset, Finding, Severity, finding
-from engine.dataset.jpeg import jpeg_size
+from engine.dataset.near_duplicates import Fingerprint, fingerprint, near_duplicates
 from engine.dataset.splits import SPLITS
-from engine.files import error_reason
-from engine.messages import Message, phrase
+from engine.messages import join_names, phrase
 from engine.recipe import MIN_BATCH_SIZE
 
-MAX_FINDINGS_PER_CODE = 20
-"""Of each kind of finding so many are listed; the others are counted."""
+DEFAULT_INPUT_SHAPE = (416, 416)
 FEW_BOXES = 50
-TINY_SIDE = 0.01
-"""A box narrower than this fraction of the image is hardly detectable at any usual input size."""
 RARE_CLASS = 0.02
 """A class with less than this fraction of all boxes is rare."""
+IMBALANCE = 20
+"""Classes are unbalanced if the largest has so many times the boxes of the smallest."""
+MANY_BACKGROUNDS = 0.5
+"""If more than this fraction of the images has no box, labels are probably missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class DatasetReport:
 
     dataset: Dataset
     findings: tuple[Finding, ...]
+    """All of them, errors first; see `engine.dataset.finding_groups` for a list that can be read."""
 
     def to_json(self) -> dict[str, Any]:
         """The form of `data check --json`."""
@@ -54,33 +56,40 @@ class _ImageCheck:
     findings: list[Finding]
     digest: str | None = None
     """SHA-256 of the file; None if it cannot be read."""
-    tiny_boxes: int = 0
+    fingerprint: Fingerprint | None = None
+    """None if it cannot be read, or is blank."""
 
 
-def check_dataset(dataset: Dataset, progress: Callable[[int, int], None] | None = None) -> DatasetReport:
+def check_dataset(
+    dataset: Dataset,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    input_shape: tuple[int, int] = DEFAULT_INPUT_SHAPE,
+) -> DatasetReport:
     """Decode every image and measure every box.
 
     Args:
         dataset: the data set.
         progress: called after each image with the number of checked images and of all; may raise to cancel the check.
+        input_shape: (height, width) of the network's input, which decides what boxes are too small.
     """
     findings = list(dataset.findings)
-    image_of_digest: dict[str, int] = {}
-    split_of = {int(index): name for name in SPLITS for index in dataset.splits[name]}
-    tiny_boxes = 0
+    digests: list[str | None] = []
+    fingerprints: dict[int, Fingerprint] = {}
     with _cancelling_pool() as pool:
-        checks = pool.map(lambda index: _check_image(dataset, index), range(len(dataset.images)))
+        checks = pool.map(lambda index: _check_image(dataset, index, input_shape), range(len(dataset.images)))
         for image_index, check in enumerate(checks):
             findings.extend(check.findings)
-            tiny_boxes += check.tiny_boxes
-            if check.digest is not None:
-                original = image_of_digest.setdefault(check.digest, image_index)
-                if original != image_index:
-                    findings.append(_duplicate_image(dataset, split_of, original, image_index))
+            digests.append(check.digest)
+            if check.fingerprint is not None:
+                fingerprints[image_index] = check.fingerprint
             if progress is not None:
                 progress(image_index + 1, len(dataset.images))
-    findings.extend(_check_totals(dataset, tiny_boxes))
-    return DatasetReport(dataset, tuple(_limit_per_code(findings)))
+    findings.extend(_find_duplicates(dataset, digests, fingerprints))
+    findings.extend(_check_classes(dataset))
+    findings.extend(_check_splits(dataset))
+    severities = {"error": 0, "warning": 1, "info": 2}
+    return DatasetReport(dataset, tuple(sorted(findings, key=lambda item: severities[item.severity])))
 
 
 @contextmanager
@@ -93,22 +102,40 @@ def _cancelling_pool() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def _check_image(dataset: Dataset, image_index: int) -> _ImageCheck:
+def _check_image(dataset: Dataset, image_index: int, input_shape: tuple[int, int]) -> _ImageCheck:
     name, path = dataset.images[image_index], dataset.image_path(image_index)
     try:
-        content = path.read_bytes()
-        pixels = decode_image(path, content)
-        # A JPEG header has the size before EXIF rotation; other formats have to be decoded once more for it.
-        stored = jpeg_size(content) or decode_image(path, content, apply_exif=False).shape[1::-1]
+        content = read_image_file(path)
+        decoded = decode_image(path, content)
+        findings = [Finding(remark.severity, name, remark.message) for remark in decoded.remarks]
+        size, size_findings = _check_size(dataset, image_index, decoded)
+        boxes, labels = dataset.boxes_of(image_index)
+        if dataset.unit == "fraction":
+            boxes = boxes * np.array([*size, *size], np.float32)
+        findings += [*size_findings, *check_boxes(ImageBoxes(boxes, labels, size), input_shape, name)]
+        return _ImageCheck(findings, hashlib.sha256(content).hexdigest(), fingerprint(decoded.pixels))
     except UnreadableImage as error:
         return _ImageCheck([Finding("error", name, error.message)])
-    except OSError as error:
+    except MemoryError:
         return _ImageCheck(
-            [finding("error", "image.missing", name, "{file}: cannot be read ({reason}).", reason=error_reason(error))]
+            [
+                finding(
+                    "error",
+                    "image.no_memory",
+                    name,
+                    "{file}: there is not enough free memory to decode this image; close other programs and check again.",
+                )
+            ]
         )
-    findings = []
-    height, width = pixels.shape[:2]
+
+
+def _check_size(dataset: Dataset, image_index: int, decoded: DecodedImage) -> tuple[tuple[int, int], list[Finding]]:
+    """The (width, height) that the boxes refer to, and findings about it."""
+    name = dataset.images[image_index]
+    height, width = decoded.pixels.shape[:2]
+    stored = tuple(decoded.stored)
     stated = tuple(int(side) for side in dataset.sizes[image_index])
+    findings = []
     if stored != (width, height):
         findings.append(
             finding(
@@ -133,10 +160,32 @@ def _check_image(dataset: Dataset, image_index: int) -> _ImageCheck:
                 height=height,
             )
         )
-    boxes, _ = dataset.boxes_of(image_index)
-    image_size = np.array([width, height]) if dataset.unit == "pixel" else np.ones(2)
-    is_tiny = ((boxes[:, 2:] - boxes[:, :2]) / image_size < TINY_SIDE).any(axis=1)
-    return _ImageCheck(findings, hashlib.sha256(content).hexdigest(), int(is_tiny.sum()))
+    return (decoded.stored if stated == stored else (width, height)), findings
+
+
+def _find_duplicates(
+    dataset: Dataset, digests: list[str | None], fingerprints: Mapping[int, Fingerprint]
+) -> Iterator[Finding]:
+    """The same file under two names, and images of two splits that show nearly the same."""
+    split_of = {int(index): name for name in SPLITS for index in dataset.splits[name]}
+    first_of: dict[str, int] = {}
+    twins: set[int] = set()
+    for image_index, digest in enumerate(digests):
+        if digest is not None and (original := first_of.setdefault(digest, image_index)) != image_index:
+            twins.add(image_index)
+            yield _duplicate_image(dataset, split_of, original, image_index)
+    compared = [index for index in fingerprints if index in split_of and index not in twins]
+    splits: NDArray[np.int8] = np.array([SPLITS.index(split_of[index]) for index in compared], np.int8)
+    for first, second in near_duplicates([fingerprints[index] for index in compared], splits):
+        yield finding(
+            "warning",
+            "image.near_duplicate",
+            dataset.images[compared[second]],
+            "{file}: shows nearly the same as {other} ({first} and {second}); the validation result will look better than it is.",
+            other=dataset.images[compared[first]],
+            first=split_of[compared[first]],
+            second=split_of[compared[second]],
+        )
 
 
 def _duplicate_image(dataset: Dataset, split_of: Mapping[int, str], original: int, duplicate: int) -> Finding:
@@ -154,8 +203,8 @@ def _duplicate_image(dataset: Dataset, split_of: Mapping[int, str], original: in
     )
 
 
-def _check_totals(dataset: Dataset, tiny_boxes: int) -> Iterator[Finding]:
-    """Findings about the data set as a whole."""
+def _check_classes(dataset: Dataset) -> Iterator[Finding]:
+    """Classes with few boxes or none, in the whole data set and in its splits."""
     counts = dataset.box_counts()
     total = sum(counts.values())
     root = str(dataset.root)
@@ -182,6 +231,35 @@ def _check_totals(dataset: Dataset, tiny_boxes: int) -> Iterator[Finding]:
                 count=count,
                 total=total,
             )
+    present = {name: count for name, count in counts.items() if count}
+    if present and max(present.values()) >= IMBALANCE * min(present.values()):
+        most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
+        yield finding(
+            "info",
+            "class.imbalance",
+            root,
+            "{file}: the classes are unbalanced: {most} has {most_count} boxes, {least} only {least_count}.",
+            most=most,
+            most_count=present[most],
+            least=least,
+            least_count=present[least],
+        )
+    for split in SPLITS:
+        absent = [name for name in present if not _boxes_in(dataset, split)[dataset.classes.index(name)]]
+        if absent and len(absent) < len(present):  # a split without any box is a finding of its own
+            yield finding(
+                "info" if split == "test" else "warning",
+                "class.absent",
+                root,
+                "{file}: classes without a box in {split}: {names}.",
+                split=split,
+                names=join_names(absent),
+            )
+
+
+def _check_splits(dataset: Dataset) -> Iterator[Finding]:
+    """Splits without images or boxes, and images without boxes."""
+    root = str(dataset.root)
     if len(dataset.splits["train"]) < MIN_BATCH_SIZE:
         yield finding(
             "error",
@@ -198,36 +276,26 @@ def _check_totals(dataset: Dataset, tiny_boxes: int) -> Iterator[Finding]:
             root,
             "{file}: there is no validation image, so nothing will show when the network stops learning.",
         )
-    if tiny_boxes:
-        yield finding(
-            "info",
-            "label.tiny",
-            root,
-            "{file}: boxes narrower than 1 % of their image: {count}; a larger input_shape detects more of them.",
-            count=tiny_boxes,
-        )
+    severities: Mapping[str, Severity] = {"train": "error", "val": "warning"}
+    for split, severity in severities.items():
+        if len(dataset.splits[split]) and not _boxes_in(dataset, split).any():
+            yield finding(severity, "split.no_boxes", root, "{file}: no image in {split} has a box.", split=split)
     if background := int((np.diff(dataset.offsets) == 0).sum()):
+        share = background / len(dataset.images)
         yield finding(
-            "info",
+            "warning" if share > MANY_BACKGROUNDS else "info",
             "image.background",
             root,
-            "{file}: images without a box: {count}; they are used as background.",
+            "{file}: images without a box: {count} of {total} ({percent} %); they are used as background.",
             count=background,
+            total=len(dataset.images),
+            percent=f"{100 * share:.3g}",
         )
 
 
-def _limit_per_code(findings: list[Finding]) -> Iterator[Finding]:
-    """The findings, errors first; beyond MAX_FINDINGS_PER_CODE of a code only their number."""
-    order = {"error": 0, "warning": 1, "info": 2}
-    counts: Counter[str] = Counter()
-    hidden: dict[str, list[Finding]] = {}
-    for item in sorted(findings, key=lambda item: order[item.severity]):
-        code = item.message.code
-        counts[code] += 1
-        if counts[code] <= MAX_FINDINGS_PER_CODE:
-            yield item
-        else:
-            hidden.setdefault(code, []).append(item)
-    for code, rest in hidden.items():
-        message = Message(code, "and {count} more of this kind: {code}.", {"count": len(rest), "code": code})
-        yield Finding(rest[0].severity, rest[0].file, message)
+def _boxes_in(dataset: Dataset, split: str) -> NDArray[np.int64]:
+    """(classes,) the number of boxes of each class in a split."""
+    per_image = np.diff(dataset.offsets)
+    in_split = np.zeros(len(dataset.images), bool)
+    in_split[dataset.splits[split]] = True
+    return np.bincount(dataset.labels[np.repeat(in_split, per_image)], minlength=len(dataset.classes))

@@ -9,13 +9,19 @@ from pathlib import Path
 from engine.messages import bad_input
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2", ".pgm", ".ppm", ".pbm", ".pnm"}
-)
-"""What OpenCV reads."""
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp", ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".jp2", ".j2k",
+        ".avif", ".gif", ".pgm", ".ppm", ".pbm", ".pnm",
+    }
+)  # fmt: skip
+"""What OpenCV reads; of an animation the first image."""
 
 UNREAD_IMAGE_SUFFIXES = frozenset(
-    {".heic", ".heif", ".avif", ".gif", ".jxl", ".psd", ".svg", ".raw", ".dng", ".cr2", ".nef", ".arw"}
-)
+    {
+        ".heic", ".heif", ".jxl", ".psd", ".svg", ".tga", ".dds", ".exr", ".hdr", ".pfm", ".pcx", ".xcf",
+        ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".dcm",
+    }
+)  # fmt: skip
 """Images that are not read; they are counted and named."""
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,20 +13,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.index import Dataset
-from engine.dataset.jpeg import jpeg_size
+from engine.dataset.depth import to_8_bit
+from engine.dataset.image_header import ImageSize, image_size
+from engine.dataset.index import Dataset, Severity
+from engine.dataset.jpeg import Damage, JpegHeader, decode_jpeg, jpeg_size, read_jpeg_header, turn_upright
+from engine.dataset.png import SIGNATURE, check_png
 from engine.files import atomic_write, error_reason
-from engine.messages import Message, bad_input
+from engine.hardware.machine import read_memory
+from engine.messages import Message, bad_input, format_bytes
+from engine.regular_files import MAX_IMAGE_BYTES, read_regular_file
 
 Pixels = NDArray[np.uint8]
 
-_IMREAD_FLAGS = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-"""By the divisor of the image's sides."""
+MAX_PIXELS = 2**28
+"""More than any camera takes. A file of some kilobytes can claim any size, and would be decoded into gigabytes."""
+_MAX_SCANNED_PIXELS = 20 * MAX_PIXELS
+"""Of a progressive JPEG, which the decoder passes over as often as the file says."""
+_LARGE_PIXELS = 2**24
+"""An image with more is decoded while no other large one is, after a look at the free memory."""
+_BYTES_PER_PIXEL = 9
+"""The most that decoding takes: pixels of 16 bits and of 8, or the coefficients of a progressive JPEG and pixels of 8."""
+_large_image = threading.Lock()
+
+# OpenCV writes what it finds wrong with a file on standard error, which a screen may be using.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class LabelledImage(NamedTuple):
@@ -36,6 +50,23 @@ class LabelledImage(NamedTuple):
     """(n,) class ids."""
 
 
+class Remark(NamedTuple):
+    """What should be known about an image that can be read."""
+
+    severity: Severity
+    message: Message
+
+
+class DecodedImage(NamedTuple):
+    """An image with what decoding found out about it."""
+
+    pixels: Pixels
+    """(height, width, 3) RGB."""
+    stored: ImageSize
+    """In the file: before EXIF rotation and at full size."""
+    remarks: tuple[Remark, ...] = ()
+
+
 class UnreadableImage(Exception):
     """An image that cannot be read; `message` gives the reason."""
 
@@ -46,30 +77,36 @@ class UnreadableImage(Exception):
 
 
 def read_image(path: Path) -> Pixels:
-    """(height, width, 3) uint8 RGB, rotated as EXIF says; grey, alpha and 16 bit are converted.
+    """(height, width, 3) uint8 RGB, rotated as EXIF says; grey, alpha and more than 8 bits are converted.
 
     Raises:
-        UnreadableImage: the file is missing, empty, truncated or no image.
+        UnreadableImage: the file is missing, empty, cut off, damaged, too large or no image.
+        MemoryError: there is no memory for its pixels.
     """
-    return decode_image(path, _read_bytes(path))
+    return decode_image(path, read_image_file(path)).pixels
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_image_file(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        UnreadableImage: the file cannot be read, is no regular file, or is larger than MAX_IMAGE_BYTES.
+        MemoryError: there is no memory for them.
+    """
     try:
         # Bytes, not cv2.imread: on Windows that fails on paths beyond the system's code page.
-        return path.read_bytes()
-    except OSError as error:
+        return read_regular_file(path, MAX_IMAGE_BYTES)
+    except (OSError, ValueError) as error:  # a name with a null byte
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise MemoryError(str(error)) from error
+        reason = error_reason(error) if isinstance(error, OSError) else str(error)
         raise UnreadableImage(
             path,
-            Message(
-                "image.missing",
-                "{path}: the image cannot be read ({reason}).",
-                {"path": path, "reason": error_reason(error)},
-            ),
+            Message("image.missing", "{path}: the image cannot be read ({reason}).", {"path": path, "reason": reason}),
         ) from error
 
 
-def decode_image(path: Path, content: bytes, *, apply_exif: bool = True, divisor: int = 1) -> Pixels:
+def decode_image(path: Path, content: bytes, *, apply_exif: bool = True, divisor: int = 1) -> DecodedImage:
     """As `read_image`, from the bytes of the file.
 
     Args:
@@ -80,23 +117,119 @@ def decode_image(path: Path, content: bytes, *, apply_exif: bool = True, divisor
 
     Raises:
         UnreadableImage: see `read_image`.
+        MemoryError: see `read_image`.
     """
-    if _is_truncated(content):
+    size = image_size(content)
+    if size is None:
+        raise _not_decoded(path)
+    with _room_for(path, size, divisor):
+        decoded = _decode(path, content, size, apply_exif=apply_exif, divisor=divisor)
+    if decoded is None:
+        # Decoders fail in the same way where the file is broken and where an allocation failed. Alone and with memory that is
+        # known to be there, only a broken file fails.
+        with _large_image:
+            np.empty(size.width * size.height * _BYTES_PER_PIXEL, np.uint8)
+            decoded = _decode(path, content, size, apply_exif=apply_exif, divisor=divisor)
+        if decoded is None:
+            raise _not_decoded(path)
+    return decoded
+
+
+@contextmanager
+def _room_for(path: Path, size: ImageSize, divisor: int) -> Iterator[None]:
+    """Refuses an image that is larger than any camera's, and one whose pixels do not fit into the free memory."""
+    pixels = size.width * size.height
+    if pixels > MAX_PIXELS:
         raise UnreadableImage(
-            path, Message("image.truncated", "{path}: the image is cut off: its end is missing.", {"path": path})
+            path,
+            Message(
+                "image.too_large",
+                "{path}: the image has {width}x{height} pixels; images of up to {limit} million pixels are read. Make it smaller, "
+                "or cut it into tiles.",
+                {"path": path, "width": size.width, "height": size.height, "limit": MAX_PIXELS // 10**6},
+            ),
         )
-    flags = _IMREAD_FLAGS[divisor]
+    if pixels // divisor**2 <= _LARGE_PIXELS:
+        yield
+        return
+    with _large_image:
+        needed, free = pixels // divisor**2 * _BYTES_PER_PIXEL, read_memory().available
+        if needed > free:
+            raise MemoryError(
+                f"Insufficient memory: {path} needs {format_bytes(needed)} to be decoded, {format_bytes(free)} are free"
+            )
+        yield
+
+
+def _decode(path: Path, content: bytes, size: ImageSize, *, apply_exif: bool, divisor: int) -> DecodedImage | None:
+    """The image; None where a decoder failed."""
+    header = read_jpeg_header(content)
+    if header is not None:
+        return _decode_jpeg(path, content, header, apply_exif=apply_exif, divisor=divisor)
+    if content.startswith(SIGNATURE):
+        content, damage = check_png(content)
+        if damage != "none":
+            raise _damaged(path, damage)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     if not apply_exif:
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # an empty buffer, or a size beyond OpenCV's limit
-        pixels = None
+        values = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(str(error)) from error
+        values = None  # for instance a size beyond OpenCV's limit
+    if values is None or values.ndim != 3:
+        return None
+    if values.dtype == np.uint8:
+        return DecodedImage(cv2.cvtColor(values, cv2.COLOR_BGR2RGB, dst=values), size)  # type: ignore[arg-type]  # OpenCV says any array
+    pixels, largest, white = to_8_bit(values)
+    cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+    bits = 8 * values.dtype.itemsize
+    if white == 2**bits - 1:
+        return DecodedImage(pixels, size)
+    depth = Message(
+        "image.depth",
+        "{path}: its values are stored in {bits} bits and reach {largest}; {white} is taken as white.",
+        {"path": path, "bits": bits, "largest": f"{largest:g}", "white": f"{white:g}"},
+    )
+    return DecodedImage(pixels, size, (Remark("info", depth),))
+
+
+def _decode_jpeg(
+    path: Path, content: bytes, header: JpegHeader, *, apply_exif: bool, divisor: int
+) -> DecodedImage | None:
+    if header.scans * header.width * header.height > _MAX_SCANNED_PIXELS:
+        raise _damaged(path, "damaged")
+    pixels, damage = decode_jpeg(content, header, divisor)
+    if damage in ("cut_off", "damaged"):
+        raise _damaged(path, damage)
     if pixels is None:
-        raise UnreadableImage(
-            path, Message("image.unreadable", "{path}: this file is no image that can be decoded.", {"path": path})
+        return None
+    remarks: tuple[Remark, ...] = ()
+    if damage == "stray_bytes":
+        stray = Message(
+            "image.stray_bytes",
+            "{path}: bytes are left over behind the pixels; a part of the image may be damaged.",
+            {"path": path},
         )
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)  # type: ignore[return-value]  # OpenCV says any array
+        remarks = (Remark("warning", stray),)
+    pixels = turn_upright(pixels, header.orientation) if apply_exif else pixels
+    return DecodedImage(pixels, ImageSize(header.width, header.height), remarks)
+
+
+def _damaged(path: Path, damage: Damage) -> UnreadableImage:
+    if damage == "cut_off":
+        return UnreadableImage(
+            path, Message("image.truncated", "{path}: the image is cut off: its end is missing.", {"path": path})
+        )
+    return UnreadableImage(path, Message("image.damaged", "{path}: the image is damaged.", {"path": path}))
+
+
+def _not_decoded(path: Path) -> UnreadableImage:
+    return UnreadableImage(
+        path, Message("image.unreadable", "{path}: this file is no image that can be decoded.", {"path": path})
+    )
 
 
 def encode_image(path: Path, pixels: Pixels) -> None:
@@ -129,13 +262,13 @@ def load_image(dataset: Dataset, image_index: int, *, min_long_side: int | None 
         UnreadableImage: the image cannot be read.
     """
     path = dataset.image_path(image_index)
-    content = _read_bytes(path)
+    content = read_image_file(path)
     divisor, stored_size = _decode_divisor(content, min_long_side)
-    pixels = decode_image(path, content, divisor=divisor)
+    pixels = decode_image(path, content, divisor=divisor).pixels
     width, height = _full_size(stored_size, pixels)
     stated = tuple(int(side) for side in dataset.sizes[image_index])
     if stated == (height, width) and height != width:
-        pixels = decode_image(path, content, apply_exif=False, divisor=divisor)
+        pixels = decode_image(path, content, apply_exif=False, divisor=divisor).pixels
         width, height = _full_size(stored_size, pixels)
     clipped, labels = clipped_boxes(dataset, image_index, (width, height), divisor)
     return LabelledImage(pixels, clipped, labels)
@@ -151,7 +284,8 @@ def clipped_boxes(
     boxes, labels = dataset.boxes_of(image_index)
     scale = np.array([*size, *size], np.float32)
     if dataset.unit == "fraction":
-        boxes = boxes * scale
+        # Fractions of single precision miss whole pixels by less than a thousandth.
+        boxes = np.round(boxes * scale, 3)
     clipped = np.clip(boxes / divisor, 0, scale / divisor).astype(np.float32)
     has_area = (clipped[:, 2:] - clipped[:, :2] > 0).all(axis=1)
     return clipped[has_area], labels[has_area]
@@ -176,11 +310,3 @@ def _full_size(stored: tuple[int, int] | None, pixels: Pixels) -> tuple[int, int
     if stored is None:
         return width, height
     return stored if (stored[0] > stored[1]) == (width > height) else (stored[1], stored[0])
-
-
-def _is_truncated(content: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end; OpenCV decodes such files without an error, grey below the cut."""
-    end = content[-4096:]
-    return (content.startswith(b"\xff\xd8") and b"\xff\xd9" not in end) or (
-        content.startswith(b"\x89PNG") and b"IEND" not in end
-    )

@@ -1,7 +1,8 @@
 """Batches of pixels and boxes, prepared ahead in threads.
 
 OpenCV releases the GIL, so threads run in parallel on every system; there are no worker processes to configure, to hang or to
-run out of page file. A sample depends on (seed, epoch, image) alone, never on the number of threads or their order.
+run out of page file. A sample depends on (seed, epoch, position of the image in its split) alone, never on the number of
+threads or their order.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -113,12 +114,12 @@ def training_batches(
         BadInput: none of the training images can be read.
     """
     pool = images.dataset.splits["train"]
-    order = pool[epoch_order(recipe.seed, epoch, len(pool))]
+    order = epoch_order(recipe.seed, epoch, len(pool))
     augmentation = augmentation_of(recipe, epoch)
     count = (len(order) - start) // batch_size
 
-    def make(image_index: int) -> _TrainingItem:
-        return _training_item(images, image_index, pool, recipe, epoch, augmentation)
+    def make(position: int) -> _TrainingItem:
+        return _training_item(images, position, pool, recipe, epoch, augmentation)
 
     chunks = [order[start + i * batch_size : start + (i + 1) * batch_size] for i in range(count)]
     for items in _map_in_order(chunks, make, workers):
@@ -178,13 +179,13 @@ class _ValidationItem:
 
 def _training_item(
     images: CachedImages,
-    image_index: int,
+    position: int,
     pool: NDArray[np.int32],
     recipe: Recipe,
     epoch: int,
     augmentation: Augmentation,
 ) -> _TrainingItem:
-    """The sample of one image; an image that cannot be read is replaced by the next readable one."""
+    """The sample of the image pool[position]; an image that cannot be read is replaced by the next readable one."""
     skipped: dict[int, UnreadableImage] = {}
     min_long_side = round(MAX_SCALE * max(recipe.input_shape))
 
@@ -203,7 +204,9 @@ def _training_item(
             "dataset.no_readable_image", "{root}: none of the training images can be read.", root=images.dataset.root
         )
 
-    seed = np.random.SeedSequence([recipe.seed, epoch], spawn_key=(image_index,))
+    # The position, not the index in the data set: another format may list the splits in another order.
+    seed = np.random.SeedSequence([recipe.seed, epoch], spawn_key=(position,))
+    image_index = int(pool[position])
     rng = np.random.Generator(np.random.PCG64(seed))
     sample = training_sample(load_readable, image_index, pool, recipe.input_shape, augmentation, rng)
     return _TrainingItem(image_index, sample, tuple(skipped.values()))
@@ -231,7 +234,7 @@ def _pad(boxes: Sequence[Boxes]) -> Tensor:
 
 
 def _map_in_order(
-    chunks: Sequence[NDArray[np.int32]], make: Callable[[int], _T], workers: int
+    chunks: Sequence[NDArray[np.integer[Any]]], make: Callable[[int], _T], workers: int
 ) -> Generator[list[_T], None, None]:
     """`make` of every index, chunk by chunk, some chunks ahead of the reader; closing the generator ends the threads."""
     # Threads of OpenCV inside each of ours would only compete for the same cores.

@@ -7,6 +7,9 @@ is its shape; its colour is random.
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,8 +21,17 @@ from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import NDArray
 
 from engine.dataset.images import Pixels, encode_image
+from engine.dataset.sample_folder import (
+    IMAGE_FOLDER,
+    LABEL_FOLDER,
+    LIST_FOLDER,
+    MARKER_FILE,
+    is_sample,
+    is_whole_sample,
+    sample_root,
+)
 from engine.dataset.splits import SPLITS, draw_splits
-from engine.files import error_reason, write_text
+from engine.files import error_reason, remove_abandoned, temporary_name, write_text
 from engine.messages import bad_input
 
 SAMPLE_CLASSES = ("ball", "crate", "star")
@@ -32,9 +44,8 @@ MAX_HIDDEN = 0.4
 """At most this fraction of an object is hidden by the objects over it."""
 OPAQUE = 127
 """A pixel with an opacity above this belongs to the object; the box is drawn around those."""
-MARKER_FILE = "drawn-by-freezetui.txt"
-"""Identifies a sample set, so that no other data set is ever overwritten."""
-
+_ATTEMPTS = 20
+"""To put the set in its place while other processes do the same."""
 _SUPERSAMPLING = 3
 Mask = NDArray[np.uint8]
 
@@ -53,50 +64,111 @@ class DrawnImage:
     """(HEIGHT, WIDTH) opacity 0 to 255 of each object, hidden parts included; the bottom one first."""
 
 
-def draw_sample_dataset(folder: Path, images: int = 160, seed: int = 0) -> Path:
-    """Draw the sample set into `folder`/VOCdevkit/VOC2007 and return that path. An earlier sample set there is replaced.
+def draw_sample_dataset(folder: Path, images: int = 160, seed: int = 0, *, replace: bool = True) -> Path:
+    """Draw the sample set into `folder`/VOCdevkit/VOC2007 and return that path.
+
+    It is drawn in a folder beside and renamed when it is whole: an interrupted drawing leaves no set, and several processes may
+    draw at once.
+
+    Args:
+        folder: where to draw it.
+        images: the number of images.
+        seed: the same seed draws the same images.
+        replace: whether to replace an earlier sample set there, too, if it is whole. Other files beside its own are kept.
 
     Raises:
         BadInput: the folder cannot be written, or contains another data set.
     """
-    root = folder / "VOCdevkit" / "VOC2007"
-    _prepare_folder(root, images, seed)
-
-    def draw(number: int) -> None:
-        image = draw_image(Generator(PCG64(SeedSequence([seed, number]))))
-        encode_image(root / "JPEGImages" / f"{number:06d}.jpg", image.pixels)
-        write_text(root / "Annotations" / f"{number:06d}.xml", _annotation(f"{number:06d}.jpg", image))
-
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(draw, range(images)):
-            pass
-    splits = draw_splits(images, seed)
-    for name in SPLITS:
-        write_text(root / "ImageSets" / "Main" / f"{name}.txt", "".join(f"{i:06d}\n" for i in splits[name]))
-    return root
-
-
-def _prepare_folder(root: Path, images: int, seed: int) -> None:
-    """Create the folders of the set, and delete an earlier sample set in them."""
-    marker = root / MARKER_FILE
+    root = sample_root(folder)
     try:
-        if root.exists() and not marker.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise bad_input(
-                "sample.occupied",
-                "{path}: this folder contains another data set, which would be overwritten; choose an empty folder.",
-                path=root,
-            )
-        for name, pattern in (("JPEGImages", "*.jpg"), ("Annotations", "*.xml"), ("ImageSets/Main", "*.txt")):
-            (root / name).mkdir(parents=True, exist_ok=True)
-            # Delete only files with names that this module gives: six digits, or a split.
-            for path in (root / name).glob(pattern):
-                if path.stem in SPLITS or (len(path.stem) == 6 and path.stem.isdigit()):
-                    path.unlink()
+        _require_sample_or_nothing(root)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(root.parent)
+        drawn = root.with_name(temporary_name(root.name))
+        try:
+            _draw(drawn, images, seed)
+            _put_in_place(drawn, root, replace=replace)
+        finally:
+            shutil.rmtree(drawn, ignore_errors=True)
     except OSError as error:
         raise bad_input(
             "sample.folder", "{path}: cannot be written to ({reason}).", path=root, reason=error_reason(error)
         ) from error
-    write_text(marker, f"{images} images drawn by freezetui, seed {seed}; drawing again replaces them.\n")
+    return root
+
+
+def _draw(root: Path, images: int, seed: int) -> None:
+    for name in (IMAGE_FOLDER, LABEL_FOLDER, LIST_FOLDER):
+        (root / name).mkdir(parents=True)
+    write_text(root / MARKER_FILE, f"{images} images drawn by freezetui, seed {seed}; drawing again replaces them.\n")
+
+    def draw(number: int) -> None:
+        image = draw_image(Generator(PCG64(SeedSequence([seed, number]))))
+        encode_image(root / IMAGE_FOLDER / f"{number:06d}.jpg", image.pixels)
+        write_text(root / LABEL_FOLDER / f"{number:06d}.xml", _annotation(f"{number:06d}.jpg", image))
+
+    pool = ThreadPoolExecutor()
+    try:
+        for _ in pool.map(draw, range(images)):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+    splits = draw_splits(images, seed)
+    for name in SPLITS:
+        write_text(root / LIST_FOLDER / f"{name}.txt", "".join(f"{i:06d}\n" for i in splits[name]))
+
+
+def _put_in_place(drawn: Path, root: Path, *, replace: bool) -> None:
+    """Rename `drawn` to `root`; an earlier sample set there is moved aside first, then removed."""
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        if is_whole_sample(root) and not replace:
+            return  # another process was faster
+        _require_sample_or_nothing(root)
+        earlier = root.with_name(temporary_name(root.name))
+        try:
+            if root.exists():
+                _copy_foreign_files(root, drawn)
+                root.rename(earlier)
+            drawn.rename(root)
+        except OSError:
+            # Another process took the earlier set away, or put its own there; or one of its files is open (Windows).
+            if earlier.exists() and not root.exists():
+                earlier.rename(root)
+            if not attempts_left:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _copy_foreign_files(earlier: Path, drawn: Path) -> None:
+    """Keep what is in an earlier sample set but is not part of it."""
+    for folder, names, files in os.walk(earlier):
+        relative = Path(folder).relative_to(earlier)
+        for name in names:
+            (drawn / relative / name).mkdir(exist_ok=True)
+        for name in files:
+            path = Path(folder, name)
+            if not _is_own_file(relative, path) and not (drawn / relative / name).exists():
+                shutil.copy2(path, drawn / relative / name, follow_symlinks=False)
+
+
+def _is_own_file(folder: Path, path: Path) -> bool:
+    """Whether a file has a name that this module gives: six digits, or a split."""
+    suffixes = {IMAGE_FOLDER: ".jpg", LABEL_FOLDER: ".xml", LIST_FOLDER: ".txt"}
+    is_numbered = len(path.stem) == 6 and path.stem.isdigit()
+    return suffixes.get(folder.as_posix()) == path.suffix and (is_numbered or path.stem in SPLITS)
+
+
+def _require_sample_or_nothing(root: Path) -> None:
+    if root.exists() and not is_sample(root) and (not root.is_dir() or any(root.iterdir())):
+        raise bad_input(
+            "sample.occupied",
+            "{path}: this folder contains another data set, which would be overwritten; choose an empty folder.",
+            path=root,
+        )
 
 
 def draw_image(rng: Generator) -> DrawnImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,11 +65,12 @@ def predict_files(
 ) -> Iterator[PredictionRow]:
     """Detect objects in images; with `save`, write each image with its boxes into that folder.
 
+    No file that exists is overwritten: where a name is taken, the image gets a number.
+
     Raises:
         BadInput: the weights, the device or the folder cannot be used.
     """
     network, info = load_network(weights)
-    saved: set[Path] = set()
     if save is not None:
         _make_folder(save)
     predictions = predict(network, info, images, threshold=threshold, device=resolve_device(device), precision="fp32")
@@ -76,10 +78,13 @@ def predict_files(
         if isinstance(prediction, UnreadableImage):
             yield PredictionRow(prediction.message, None)
             continue
+        text, line = _text(prediction), prediction.to_json()
         if save is not None:
-            drawn = draw_detections(prediction.pixels, prediction.detections, prediction.classes)
-            encode_image(_free_path(save, prediction.path, saved), drawn)
-        yield PredictionRow(_text(prediction), prediction.to_json())
+            saved = _save_drawn(prediction, save)
+            line["saved"] = str(saved)
+            if saved.stem != prediction.path.stem:
+                text = Message("", "{text} (saved as {name})", {"text": text, "name": saved.name})
+        yield PredictionRow(text, line)
 
 
 class Predictor:
@@ -150,13 +155,37 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _free_path(folder: Path, image: Path, saved: set[Path]) -> Path:
-    """Where to write an image: under its own name, with a number if that was saved already or is the source itself."""
+def _save_drawn(prediction: Prediction, folder: Path) -> Path:
+    """Write the image with its boxes into `folder`; returns its path."""
+    path = _reserve_name(folder, prediction.path)
+    try:
+        encode_image(path, draw_detections(prediction.pixels, prediction.detections, prediction.classes))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _reserve_name(folder: Path, image: Path) -> Path:
+    """An empty new file: under the name of the image, with a number where that is taken.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
     suffix = image.suffix if image.suffix.lower() in _WRITABLE_SUFFIXES else ".png"
-    number = 1
     path = folder / f"{image.stem}{suffix}"
-    while path in saved or path.resolve() == image.resolve():
-        number += 1
-        path = folder / f"{image.stem}_{number}{suffix}"
-    saved.add(path)
+    for number in itertools.count(2):
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            path = folder / f"{image.stem}_{number}{suffix}"
+        except OSError as error:
+            raise bad_input(
+                "predict.not_saved",
+                "--save {path}: the image cannot be saved there ({reason}).",
+                path=path,
+                reason=error_reason(error),
+            ) from error
+        else:
+            break
     return path

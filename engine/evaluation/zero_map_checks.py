@@ -117,7 +117,7 @@ def _check_box_sizes(dataset: Dataset, info: WeightsInfo) -> Iterator[Check]:
         Message(
             "nothing.small_boxes",
             "{percent} % of the boxes are too small for the anchors at this input size ({height}x{width}); a larger input_shape "
-            "or anchors of your own help.",
+            "or anchors of your own help (freezetui data anchors).",
             {"percent": f"{share * 100:.0f}", "height": info.input_shape[0], "width": info.input_shape[1]},
         ),
     )

@@ -46,12 +46,7 @@ class PreparedPlan:
     @property
     def fits(self) -> bool:
         """Whether every stage is predicted to fit into the free memory."""
-        return all(
-            stage.memory_estimate_bytes is None
-            or stage.memory_limit_bytes is None
-            or stage.memory_estimate_bytes <= stage.memory_limit_bytes
-            for stage in self.plan.stages
-        )
+        return self.plan.fits
 
     @property
     def counted_steps(self) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from engine.files import read_text
 from engine.messages import bad_input
@@ -36,8 +36,8 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 
 def _parse_value(text: str) -> Any:
     try:
-        return tomlkit.parse(f"value = {text}").unwrap()["value"]
-    except (TOMLKitError, KeyError):
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, KeyError, RecursionError):
         return {"True": True, "False": False}.get(text, text)
 
 
@@ -48,8 +48,8 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         BadInput: the file cannot be read, or is not TOML.
     """
     try:
-        return tomlkit.parse(read_text(path)).unwrap()
-    except TOMLKitError as error:
+        return tomllib.loads(read_text(path))
+    except (ValueError, RecursionError) as error:  # besides syntax errors: numbers of thousands of digits
         raise bad_input(
             "recipe.not_toml", "{path}: this is not a TOML file ({reason}).", path=path, reason=error
         ) from error

@@ -27,9 +27,12 @@ Method = Literal["modern", "tutorial"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 MIN_BATCH_SIZE = 2
 """Batch norm cannot train on one image."""
-BatchSize = Annotated[int, Field(ge=MIN_BATCH_SIZE)] | Literal["auto"]
+BatchSize = Annotated[int, Field(ge=MIN_BATCH_SIZE, le=65_536)] | Literal["auto"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-AnchorSize = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+AnchorLength = Annotated[float, Field(gt=0, le=1e6)]
+AnchorSize = tuple[AnchorLength, AnchorLength]
+MAX_EPOCHS = 1_000_000
+InputSide = Annotated[int, Field(ge=32, le=8192, multiple_of=32)]
 
 COCO = "coco"
 """As `model_path`: the official COCO weights of the chosen network."""
@@ -56,7 +59,7 @@ class Recipe(BaseModel):
     ] = COCO
     pretrained: Annotated[bool, _setting("Start from backbone weights only. Ignored if model_path is set.")] = False
     input_shape: Annotated[
-        tuple[Annotated[int, Field(ge=32, multiple_of=32)], Annotated[int, Field(ge=32, multiple_of=32)]],
+        tuple[InputSide, InputSide],
         _setting(
             "Input height and width, multiples of 32; a larger input finds smaller objects and needs more memory."
         ),
@@ -70,17 +73,17 @@ class Recipe(BaseModel):
 
     init_epoch: Annotated[
         int,
-        Field(ge=0),
+        Field(ge=0, le=MAX_EPOCHS),
         _setting("Epoch to start from; a start at freeze_epoch or later skips the freeze stage.", advanced=True),
     ] = 0
     freeze_train: Annotated[
         bool, _setting("Train with a frozen backbone first; must be off when training from scratch.")
     ] = True
-    freeze_epoch: Annotated[int, Field(ge=1), _setting("The epoch at which the freeze stage ends.")] = 3
+    freeze_epoch: Annotated[int, Field(ge=1, le=MAX_EPOCHS), _setting("The epoch at which the freeze stage ends.")] = 3
     freeze_batch_size: Annotated[
         BatchSize, _setting("Batch size of the freeze stage: 1 to 2 times unfreeze_batch_size.")
     ] = 16
-    unfreeze_epoch: Annotated[int, Field(ge=1), _setting("The total number of epochs.")] = 50
+    unfreeze_epoch: Annotated[int, Field(ge=1, le=MAX_EPOCHS), _setting("The total number of epochs.")] = 50
     unfreeze_batch_size: Annotated[
         BatchSize, _setting("Batch size of the unfreeze stage: as large as memory allows, at least 2.")
     ] = 8
@@ -148,8 +151,12 @@ class Recipe(BaseModel):
         _setting("Keep a moving average (EMA) of the weights; evaluation and saved weights use it.", advanced=True),
     ] = True
 
-    save_period: Annotated[int, Field(ge=1), _setting("Save the weights every this many epochs.", advanced=True)] = 10
-    eval_period: Annotated[int, Field(ge=1), _setting("Compute mAP every this many epochs.", advanced=True)] = 5
+    save_period: Annotated[
+        int, Field(ge=1, le=MAX_EPOCHS), _setting("Save the weights every this many epochs.", advanced=True)
+    ] = 10
+    eval_period: Annotated[
+        int, Field(ge=1, le=MAX_EPOCHS), _setting("Compute mAP every this many epochs.", advanced=True)
+    ] = 5
     num_workers: Annotated[
         int,
         Field(ge=0, le=64),
@@ -163,7 +170,7 @@ class Recipe(BaseModel):
         Literal["auto", "cpu", "cuda", "mps"], _setting("Device to train on; auto takes the best one.")
     ] = "auto"
     devices: Annotated[
-        tuple[Annotated[int, Field(ge=0)], ...],
+        tuple[Annotated[int, Field(ge=0, le=1023)], ...],
         _setting(
             "Graphics card to train on: [1] is cuda:1 (of several, the first). Empty: the one with most free memory.",
             advanced=True,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.files import write_text
-from engine.messages import BadInput, bad_input, nearest
+from engine.messages import BadInput, Message, bad_input, nearest
 from engine.recipe.files import read_settings_file, to_plain_value
 from engine.recipe.making import make_recipe
 from engine.recipe.model import Recipe
@@ -57,26 +58,28 @@ class Preset:
 def list_presets(workspace: Path | None = None) -> tuple[Preset, ...]:
     """The presets that come with freezetui and those in the workspace's presets/, by family and order.
 
-    Raises:
-        BadInput: a file cannot be read, or is not TOML.
+    A file that cannot be used is left out; `damaged_presets` says why.
     """
-    folders = [_CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED]
-    if workspace is not None and (workspace / "presets").resolve() != folders[0].resolve():
-        folders.append(workspace / "presets")
-    presets = [_read_preset(path) for folder in folders for path in sorted(folder.glob("*.toml"))]
+    presets = (preset for preset in _read_presets(workspace) if isinstance(preset, Preset))
     return tuple(sorted(presets, key=lambda preset: (preset.family, preset.order, preset.name)))
+
+
+def damaged_presets(workspace: Path) -> tuple[Message, ...]:
+    """What is wrong with each file in the workspace's presets/ that cannot be used."""
+    errors = (error for error in _read_presets(workspace) if isinstance(error, BadInput))
+    return tuple(message for error in errors for message in error.messages)
 
 
 def find_preset(name: str, workspace: Path | None = None) -> Preset:
     """The preset of that name.
 
     Raises:
-        BadInput: there is none; the message names the nearest.
+        BadInput: there is none, and the message names the nearest; or its file cannot be read. Its settings may be wrong.
     """
-    presets = {preset.name: preset for preset in list_presets(workspace)}
-    if name not in presets:
-        close = nearest(name, presets) or next(
-            (preset for preset in presets if nearest(name, preset.split("-")) is not None), DEFAULT_PRESET
+    paths = {path.stem: path for path in _preset_files(workspace)}
+    if name not in paths:
+        close = nearest(name, paths) or next(
+            (preset for preset in paths if nearest(name, preset.split("-")) is not None), DEFAULT_PRESET
         )
         raise bad_input(
             "preset.unknown",
@@ -84,18 +87,62 @@ def find_preset(name: str, workspace: Path | None = None) -> Preset:
             name=name,
             nearest=close,
         )
-    return presets[name]
+    return _read_preset(paths[name])
+
+
+def _preset_files(workspace: Path | None) -> Iterator[Path]:
+    folders = [_CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED]
+    if workspace is not None and (workspace / "presets").resolve() != folders[0].resolve():
+        folders.append(workspace / "presets")
+    for folder in folders:
+        with contextlib.suppress(OSError):  # a folder that cannot be read
+            yield from sorted(folder.glob("*.toml"))
+
+
+def _read_presets(workspace: Path | None) -> Iterator[Preset | BadInput]:
+    for path in _preset_files(workspace):
+        try:
+            preset = _read_preset(path)
+            preset.recipe()
+            yield preset
+        except BadInput as error:
+            yield error
+
+
+class _Description(BaseModel):
+    """A preset file's table `preset`."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    title: str | None = None
+    summary: str = ""
+    order: Annotated[int, Field(ge=-(2**31), le=2**31)] = 99
 
 
 def _read_preset(path: Path) -> Preset:
+    """The preset in a file.
+
+    Raises:
+        BadInput: the file cannot be read, is not TOML, or does not describe itself as a preset does.
+    """
     settings = read_settings_file(path)
-    description = settings.pop("preset", {})
+    try:
+        description = _Description.model_validate(settings.pop("preset", {}))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise bad_input(
+            "preset.damaged",
+            "{path}: {key}: {reason}",
+            path=path,
+            key=".".join(("preset", *map(str, problem["loc"]))),
+            reason=problem["msg"],
+        ) from error
     return Preset(
         name=path.stem,
-        title=str(description.get("title", path.stem)),
-        summary=str(description.get("summary", "")),
+        title=description.title or path.stem,
+        summary=description.summary,
         family="tutorial" if settings.get("method") == "tutorial" else "modern",
-        order=int(description.get("order", 99)),
+        order=description.order,
         path=path,
         settings=settings,
     )

@@ -28,7 +28,7 @@ OVERRIDABLE = (
 
 
 def with_overrides(
-    plan: Plan, dataset: Dataset, overrides: Mapping[str, Any], checkpoint: Checkpoint
+    plan: Plan, dataset: Dataset, overrides: Mapping[str, Any], checkpoint: Checkpoint | None
 ) -> tuple[Plan, Message]:
     """The plan with `overrides`, and a message that says what changes.
 
@@ -48,7 +48,7 @@ def with_overrides(
     note = _note(plan.recipe, recipe, overrides)
     new_plan = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), resumed=plan)
     for stage in ("freeze", "unfreeze"):
-        if f"{stage}_batch_size" in overrides:
+        if checkpoint is not None and f"{stage}_batch_size" in overrides:
             checkpoint.progress.batch_sizes.pop(stage, None)
             checkpoint.progress.accumulates.pop(stage, None)
     return replace(new_plan, threads=plan.threads), note

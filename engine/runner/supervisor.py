@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,17 @@ from typing import Literal
 import torch
 
 from engine.dataset.index import Dataset
-from engine.events import Event, Failed, LossNotFinite, OutOfMemory, RunStarted, WeightsLoaded
-from engine.messages import BadInput, Message
+from engine.events import (
+    EpochFinished,
+    Evaluated,
+    Event,
+    Failed,
+    LossNotFinite,
+    OutOfMemory,
+    RunStarted,
+    WeightsLoaded,
+)
+from engine.messages import BadInput, Message, join_sentences
 from engine.network.detector import Detector
 from engine.plan import Plan
 from engine.runner.failures import (
@@ -24,13 +33,14 @@ from engine.runner.failures import (
     newest_checkpoint,
     out_of_memory,
 )
-from engine.runs.folder import save_plan
-from engine.runs.lock import run_lock, write_process_info
+from engine.runs.folder import save_plan, write_error
+from engine.runs.lock import write_process_info
 from engine.training.checkpoint import Checkpoint, load_newest
 from engine.training.control import Control
 from engine.training.determinism import deterministic
 from engine.training.learner import NonFiniteLoss
 from engine.training.oom import is_out_of_memory, release_memory
+from engine.training.restored_logs import finished_epochs
 from engine.training.run_log import RunLog
 from engine.training.trainer import PartialStep, Trainer
 
@@ -63,17 +73,18 @@ def supervise(
     start_state: StartState,
     on_out_of_memory: OnOutOfMemory,
 ) -> Iterator[Event]:
-    """Train into `run`; yield every event after it is written into the run folder."""
-    with run_lock(run):
-        write_process_info(run)
-        checkpoint = start_state.checkpoint
-        if start_state.note is not None:
-            save_plan(run, plan)
-        first_epoch = plan.stages[0].first_epoch if checkpoint is None else checkpoint.progress.epoch
-        run_log = RunLog(run, plan, {} if checkpoint is None else checkpoint.logs, first_epoch)
-        del checkpoint
-        with closing(run_log), deterministic(plan):
-            yield from _Supervisor(run, plan, dataset, run_log, on_out_of_memory).events(network, control, start_state)
+    """Train into `run`, whose lock the caller holds; yield every event after it is written into the run folder."""
+    write_process_info(run)
+    checkpoint = start_state.checkpoint
+    if start_state.note is not None:
+        save_plan(run, plan)
+    first_epoch = plan.stages[0].first_epoch if checkpoint is None else checkpoint.progress.epoch
+    lengths, epochs = ({}, ()) if checkpoint is None else _stored_logs(plan, checkpoint)
+    run_log = RunLog(run, plan, lengths, first_epoch, epochs)
+    start_state.note = join_sentences([note for note in (start_state.note, run_log.note) if note is not None])
+    del checkpoint
+    with closing(run_log), deterministic(plan):
+        yield from _Supervisor(run, plan, dataset, run_log, on_out_of_memory).events(network, control, start_state)
 
 
 class _Supervisor:
@@ -103,10 +114,12 @@ class _Supervisor:
 
     def _run_started(self, start_state: StartState) -> RunStarted:
         checkpoint = start_state.checkpoint
+        first, last = self.plan.stages[0].first_epoch, self.plan.stages[-1].last_epoch
         return RunStarted(
             run=str(self.run),
             plan=self.plan.to_json(),
-            epoch=self.plan.stages[0].first_epoch if checkpoint is None else checkpoint.progress.epoch,
+            # A run whose last event alone is missing has done its last epoch.
+            epoch=first if checkpoint is None else min(checkpoint.progress.epoch, last),
             step=0 if checkpoint is None else checkpoint.progress.step,
             continued=checkpoint is not None,
             note=start_state.note,
@@ -134,12 +147,14 @@ class _Supervisor:
     def _train(self) -> Generator[Event, None, bool]:
         """Train until the end, whatever it is; True where memory ran out."""
         try:
-            for event in self.trainer.train(self.run_log.lengths):
+            for event in self.trainer.train(self.run_log.sync):
                 yield self._record(event)
         except NonFiniteLoss as error:
             yield self._record(loss_not_finite(self.trainer, error))
         except BadInput as error:
             yield self._record(self._failed(error.as_one_message(), None, error.exit_code))
+        except OSError as error:
+            yield self._record(self._failed(write_error(self.run, error).as_one_message(), None))
         except Exception as error:
             if is_out_of_memory(error):
                 return True  # without `error`: its traceback references the tensors of the step
@@ -194,7 +209,7 @@ class _Supervisor:
         trainer = self.trainer
         try:
             checkpoint = load_newest(trainer.run)
-            self.run_log.truncate(checkpoint.logs)
+            self.run_log.restore(*_stored_logs(self.plan, checkpoint))
             trainer.restore(checkpoint)
         except Exception as error:
             # Where memory runs out while a checkpoint is read, the reader reports a damaged file.
@@ -226,3 +241,9 @@ class _Supervisor:
     def _defect(self, error: Exception) -> Failed:
         message = Message("defect", "{error}: {reason}", {"error": type(error).__name__, "reason": str(error)})
         return self._failed(message, None, exit_code=1)
+
+
+def _stored_logs(plan: Plan, checkpoint: Checkpoint) -> tuple[Mapping[str, int], tuple[EpochFinished | Evaluated, ...]]:
+    """What a checkpoint says about the logs: their lengths, and the events of the finished epochs."""
+    progress = checkpoint.progress
+    return checkpoint.logs, finished_epochs(progress.epochs, plan.stages[0].first_epoch, progress.epoch)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.events import (
-    EpochFinished,
-    Evaluated,
-    Event,
-    Failed,
-    Finished,
-    LossNotFinite,
-    OutOfMemory,
-    RunStarted,
-    StageStarted,
-    Step,
-    Stopped,
-)
+from engine.events import Failed, Finished, LossNotFinite, OutOfMemory, Stopped
+from engine.files import error_reason
 from engine.hardware.process_info import KillReason
-from engine.messages import Message, phrase
-from engine.runs.folder import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT, read_events, run_folders
+from engine.messages import BadInput, Message, phrase
+from engine.runs.delete import sweep_deleted_runs
+from engine.runs.event_scan import EventScan, RunEnd, scan_events
+from engine.runs.folder import PLAN, load_plan, run_folders
 from engine.runs.lock import is_running, read_kill_reason
 
-RunState = Literal["running", "finished", "stopped", "failed", "out_of_memory", "loss_not_finite", "interrupted"]
+RunState = Literal[
+    "running", "finished", "stopped", "failed", "out_of_memory", "loss_not_finite", "interrupted", "unreadable"
+]
 
 _KILLED: dict[KillReason, Message] = {
     "restarted": Message(
@@ -68,50 +62,61 @@ class RunSummary:
 
 
 def list_runs(workspace: Path) -> tuple[RunSummary, ...]:
-    """All runs of a workspace, the newest last."""
+    """All runs of a workspace, the newest last. One that cannot be read is listed with what is wrong."""
+    sweep_deleted_runs(workspace)
     return tuple(summarize_run(folder) for folder in run_folders(workspace))
 
 
 def summarize_run(run: Path) -> RunSummary:
-    """The state of the run in the folder `run`."""
-    stage: str | None = None
-    epoch: int | None = None
-    maps: list[float] = []
-    losses: list[float] = []
-    started: float | None = None
-    last_epoch: int | None = None
-    last: Event | None = None
-    for event in read_events(run):
-        if isinstance(event, RunStarted):
-            started = started or event.time
-            epoch = event.epoch
-            last_epoch = event.plan["stages"][-1]["last_epoch"] if event.plan.get("stages") else None
-        elif isinstance(event, StageStarted | Step | EpochFinished):
-            stage, epoch = event.stage, event.epoch
-            if isinstance(event, EpochFinished) and event.val_loss is not None:
-                losses.append(event.val_loss)
-        elif isinstance(event, Evaluated):
-            maps.append(event.map50)
-        last = event
-    state = "running" if is_running(run) else _state_after(last)
-    cause = read_kill_reason(run) if state == "interrupted" else None
-    has_checkpoint = any((run / name).is_file() for name in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT))
-    resumable = has_checkpoint and state not in ("running", "finished")
-    message = hint = None
-    if cause is not None:
-        message, hint = _KILLED[cause], _resume_hint(run, cause) if resumable else None
-    elif state != "running" and isinstance(last, OutOfMemory | LossNotFinite | Failed):
-        message, hint = last.message, last.hint
+    """The state of the run in the folder `run`; "unreadable" where its files are damaged or cannot be read."""
+    try:
+        scan = scan_events(run)
+        if is_running(run):
+            return _summary(run, scan, "running")
+        _check_plan(run)
+        return _ended_summary(run, scan)
+    except BadInput as error:
+        return _summary(run, EventScan(), "unreadable", message=error.as_one_message())
+    except OSError as error:
+        message = Message(
+            "file.unreadable", "{path}: cannot be read ({reason}).", {"path": run, "reason": error_reason(error)}
+        )
+        return _summary(run, EventScan(), "unreadable", message=message)
+
+
+def _ended_summary(run: Path, scan: EventScan) -> RunSummary:
+    end = scan.end
+    state = _state_after(end)
+    resumable = state != "finished"  # without a checkpoint it starts again from its first step
+    if state == "interrupted":
+        cause = read_kill_reason(run)
+        hint = _resume_hint(run, cause) if resumable else None
+        return _summary(run, scan, state, resumable=resumable, message=_KILLED[cause], cause=cause, hint=hint)
+    if isinstance(end, OutOfMemory | LossNotFinite | Failed):
+        return _summary(run, scan, state, resumable=resumable, message=end.message, hint=end.hint)
+    return _summary(run, scan, state, resumable=resumable)
+
+
+def _summary(
+    run: Path,
+    scan: EventScan,
+    state: RunState,
+    *,
+    resumable: bool = False,
+    message: Message | None = None,
+    cause: KillReason | None = None,
+    hint: Message | None = None,
+) -> RunSummary:
     return RunSummary(
         name=run.name,
         path=str(run),
         state=state,
-        stage=stage,
-        epoch=epoch,
-        last_epoch=last_epoch,
-        best_map50=max(maps, default=None),
-        best_val_loss=min(losses, default=None),
-        started=started,
+        stage=scan.stage,
+        epoch=scan.epoch,
+        last_epoch=scan.last_epoch,
+        best_map50=scan.best_map50,
+        best_val_loss=scan.best_val_loss,
+        started=scan.started,
         message=message,
         resumable=resumable,
         cause=cause,
@@ -119,8 +124,24 @@ def summarize_run(run: Path) -> RunSummary:
     )
 
 
-def _state_after(last: Event | None) -> RunState:
-    match last:
+def _check_plan(run: Path) -> None:
+    """Raise BadInput where the plan of a run is damaged. A plan that was read before is read again only if it has changed."""
+    status = (run / PLAN).stat()
+    if (message := _plan_problem(run, status.st_mtime_ns, status.st_size)) is not None:
+        raise BadInput(message)
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan_problem(run: Path, _changed: int, _size: int) -> Message | None:
+    try:
+        load_plan(run)
+    except BadInput as error:
+        return error.as_one_message()
+    return None
+
+
+def _state_after(end: RunEnd | None) -> RunState:
+    match end:
         case Finished():
             return "finished"
         case Stopped():
@@ -131,7 +152,7 @@ def _state_after(last: Event | None) -> RunState:
             return "loss_not_finite"
         case Failed():
             return "failed"
-        case _:
+        case None:
             return "interrupted"
 
 

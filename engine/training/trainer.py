@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from engine.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from engine.training.control import Control
 from engine.training.learner import Learner, NonFiniteLoss
+from engine.training.restored_logs import epoch_record
 from engine.training.save_weights import save_epoch_weights, update_best
 from engine.training.schedule import fit_stage, make_schedule
 from engine.training.step_reports import StepReports
@@ -78,6 +79,7 @@ class Trainer:
         self.progress = Progress(epoch=plan.stages[0].first_epoch)
         self.schedule = make_schedule(self.recipe, plan.stages)
         self.reports = StepReports(self.device)
+        self._skipped_images: set[Path] = set()
         self._saved_at = time.monotonic()
         self.phase: Phase = "training"
         if checkpoint is not None:
@@ -85,14 +87,14 @@ class Trainer:
 
     # Stages and epochs
 
-    def train(self, log_lengths: Callable[[], Mapping[str, int]]) -> Iterator[Event]:
-        """Train from the current progress to the end; `log_lengths` returns the current length of the run's logs.
+    def train(self, sync_logs: Callable[[], Mapping[str, int]]) -> Iterator[Event]:
+        """Train from the current progress to the end; `sync_logs` flushes the run's logs to the disk and returns their lengths.
 
         Raises:
             NonFiniteLoss: see the class; the checkpoint in the run folder is good.
             BadInput: the disk is full.
         """
-        self._log_lengths = log_lengths
+        self._sync_logs = sync_logs
         try:
             for stage in self.plan.stages:
                 if self.progress.epoch <= stage.last_epoch:
@@ -152,19 +154,22 @@ class Trainer:
         self.learner.enter_stage(self.stage.name)
         train_loss = progress.sums[0] / max(progress.step, 1)
         progress.epoch_seconds += time.monotonic() - started
-        for skipped in validation.skipped:
-            yield _image_skipped(skipped)
-        yield EpochFinished(
+        yield from self._report_skipped(validation.skipped)
+        finished = EpochFinished(
             stage=self.stage.name,
             epoch=epoch,
             train_loss=train_loss,
             val_loss=validation.loss,
             seconds=progress.epoch_seconds,
         )
+        yield finished
+        records = [epoch_record(finished)]
         is_best = update_best(progress, validation)
         if validation.scores is not None:
             scores = validation.scores
-            yield Evaluated(epoch=epoch, map50=scores.map50, map50_95=scores.map50_95, best=is_best)
+            evaluated = Evaluated(epoch=epoch, map50=scores.map50, map50_95=scores.map50_95, best=is_best)
+            yield evaluated
+            records.append(epoch_record(evaluated))
         is_due = is_last or (epoch + 1) % self.recipe.save_period == 0
         save_epoch_weights(
             self.run,
@@ -177,6 +182,7 @@ class Trainer:
             is_due=is_due,
         )
         progress.seconds += progress.epoch_seconds
+        progress.epochs += records
         progress.next_epoch()
         yield self.save()
 
@@ -212,8 +218,7 @@ class Trainer:
                 self.progress.epoch_seconds += seconds
                 self.reports.add(self.stage, self.progress, steps, lr, seconds, waited, parts, batches)
                 yield from self._report(self.reports.max_pending)
-                for skipped in (image for batch in batches for image in batch.skipped):
-                    yield _image_skipped(skipped)
+                yield from self._report_skipped(image for batch in batches for image in batch.skipped)
                 if self.control.pause_requested or self.control.stop_requested:
                     yield from self._pause_or_stop()
                 yield from self._save_if_due()
@@ -221,6 +226,13 @@ class Trainer:
                     yield from self._report(max_pending=0)
                     yield self.lower_batch(size)
                     return
+
+    def _report_skipped(self, images: Iterable[UnreadableImage]) -> Iterator[ImageSkipped]:
+        """One event for each image that could not be read for the first time."""
+        for image in images:
+            if image.path not in self._skipped_images:
+                self._skipped_images.add(image.path)
+                yield ImageSkipped(image=str(image.path), reason=image.message, count=len(self._skipped_images))
 
     def _step(self, batches: list[Batch]) -> tuple[Tensor, float]:
         """One optimizer step; returns its loss parts (4,) and learning rate."""
@@ -316,7 +328,7 @@ class Trainer:
             **self.learner.state(),
             anchors=network.all_anchors,
             scale_x_y=network.scale_x_y,
-            logs=self._log_lengths(),
+            logs=self._sync_logs(),
         )
         path = save_checkpoint(self.run, checkpoint)
         self._saved_at = time.monotonic()
@@ -352,7 +364,3 @@ class Trainer:
             map50_95=self.progress.best_map50_95,
             seconds=self.progress.seconds,
         )
-
-
-def _image_skipped(image: UnreadableImage) -> ImageSkipped:
-    return ImageSkipped(image=str(image.path), reason=image.message)

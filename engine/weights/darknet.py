@@ -24,7 +24,8 @@ Kind = Literal["whole", "before heads", "backbone"]
 _VERSION_BYTES = 12
 _HEADER_BYTES = 20  # of the files whose sizes are published
 _PUBLISHED_CLASSES = 80
-_MAX_CLASSES = 10_000
+MAX_CLASSES = 10_000
+"""No file with heads for more is read: what a network takes grows with its classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def _fit(sizes: DarknetSizes, size: int) -> tuple[Kind, int | None] | None:
         return "before heads", None
     more_classes, remainder = divmod(size - sizes.whole, sizes.per_class)
     classes = _PUBLISHED_CLASSES + more_classes
-    return ("whole", classes) if remainder == 0 and 1 <= classes <= _MAX_CLASSES else None
+    return ("whole", classes) if remainder == 0 and 1 <= classes <= MAX_CLASSES else None
 
 
 def _expected_sizes() -> Message | str:

@@ -15,7 +15,8 @@ from engine.messages import Message, bad_input, join_phrases
 from engine.network.detector import Detector, build_network
 from engine.network.registry import NETWORKS, network_spec
 from engine.weights.coco_names import COCO_NAMES
-from engine.weights.darknet import layout_of, looks_like_darknet, read_darknet
+from engine.weights.darknet import MAX_CLASSES, layout_of, looks_like_darknet, read_darknet
+from engine.weights.download.registry import KNOWN, find
 from engine.weights.native import WeightsInfo, is_native, parse_native
 from engine.weights.signature import read_signature
 from engine.weights.torch_file import is_torch_file, plain_tensors, read_torch_file
@@ -51,8 +52,10 @@ def load_network(path: Path, classes: Sequence[str] | None = None) -> tuple[Dete
     info = file.info or _assumed_info(file, file.classes)
     if classes is not None:
         info = _with_classes(path, info, classes)
-    network = build_network(file.network, file.classes, anchors=info.all_anchors, scale_x_y=info.scale_x_y)
-    report = transfer(network, file.read_state(), path=path, kind=file.kind)
+    state = file.read_state()
+    with torch.device("meta"):  # before anything is allocated: a file may claim more than it holds
+        empty = build_network(file.network, file.classes)
+    report = transfer(empty, state, path=path, kind=file.kind)
     if report.matched < report.total:
         raise bad_input(
             "weights.incomplete",
@@ -62,6 +65,8 @@ def load_network(path: Path, classes: Sequence[str] | None = None) -> tuple[Dete
             total=report.total,
             reasons=join_phrases(report.skipped, " "),
         )
+    network = build_network(file.network, file.classes, anchors=info.all_anchors, scale_x_y=info.scale_x_y)
+    transfer(network, state, path=path, kind=file.kind)
     return network.eval(), info
 
 
@@ -147,6 +152,7 @@ def _open(path: Path) -> _WeightsFile:
     if is_torch_file(require_weights_file(path)):
         content = read_torch_file(path)
         return _open_native(path, content) if is_native(content) else _open_tutorial(path, content)
+    _check_published_content(path)
     layout = layout_of(path) or read_darknet(path).layout  # if no size fits, reading raises with the sizes that would
     return _WeightsFile(
         kind=f"Darknet, {layout.kind}",
@@ -158,6 +164,19 @@ def _open(path: Path) -> _WeightsFile:
         preprocessing="stretch",
         read_state=lambda: read_darknet(path).state,
     )
+
+
+def _check_published_content(path: Path) -> None:
+    """Refuse a file that has the name and the size of a published one, but not its content."""
+    published = KNOWN.get(path.name)
+    if published is not None and path.stat().st_size == published.bytes and find(published, path.parent) is None:
+        raise bad_input(
+            "weights.other_content",
+            "{path}: it has the name and the size of the published file, but another content, as a download that was cut off "
+            "leaves; delete it and download it again (freezetui weights get {name}), or rename it if it is your own.",
+            path=path,
+            name=path.name,
+        )
 
 
 def _open_native(path: Path, content: Mapping[str, Any]) -> _WeightsFile:
@@ -188,11 +207,20 @@ def _open_tutorial(path: Path, content: object) -> _WeightsFile:
             networks=" / ".join(NETWORKS),
         )
     backbone_only = all(name.startswith("backbone.") for name in state)
+    classes = count_classes(state, network)
+    if classes is not None and classes > MAX_CLASSES:
+        raise bad_input(
+            "weights.too_many_classes",
+            "{path}: its heads are for {classes} classes; the most that can be loaded are {most}.",
+            path=path,
+            classes=classes,
+            most=MAX_CLASSES,
+        )
     return _WeightsFile(
         kind="tutorial .pth, backbone" if backbone_only else "tutorial .pth",
         network=network,
         is_certain=has_most_of_backbone(state, network),
-        classes=count_classes(state, network),
+        classes=classes,
         backbone_only=backbone_only,
         scale_x_y=(SCALE_X_Y,) * len(network_spec(network).scale_x_y),
         preprocessing="letterbox",

@@ -20,10 +20,15 @@ from engine.messages import Message, bad_input
 from engine.network.detector import Detector
 from engine.network.registry import Anchors, network_spec
 from engine.recipe.model import Network
+from engine.weights.darknet import MAX_CLASSES
 from engine.weights.torch_file import plain_tensors
 
 FORMAT = "freezetui weights"
 FORMAT_VERSION = 1
+MAX_INPUT_SIDE = 8192
+"""Pixels. An input that a file states is allocated for each image."""
+_MAX_ANCHORS = 100
+_MAX_REASON_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ def plain_state(network: Detector) -> dict[str, Tensor]:
 
 def is_native(content: object) -> bool:
     """Whether the content of a PyTorch file is that of our own weights file."""
-    return isinstance(content, dict) and content.get("format") == FORMAT
+    name = content.get("format") if isinstance(content, dict) else None
+    return isinstance(name, str) and name == FORMAT
 
 
 def parse_native(path: Path, content: Mapping[str, Any]) -> tuple[WeightsInfo, dict[str, Tensor]]:
@@ -107,7 +113,7 @@ def parse_native(path: Path, content: Mapping[str, Any]) -> tuple[WeightsInfo, d
     Raises:
         BadInput: a value is missing or not valid.
     """
-    settings = dict(content)
+    settings = {name: value for name, value in content.items() if name in {"state", *_Header.model_fields}}
     state = plain_tensors(settings.pop("state", None))
     if isinstance(anchors := settings.get("anchors"), list):
         settings["anchors"] = [_as_tuple(anchor) for anchor in anchors]
@@ -121,7 +127,7 @@ def parse_native(path: Path, content: Mapping[str, Any]) -> tuple[WeightsInfo, d
             "{path}: this weights file of freezetui is damaged or of a newer version: {key} {reason}.",
             path=path,
             key=".".join(map(str, first["loc"])),
-            reason=first["msg"].lower(),
+            reason=first["msg"].lower()[:_MAX_REASON_LENGTH],
         ) from error
     spec = network_spec(header.network)
     if (len(header.anchors), len(header.scale_x_y)) != (len(spec.anchors), len(spec.scale_x_y)):
@@ -144,6 +150,11 @@ def parse_native(path: Path, content: Mapping[str, Any]) -> tuple[WeightsInfo, d
     return info, state
 
 
+_ClassName = Annotated[str, Field(max_length=1000)]
+_AnchorSide = Annotated[float, Field(gt=0, le=MAX_INPUT_SIDE)]
+_InputSide = Annotated[int, Field(ge=32, le=MAX_INPUT_SIDE, multiple_of=32)]
+
+
 class _Header(BaseModel):
     """Everything in our own file but the state dict; every value is validated."""
 
@@ -151,16 +162,13 @@ class _Header(BaseModel):
 
     format_version: Literal[1]
     network: Network
-    classes: Annotated[list[str], Field(min_length=1)]
-    anchors: list[tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]]
-    scale_x_y: list[Annotated[float, Field(ge=1)]]
-    input_shape: tuple[
-        Annotated[int, Field(ge=32, multiple_of=32)],
-        Annotated[int, Field(ge=32, multiple_of=32)],
-    ]
+    classes: Annotated[list[_ClassName], Field(min_length=1, max_length=MAX_CLASSES)]
+    anchors: Annotated[list[tuple[_AnchorSide, _AnchorSide]], Field(max_length=_MAX_ANCHORS)]
+    scale_x_y: Annotated[list[Annotated[float, Field(ge=1, le=16)]], Field(max_length=_MAX_ANCHORS)]
+    input_shape: tuple[_InputSide, _InputSide]
     preprocessing: Preprocessing
     threshold: Annotated[float, Field(ge=0, le=1)] | None
-    metrics: dict[str, float]
+    metrics: Annotated[dict[str, float], Field(max_length=100)]
 
 
 def _as_tuple(value: Any) -> Any:

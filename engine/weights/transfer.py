@@ -12,8 +12,10 @@ from torch import Tensor
 
 from engine.messages import Message, bad_input
 from engine.network.detector import Detector, Layer, Part
+from engine.weights.torch_file import check_tensor
 
 WeightsPart = Literal["whole", "backbone"]
+_KERNEL_DIMS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def transfer(
         part: "backbone" copies the backbone alone.
 
     Raises:
-        BadInput: fewer than half of the backbone's layers match, or a value is not finite.
+        BadInput: fewer than half of the backbone's layers match, or a value is not finite, or a kernel has only zeros.
     """
     own = network.state_dict()
     matching: list[Layer] = []
@@ -101,11 +103,19 @@ def transfer(
 def _check_values(names: Iterable[str], state: Mapping[str, Tensor], path: Path) -> None:
     for name in names:
         tensor = state[name]
+        check_tensor(path, name, tensor)
         if not bool(torch.isfinite(tensor).all()) or (name.endswith("running_var") and bool((tensor < 0).any())):
             raise bad_input(
                 "weights.not_finite",
                 "{path}: {name} has values that no trained network has (not finite, or a negative variance); "
                 "download the file again.",
+                path=path,
+                name=name,
+            )
+        if tensor.ndim == _KERNEL_DIMS and not bool(tensor.any()):
+            raise bad_input(
+                "weights.zeros",
+                "{path}: {name} has only zeros, as a download that was cut off leaves; download the file again.",
                 path=path,
                 name=name,
             )

@@ -166,7 +166,7 @@ def test_findings_have_advice(tmp_path: Path) -> None:
         assert text.index("✖") < text.index("!")
         assert "cut off" in text
         assert "Copy the image again" in text
-        assert "boxes without width or height: 1; left out. (and 1 more like it)" in text
+        assert "boxes without width or height: 1; left out. (and 1 more like it: Annotations/" in text
         assert "→ Draw these boxes again or delete them; the other boxes are used." in text
 
     drive(tmp_path, script, screen_name="data", data=str(folder))

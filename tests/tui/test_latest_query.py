@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -37,6 +38,8 @@ class QueryApp(App[None]):
         assert self.gate.wait(20)
         if request == "bad":
             raise bad_input("test.bad", "{request} has no result.", request=request)
+        if request == "unexpected":
+            raise ZeroDivisionError("a file that nobody thought of")
         return request.upper()
 
 
@@ -117,3 +120,41 @@ def test_a_result_is_dropped_after_cancel_and_after_the_owner_was_removed() -> N
 
     assert run(cancelled).results == []
     assert run(removed).results == []
+
+
+def test_an_exception_that_nobody_expected_is_a_sentence_and_a_log_entry_and_the_app_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def script(app: QueryApp, pilot: Pilot[None]) -> None:
+        app.gate.set()
+        app.latest_query.submit("unexpected")
+        await until(pilot, lambda: len(app.errors) == 1)
+        assert "ZeroDivisionError: a file that nobody thought of" in str(app.errors[0])
+        app.latest_query.submit("good")
+        await until(pilot, lambda: app.results == ["GOOD"])
+
+    run(script)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_result_that_cannot_be_shown_ends_no_app() -> None:
+    async def script(app: QueryApp, pilot: Pilot[None]) -> None:
+        def show(_result: str) -> None:
+            raise KeyError("stage")
+
+        app.gate.set()
+        LatestQuery(app.owner, app.work, show, app.errors.append).submit("one")
+        await until(pilot, lambda: len(app.errors) == 1)
+
+    assert "KeyError" in str(run(script).errors[0])
+
+
+def test_work_whose_errors_are_shown_elsewhere_still_tells_of_a_defect() -> None:
+    async def script(app: QueryApp, pilot: Pilot[None]) -> None:
+        app.gate.set()
+        silent = LatestQuery(app.owner, app.work, app.results.append, None)
+        silent.submit("bad")
+        silent.submit("unexpected")
+        await until(pilot, lambda: bool(app._notifications))
+
+    assert not run(script).errors

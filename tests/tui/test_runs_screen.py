@@ -75,6 +75,28 @@ def test_enter_goes_on_with_a_stopped_run(workspace: Path, language: str) -> Non
     drive(workspace, script, size=(120, 40), screen_name="runs", furthest_screen="review", language=language)
 
 
+def test_changed_data_is_said_and_enter_trains_on_with_it(workspace: Path) -> None:
+    label = next(workspace.glob("data/**/Annotations/000003.xml"))
+    text = label.read_text(encoding="utf-8")
+    label.write_text(text[: text.rindex("<object>")] + "</annotation>", encoding="utf-8")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await until(pilot, lambda: "Enter resumes it." in shown(app))
+        await pilot.press("enter")
+        await ended(app, pilot)
+        text = " ".join(shown(app).split())
+        assert "images with other boxes or classes: 1" in text
+        assert "Enter trains on with the data as it is now" in text
+        await pilot.press("enter")
+        await until(pilot, lambda: app.training.history.steps > 2)
+        app.training.stop()
+        await ended(app, pilot)
+
+    drive(workspace, script, size=(120, 40), screen_name="runs", furthest_screen="review")
+    assert "the run trains on with what is there now" in (only(workspace) / "events.jsonl").read_text(encoding="utf-8")
+
+
 def test_a_killed_run_says_so(workspace: Path) -> None:
     events = only(workspace) / "events.jsonl"
     lines = events.read_text(encoding="utf-8").splitlines()

@@ -215,7 +215,7 @@ def test_a_loss_that_is_no_number_offers_a_new_training_from_the_best_weights(wo
 
 
 @pytest.mark.parametrize(
-    ("failing_card", "sentences", "resumable"),
+    ("failing_card", "sentences"),
     [
         (
             lambda: at_pass(3, card_lost),
@@ -224,12 +224,10 @@ def test_a_loss_that_is_no_number_offers_a_new_training_from_the_best_weights(wo
                 "unspecified launch failure). The last checkpoint is good.",
                 "Then resume the run in Runs.",
             ),
-            True,
         ),
         (
             lambda: mock.patch.object(nn.Module, "to", card_busy),
             ("does not work", "busy or unavailable). Nothing was trained", "Then start the training in Review."),
-            False,
         ),
     ],
     ids=["while it trains", "from the first"],
@@ -238,7 +236,6 @@ def test_a_card_that_fails_is_said_and_enter_quits(
     workspace: Path,
     failing_card: Callable[[], AbstractContextManager[object]],
     sentences: tuple[str, ...],
-    resumable: bool,
 ) -> None:
     async def script(app: Freezetui, pilot: Pilot[int], _: PassGate) -> None:
         await ended(app, pilot)
@@ -250,7 +247,7 @@ def test_a_card_that_fails_is_said_and_enter_quits(
 
     with failing_card():
         watch(workspace, script, freeze_batch_size=3)
-    assert list_runs(workspace)[0].resumable == resumable
+    assert list_runs(workspace)[0].resumable
 
 
 def test_out_of_memory_is_explained_and_enter_resumes_with_a_smaller_batch(workspace: Path) -> None:

@@ -12,8 +12,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from engine.hardware import Hardware, Memory
+from engine.network.registry import NETWORKS
 from engine.planning.request import PreparedPlan
 from engine.recipe import Recipe, make_recipe, to_plain_value
+from tests.dataset_on_disk import write_image, write_text
 from tests.given_hardware import PROCESSOR_ONLY, GivenHardware
 from tests.tui.driving import drive, shown, until
 from tests.tui.entered import somewhere
@@ -297,3 +299,39 @@ class TestTyping:
             assert focused.field.name == seen[2]
 
         drive(tmp_path, script, size=size, **somewhere(tmp_path, "tune"))
+
+
+def test_other_anchors_are_offered_where_those_of_the_network_fit_badly(tmp_path: Path) -> None:
+    root = tmp_path / "small-objects"
+    for number in range(6):
+        write_image(root / f"{number}.png")
+        rows = (f"0 {0.1 + 0.02 * n:.3f} 0.5 {0.03 + 0.002 * n:.4f} 0.04\n" for n in range(30))
+        write_text(root / f"{number}.txt", "".join(rows))
+    write_text(root / "classes.txt", "ball\n")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        assert not row(app, "anchors").display
+        await until(pilot, lambda: "F3 fits them" in note(app, "anchors"))
+        assert row(app, "anchors").display
+        assert "F3 fits them: mean IoU 0." in shown(app)
+        await pilot.press("f3")
+        await until(pilot, lambda: tune(app).prepared.plan.recipe.anchors != "network")  # type: ignore[union-attr]
+        await until(pilot, lambda: "F3 fits them" not in note(app, "anchors"))
+        assert row(app, "anchors").display
+
+    state = drive(tmp_path, script, **{**somewhere(tmp_path, "tune"), "data": str(root)})
+    anchors = state.settings["anchors"]
+    assert len(anchors) == len(NETWORKS["yolov4-tiny"].anchors)
+    assert max(map(max, anchors[:4])) < 12
+
+
+def test_no_anchors_are_offered_where_those_at_hand_fit(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        await until(pilot, lambda: not tune(app)._anchor_query.is_pending)
+        assert not row(app, "anchors").display
+        await pilot.press("f3")
+        await pilot.pause()
+        assert "anchors" not in app.state.settings
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune"))

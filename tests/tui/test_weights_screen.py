@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from textual.pilot import Pilot
@@ -17,9 +13,9 @@ from engine.network.detector import build_network
 from engine.network.registry import Address
 from engine.weights.download.registry import KNOWN
 from engine.weights.native import info_of, save_weights
-from tests.local_server import LocalServer, Quiet
 from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
+from tests.weights_server import OFFICIAL, WeightsServer, weights_server
 from tui.app import Freezetui
 from tui.dialogs.confirm_scratch import ConfirmScratchDialog
 from tui.dialogs.folder_picker import FolderPicker
@@ -29,51 +25,7 @@ from tui.widgets.meter import Meter
 from tui.widgets.path_input import PathInput
 from tui.widgets.radio_list import RadioList
 
-OFFICIAL = KNOWN["yolov4-tiny.weights"]
-
-
-def darknet_bytes() -> bytes:
-    """A file of the size and form of the official yolov4-tiny.weights, with numbers of no use."""
-    header = np.array([0, 2, 5, 0, 0], "<i4").tobytes()
-    return header + bytes(OFFICIAL.bytes - len(header))
-
-
-class Server(LocalServer):
-    """Gives one file, whole or only its first half until it closes."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(Handler)
-        self.content = content
-        self.halting = False
-
-
-class Handler(Quiet, BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        content = self.server.content
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.server.halting:
-            self.wfile.write(content[: len(content) // 2])
-            self.server.closing.wait(60)
-        else:
-            self.wfile.write(content)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The only place that the official tiny weights can be had from."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    content = darknet_bytes()
-    server = Server(content)
-    served = replace(
-        OFFICIAL, sha256=hashlib.sha256(content).hexdigest(), sources=(server.address("yolov4-tiny.weights"),)
-    )
-    monkeypatch.setitem(KNOWN, OFFICIAL.name, served)  # type: ignore[arg-type]
-    with server.serving():
-        yield server
+__all__ = ["weights_server"]
 
 
 def said(app: Freezetui, where: str) -> str:
@@ -95,7 +47,7 @@ def tiny_weights(path: Path, network: str = "yolov4-tiny", classes: tuple[str, .
     save_weights(path, made, info_of(made, classes, (64, 64)))
 
 
-def test_enter_fetches_what_is_recommended_and_goes_on(tmp_path: Path, server: Server) -> None:
+def test_enter_fetches_what_is_recommended_and_goes_on(tmp_path: Path, weights_server: WeightsServer) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter downloads yolov4-tiny.weights (23.1 MiB) and continues.")
         assert "● Whole network (recommended)" in shown(app)
@@ -108,8 +60,8 @@ def test_enter_fetches_what_is_recommended_and_goes_on(tmp_path: Path, server: S
     assert (tmp_path / "model_data" / "yolov4-tiny.weights").stat().st_size == OFFICIAL.bytes
 
 
-def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, server: Server) -> None:
-    server.halting = True
+def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, weights_server: WeightsServer) -> None:
+    weights_server.halting = True
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter downloads")
@@ -133,8 +85,8 @@ def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, server
     assert part.stat().st_size == OFFICIAL.bytes // 2
 
 
-def test_leaving_the_wizard_stops_a_download(tmp_path: Path, server: Server) -> None:
-    server.halting = True
+def test_leaving_the_wizard_stops_a_download(tmp_path: Path, weights_server: WeightsServer) -> None:
+    weights_server.halting = True
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter downloads")
@@ -165,7 +117,9 @@ def test_where_nothing_can_be_reached_the_file_that_would_do_is_named(
     drive(tmp_path, script, screen_name="weights")
 
 
-def test_a_file_in_model_data_is_offered_with_what_would_be_taken_over(tmp_path: Path, server: Server) -> None:
+def test_a_file_in_model_data_is_offered_with_what_would_be_taken_over(
+    tmp_path: Path, weights_server: WeightsServer
+) -> None:
     prepare(tmp_path, 12)
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
@@ -181,7 +135,9 @@ def test_a_file_in_model_data_is_offered_with_what_would_be_taken_over(tmp_path:
     assert state.model_path == str(tmp_path / "model_data" / "start.pth")
 
 
-def test_weights_of_runs_are_offered_and_other_classes_are_no_obstacle(tmp_path: Path, server: Server) -> None:
+def test_weights_of_runs_are_offered_and_other_classes_are_no_obstacle(
+    tmp_path: Path, weights_server: WeightsServer
+) -> None:
     prepare(tmp_path, 12)
     (tmp_path / "model_data" / "start.pth").unlink()
     tiny_weights(tmp_path / "logs" / "loss_2026_01_02_03_04_05" / "best_epoch_weights.pth")
@@ -196,7 +152,9 @@ def test_weights_of_runs_are_offered_and_other_classes_are_no_obstacle(tmp_path:
     drive(tmp_path, script, screen_name="weights", data=str(tmp_path / "data"))
 
 
-def test_weights_of_another_network_are_refused_until_that_network_is_chosen(tmp_path: Path, server: Server) -> None:
+def test_weights_of_another_network_are_refused_until_that_network_is_chosen(
+    tmp_path: Path, weights_server: WeightsServer
+) -> None:
     path = tmp_path / "elsewhere [1]" / "mine.pth"
     tiny_weights(path)
 
@@ -219,7 +177,7 @@ def test_weights_of_another_network_are_refused_until_that_network_is_chosen(tmp
     assert state.model_path == str(path)
 
 
-def test_what_is_no_weights_file_is_said(tmp_path: Path, server: Server) -> None:
+def test_what_is_no_weights_file_is_said(tmp_path: Path, weights_server: WeightsServer) -> None:
     (tmp_path / "notes.pth").write_text("no weights", encoding="utf-8")
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
@@ -239,9 +197,9 @@ def test_what_is_no_weights_file_is_said(tmp_path: Path, server: Server) -> None
     drive(tmp_path, script, screen_name="weights")
 
 
-def test_the_backbone_comes_out_of_the_official_file(tmp_path: Path, server: Server) -> None:
+def test_the_backbone_comes_out_of_the_official_file(tmp_path: Path, weights_server: WeightsServer) -> None:
     (tmp_path / "model_data").mkdir()
-    (tmp_path / "model_data" / OFFICIAL.name).write_bytes(server.content)
+    (tmp_path / "model_data" / OFFICIAL.name).write_bytes(weights_server.content)
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await suggested(app, pilot, "Enter starts from the whole network in yolov4-tiny.weights.")
@@ -255,7 +213,7 @@ def test_the_backbone_comes_out_of_the_official_file(tmp_path: Path, server: Ser
     assert drive(tmp_path, script, screen_name="weights").start == "backbone"
 
 
-def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None:
+def test_scratch_asks_twice_and_says_why(tmp_path: Path, weights_server: WeightsServer) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
         await pilot.press("down", "down", "enter")
@@ -277,7 +235,9 @@ def test_scratch_asks_twice_and_says_why(tmp_path: Path, server: Server) -> None
 
 
 @pytest.mark.parametrize("named", ["whole path", "name in model_data"])
-def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, server: Server, named: str) -> None:
+def test_what_was_chosen_is_chosen_again_and_nothing_overflows(
+    tmp_path: Path, weights_server: WeightsServer, named: str
+) -> None:
     prepare(tmp_path, 12)
     chosen = str(tmp_path / "model_data" / "start.pth")
 
@@ -290,7 +250,9 @@ def test_what_was_chosen_is_chosen_again_and_nothing_overflows(tmp_path: Path, s
     drive(tmp_path, script, screen_name="weights", start="whole", model_path=path, data=str(tmp_path / "data"))
 
 
-def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(tmp_path: Path, server: Server) -> None:
+def test_a_file_is_chosen_from_the_tree_where_enter_opens_folders(
+    tmp_path: Path, weights_server: WeightsServer
+) -> None:
     tiny_weights(tmp_path / "model_data" / "deeper" / "mine.pth")
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:

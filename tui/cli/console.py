@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
-from engine.messages import printable
+from engine.files import error_reason
+from engine.messages import bad_input, json_text, printable
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 
 class OutputClosed(Exception):
@@ -19,17 +26,30 @@ class OutputClosed(Exception):
 
 def discard_output() -> None:
     """Print nowhere from now on. Otherwise Python reports an error at exit when it flushes its buffer."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    print_line(json.dumps(value, ensure_ascii=False, indent=2))
+    print_json_text(json_text(value, indent=2))
+
+
+def print_json_text(text: str) -> None:
+    """Print JSON, which `json_text` has made safe for a terminal."""
+    if not _is_unicode(sys.stdout):
+        text = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
+    _write(text + "\n")
 
 
 def print_line(text: str = "") -> None:
     """Print one line."""
-    _write(text + "\n")
+    _write(without_controls(text) + "\n")
+
+
+def without_controls(text: str) -> str:
+    """`text` with control characters replaced but line breaks and tabs: a terminal would execute them."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -49,17 +69,35 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_row(*(Text(_cell_text(row[n])) for n in columns))
     # In a file or a pipe lines are not folded, so that names can be searched and copied.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
-    with console.capture() as captured:
+    with _output_errors(), console.capture() as captured:  # rich writes an empty text after it has captured the table
         console.print(table)
-    _write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    _write("".join(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1]))
+
+
+def output_error(error: OSError) -> Exception:
+    """The exception to raise for an error while standard output was written."""
+    if isinstance(error, BrokenPipeError):
+        return OutputClosed()
+    return bad_input("output.failed", "Standard output cannot be written ({reason}).", reason=error_reason(error))
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        discard_output()
+        raise output_error(error) from error
 
 
 def _write(text: str) -> None:
-    try:
+    with _output_errors():
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        raise OutputClosed from error
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return (stream.encoding or "utf-8").lower().startswith("utf")
 
 
 def _cell_text(cell: object) -> str:

@@ -19,10 +19,12 @@ Workspace = Annotated[
 Data = Annotated[
     str,
     typer.Option(
-        "--data", help=N_("The data set: a folder, data.yaml, COCO file or list; 'sample' for the drawn sample set.")
+        "--data", help=N_("The data set: a folder, data.yaml, .json, .csv or list; 'sample' for the drawn sample set.")
     ),
 ]
-Format = Annotated[str, typer.Option("--format", help=N_("The format of the labels: auto, voc, yolo, coco or list."))]
+Format = Annotated[
+    str, typer.Option("--format", help=N_("The format of the labels: auto, voc, yolo, coco, labelme, csv or list."))
+]
 Classes = Annotated[Path | None, typer.Option("--classes", help=N_("A file with one class name per line."))]
 Mapping = Annotated[
     list[str] | None,
@@ -36,6 +38,9 @@ Settings = Annotated[
 ]
 WeightsFile = Annotated[
     Path, typer.Option("--weights", help=N_("Weights: of freezetui, Darknet's .weights, or a tutorial's .pth."))
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help=N_("Download nothing: weights must be in model_data/ already."))
 ]
 Device = Annotated[str, typer.Option("--device", help=N_("The device: auto, cpu, cuda or mps."))]
 

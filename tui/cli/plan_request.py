@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.messages import bad_input, nearest
+from tui.cli.errors import print_error
 from tui.cli.progress import count_bar
-from tui.text import _
+from tui.cli.weights_download import download_missing
+from tui.text import _, translate
 from tui.wizard.data_source import SAMPLE, absolute_source, data_source
 
 if TYPE_CHECKING:
-    from engine.plan import DataSource
+    from engine.plan import DataSource, Plan
     from engine.planning.request import PreparedPlan
     from engine.recipe import Recipe
     from engine.runner.supervisor import OnOutOfMemory
@@ -30,10 +32,11 @@ class PlanOptions:
     format: str = "auto"
     classes: Path | None = None
     mapping: tuple[str, ...] = ()
+    offline: bool = False
 
 
 def prepare_plan(options: PlanOptions) -> PreparedPlan:
-    """The Plan that the options ask for.
+    """The Plan that the options ask for. Official weights that it starts from are downloaded.
 
     Raises:
         BadInput: an option is wrong, or the Plan cannot work.
@@ -43,10 +46,18 @@ def prepare_plan(options: PlanOptions) -> PreparedPlan:
 
     recipe = recipe_from_options(options)
     source = source_from_options(options.data, options.workspace, options.format, options.classes, options.mapping)
+    download_missing(recipe, options.workspace, offline=options.offline)
     datasets = DatasetReader()
     with count_bar(_("Reading labels")) as update:
         datasets.open(source, recipe.seed, update)
     return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace), datasets)
+
+
+def with_batches_that_fit(options: PlanOptions, plan: Plan) -> PlanOptions:
+    """The options with the largest batch sizes that are predicted to fit, for a plan that does not."""
+    print_error("\n".join(map(translate, plan.memory_problems)))
+    batches = ("freeze_batch_size=auto", "unfreeze_batch_size=auto")
+    return replace(options, settings=(*options.settings, *batches))
 
 
 def parse_on_oom(word: str) -> OnOutOfMemory:

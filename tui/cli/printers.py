@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,6 +16,7 @@ from engine.events import (
     Step,
     Stopped,
 )
+from tui.cli.console import print_json_text, print_line, without_controls
 from tui.cli.errors import print_error
 from tui.text import _, translate
 from tui.text.durations import duration
@@ -56,8 +56,7 @@ class JsonPrinter(_PlainPrinter):
 
     def show(self, event: Event) -> None:
         """Print one event."""
-        sys.stdout.write(event.to_line() + "\n")
-        sys.stdout.flush()
+        print_json_text(event.to_line())
 
 
 class LinePrinter(_PlainPrinter):
@@ -66,8 +65,7 @@ class LinePrinter(_PlainPrinter):
     def show(self, event: Event) -> None:
         """Print one event."""
         if (text := event_text(event)) is not None:
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
+            print_line(text)
 
 
 class BarPrinter:
@@ -109,7 +107,7 @@ class BarPrinter:
                 detail=self._step_detail(event),
             )
         elif (text := event_text(event)) is not None:
-            self._bar.console.print(text, markup=False)
+            self._bar.console.print(without_controls(text), markup=False)
 
     def _step_detail(self, step: Step) -> str:
         detail = _(

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from tui.cli.console import discard_output
+from engine.messages import BadInput
+from tui.cli.console import OutputClosed, discard_output
 from tui.cli.event_queue import EventQueue
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def run_training(start: Callable[[Control], Iterator[Event]], *, json: bool) -> 
 
     control, event_queue, history = Control(), EventQueue(), RunHistory()
     printer: Printer = JsonPrinter() if json else BarPrinter(history) if sys.stdout.isatty() else LinePrinter()
-    thread = threading.Thread(target=_print_events, args=(event_queue, printer), name="printer")
+    printing = _Printing(event_queue, printer)
     last: Event | None = None
-    with _stop_on_signals(control):
-        thread.start()
+    with stop_on_signals(control):
+        printing.start()
         try:
             for event in start(control):
                 history.apply(event)
@@ -46,32 +47,53 @@ def run_training(start: Callable[[Control], Iterator[Event]], *, json: bool) -> 
                 last = event
         finally:
             event_queue.close()
-            thread.join()
+            printing.join()
     if not json and isinstance(last, OutOfMemory | LossNotFinite | Failed):
         print_failure(last)
+    if printing.error is not None and exit_code(last) == 0:
+        raise printing.error
     return exit_code(last)
 
 
-def _print_events(event_queue: EventQueue, printer: Printer) -> None:
-    """Print until the queue is closed. Where the output is closed, printing ends and the training continues."""
-    with printer:
-        while (event := event_queue.get()) is not None:
-            try:
-                printer.show(event)
-            except OSError:
-                discard_output()
-                return
+class _Printing(threading.Thread):
+    """Prints until the queue is closed. Where the output fails, printing ends and the training continues."""
+
+    def __init__(self, event_queue: EventQueue, printer: Printer) -> None:
+        super().__init__(name="printer")
+        self._event_queue = event_queue
+        self._printer = printer
+        self.error: BadInput | None = None
+        """Why the output could not be written."""
+
+    def run(self) -> None:
+        """Print, in the thread."""
+        try:
+            with self._printer:
+                while (event := self._event_queue.get()) is not None:
+                    self._printer.show(event)
+        except BadInput as error:
+            self.error = error
+        except (OSError, OutputClosed):
+            pass
+        else:
+            return
+        discard_output()
 
 
 @contextmanager
-def _stop_on_signals(control: Control) -> Iterator[None]:
-    """Ctrl+C, SIGTERM and a closed terminal stop the training, which saves a checkpoint."""
+def stop_on_signals(control: Control) -> Iterator[None]:
+    """Ctrl+C, SIGTERM and a closed terminal stop the training, which saves a checkpoint.
+
+    A signal that is ignored stays ignored: `nohup` starts programs so that they survive their terminal.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         control.stop()
 
     numbers = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
-    previous: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in numbers}
+    previous: dict[signal.Signals, Any] = {
+        number: signal.signal(number, stop) for number in numbers if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield
     finally:

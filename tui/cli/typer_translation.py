@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from tui.cli.console import OutputClosed
+from tui.cli.console import OutputClosed, discard_output, output_error
 from tui.text import N_, _
 
 if TYPE_CHECKING:  # typer's own copy of click; its names are needed for the annotations only
@@ -106,11 +107,16 @@ def _closed_output_reported() -> Iterator[None]:
 
     Raises:
         OutputClosed: the reader went away.
+        BadInput: the output cannot be written.
     """
     try:
         yield
-    except (BrokenPipeError, SystemExit) as error:
+        sys.stdout.flush()
+    except SystemExit as error:
         raise OutputClosed from error
+    except OSError as error:
+        discard_output()
+        raise output_error(error) from error
 
 
 def _translate_help(command: TyperCommand | TyperGroup, ctx: Context) -> None:

@@ -337,7 +337,10 @@ class DataScreen(WizardScreen):
             done, total = self._read_progress
             if not total:
                 return ngettext(
-                    "Reading {path}: {count} file ...", "Reading {path}: {count} files ...", done, path=self._source.path
+                    "Reading {path}: {count} file ...",
+                    "Reading {path}: {count} files ...",
+                    done,
+                    path=self._source.path,
                 )
             return _("Reading {path}: {done} of {total} ...", path=self._source.path, done=done, total=total)
         if self._typed_source() is not None:

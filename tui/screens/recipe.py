@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters
@@ -11,14 +12,20 @@ from textual.widgets import OptionList
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
+from engine.network.registry import KnownFile
 from engine.plan import DEFAULT_SPLIT_SEED, DataSource
-from engine.recipe.presets import DEFAULT_PRESET, Preset, list_presets
+from engine.recipe import Recipe
+from engine.recipe.presets import DEFAULT_PRESET, Preset, damaged_presets, list_presets
+from engine.weights.download.registry import missing_file
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
+from tui.text.sizes import format_size
+from tui.widgets.download_bar import DownloadBar
 from tui.widgets.preset_list import PresetList
 from tui.wizard.data_source import absolute_source
-from tui.wizard.recipe_draft import apply_preset
+from tui.wizard.recipe_draft import apply_preset, recipe_draft
 from tui.wizard.recommendation import Recommendation, recommend
+from tui.wizard.weights_catalog import model_folder
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ class RecipeScreen(WizardScreen):
     """
 
     _preset_list = getters.query_one(PresetList)
+    _download = getters.query_one(DownloadBar)
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
@@ -53,18 +61,17 @@ class RecipeScreen(WizardScreen):
     def compose_body(self) -> Iterator[Widget]:
         """The list of presets."""
         yield PresetList()
+        yield DownloadBar()
 
     def on_mount(self) -> None:
         """Show the presets, then count the training images, which may change the recommendation."""
-        try:
-            self._presets = list_presets(self.wizard.workspace)
-        except BadInput as error:
-            self.show_bad_input(error)  # a preset of the workspace is damaged; freezetui's own are not
-            self._presets = list_presets()
+        self._presets = list_presets(self.wizard.workspace)
+        if problems := damaged_presets(self.wizard.workspace):
+            self.show_bad_input(BadInput(*problems))
         self._recommend()
         if self.state.source is not None:
             # Errors of the data set are shown on the Data screen.
-            query = LatestQuery(self, self._count_images, self._set_train_images, lambda _error: None)
+            query = LatestQuery(self, self._count_images, self._set_train_images, None)
             query.submit(self.state.source)
 
     def _count_images(self, source: DataSource) -> int:
@@ -91,7 +98,8 @@ class RecipeScreen(WizardScreen):
         if self._user_moved and selected is not None:
             highlighted = selected.name
         self._preselected.add(highlighted)
-        self._preset_list.show(self._presets, recommendation, highlighted)
+        brings = {preset.name: text for preset in self._presets if (text := self._brings(preset))}
+        self._preset_list.show(self._presets, recommendation, highlighted, brings)
         self._update_hint()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -110,11 +118,79 @@ class RecipeScreen(WizardScreen):
         preset = self._preset_list.selected
         if preset is None:
             return
+        if downloading := self._download.hint():
+            self.show_hint(downloading)
+            return
         hint = _("Enter uses: {title}", title=_(preset.title))
         start = _start_of(preset)
         if start is not None and self.state.start not in (None, start):
             hint += "  " + _("(and starts from: {start})", start=_(STARTS[start]))
+        if brings := self._brings(preset):
+            hint += f"  ({brings})"
         self.show_hint(hint)
+
+    # The network and the weights that a preset brings
+
+    def _brings(self, preset: Preset) -> str:
+        """In what network and file the preset differs from what the Weights screen shows; empty if in none."""
+        try:
+            network = self._recipe_with(preset).network
+        except BadInput:
+            return ""
+        changed = network != str(self.state.settings.get("network", Recipe.model_fields["network"].default))
+        file = self._missing_file(preset)
+        if file is None:
+            return _("switches to {network}", network=network) if changed else ""
+        size = format_size(file.bytes)
+        if changed:
+            return _("switches to {network}, downloads {name} ({size})", network=network, name=file.name, size=size)
+        return _("downloads {name} ({size})", name=file.name, size=size)
+
+    def _recipe_with(self, preset: Preset) -> Recipe:
+        """The recipe once Enter is pressed on `preset`.
+
+        Raises:
+            BadInput: it is not valid.
+        """
+        state = replace(self.state, settings=dict(self.state.settings))
+        apply_preset(state, preset)
+        return recipe_draft(state, self.wizard.workspace).recipe()
+
+    def _missing_file(self, preset: Preset) -> KnownFile | None:
+        try:
+            return missing_file(self._recipe_with(preset), self.wizard.workspace)
+        except BadInput:
+            return None
+
+    def on_download_bar_finished(self, event: DownloadBar.Finished) -> None:
+        """Show the next screen, or why there is no file."""
+        event.stop()
+        self._update_hint()
+        if isinstance(event.result, BadInput):
+            self.show_bad_input(event.result)
+        elif event.result is None:
+            self.show_error(_("The download was stopped. The next one continues where it stopped."))
+        else:
+            super().action_forward()
+
+    def action_back(self) -> None:
+        """Stop the download if there is one; otherwise show the previous screen."""
+        if self._download.file is not None:
+            self._download.stop()
+        else:
+            super().action_back()
+
+    def action_forward(self) -> None:
+        """Download the weights that the preset needs, then use it and show the next screen."""
+        self.show_error("")
+        preset = self._preset_list.selected
+        if self._download.file is not None:
+            self.show_error(_("Still downloading. The next screen appears when the download is complete."))
+        elif self.validation_error() is None and preset is not None and (file := self._missing_file(preset)):
+            self._download.start(file, model_folder(self.wizard.workspace))
+            self._update_hint()
+        else:
+            super().action_forward()
 
     def validation_error(self) -> str | None:
         """A preset that the user edited may be invalid."""

@@ -12,18 +12,23 @@ from textual.widget import Widget
 
 from engine.hardware import Hardware
 from engine.messages import BadInput
+from engine.network.registry import KnownFile
 from engine.planning.request import PlanRequest, PreparedPlan
 from engine.recipe.presets import save_preset
+from engine.weights.download.registry import missing_file
 from tui.dialogs.save_preset import SavePresetDialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
+from tui.text.sizes import format_size
 from tui.text.stages import STAGE_NAMES
+from tui.widgets.download_bar import DownloadBar
 from tui.widgets.plan_page import PlanPage
 from tui.wizard.approved_plan import ApprovedPlan
 from tui.wizard.cli_equivalent import command_line, command_words
 from tui.wizard.planner import NO_DATA, DryRunner
 from tui.wizard.recipe_draft import RecipeDraft, copy_start_from, recipe_draft
 from tui.wizard.recipe_fields import form_sentence
+from tui.wizard.weights_catalog import model_folder
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
@@ -54,22 +59,26 @@ class ReviewScreen(WizardScreen):
     ]
 
     _page = getters.query_one(PlanPage)
+    _download = getters.query_one(DownloadBar)
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
         self._draft: RecipeDraft | None = None
         self.prepared: PreparedPlan | None = None
         self._plan_error: str | None = None
+        self._missing_file: KnownFile | None = None
+        """Weights that have to be downloaded before there can be a Plan."""
         self._out_of_memory: str | None = None
         """Set if the dry run ran out of memory."""
         self._start_when_ready = False
         self._plan_query = LatestQuery(self, self._prepare, self._show_prepared, self._show_plan_error)
         self._dry_runner = DryRunner()
-        self._dry_run_query = LatestQuery(self, self._dry_runner.dry_run, self._show_dry_run, lambda _error: None)
+        self._dry_run_query = LatestQuery(self, self._dry_runner.dry_run, self._show_dry_run, None)
 
     def compose_body(self) -> Iterator[Widget]:
         """The page."""
         yield PlanPage()
+        yield DownloadBar()
 
     def on_mount(self) -> None:
         """Request the Plan."""
@@ -95,9 +104,34 @@ class ReviewScreen(WizardScreen):
             return
         try:
             self._draft = recipe_draft(self.state, workspace)
-            self._plan_query.submit(PlanRequest(self._draft.recipe(), source, hardware, workspace))
+            recipe = self._draft.recipe()
+            self._missing_file = missing_file(recipe, workspace)
+            if self._missing_file is None:
+                self._plan_query.submit(PlanRequest(recipe, source, hardware, workspace))
+            else:
+                self._page.display = False
+                self._show_download_hint(self._missing_file)
         except BadInput as error:
             self._show_plan_error(error)
+
+    def _show_download_hint(self, file: KnownFile) -> None:
+        self.show_hint(
+            self._download.hint()
+            or _("Enter downloads {name} ({size}) and continues.", name=file.name, size=format_size(file.bytes))
+        )
+
+    def on_download_bar_finished(self, event: DownloadBar.Finished) -> None:
+        """Make the Plan, or show why there is no file."""
+        event.stop()
+        if isinstance(event.result, BadInput):
+            self.show_bad_input(event.result)
+        elif event.result is None:
+            self.show_error(_("The download was stopped. The next one continues where it stopped."))
+        else:
+            self.show_error("")
+            self.show_hint("")
+            self._page.display = True
+        self._request_plan()
 
     def _prepare(self, request: PlanRequest) -> PreparedPlan:
         return self.wizard.planner.prepare(request)
@@ -165,10 +199,20 @@ class ReviewScreen(WizardScreen):
         """There must be a Plan that fits into memory."""
         return self._plan_error or self._out_of_memory
 
+    def action_back(self) -> None:
+        """Stop the download if there is one; otherwise show the previous screen."""
+        if self._download.file is not None:
+            self._download.stop()
+        else:
+            super().action_back()
+
     def action_forward(self) -> None:
         """Start the training, or show the one that is running. Without a Plan, start as soon as it is ready."""
         if self.wizard.is_training:
             self.wizard.show_screen("train")
+        elif self._missing_file is not None:
+            self._download.start(self._missing_file, model_folder(self.wizard.workspace))
+            self._show_download_hint(self._missing_file)
         elif self.validation_error() is None and self.prepared is None:
             self._start_when_ready = True
             self.show_error(_("Still calculating. The training starts as soon as this is done."))

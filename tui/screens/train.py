@@ -174,7 +174,7 @@ class TrainScreen(WizardScreen):
         )
         self.show_hint(_("Enter goes to Review."))
         if self.state.run is not None and self._last_run is None:
-            query = LatestQuery(self, self._read_summary, self._show_last_run, lambda _error: None)
+            query = LatestQuery(self, self._read_summary, self._show_last_run, None)
             query.submit(Path(self.state.run))
 
     def _read_summary(self, named: Path) -> RunSummary:

@@ -21,6 +21,7 @@ from tui.text.stages import STAGE_NAMES
 from tui.widgets.field_row import FieldRow
 from tui.widgets.label import Label
 from tui.widgets.stage_table import StageTable
+from tui.wizard.anchor_offer import AnchorOffer, anchor_offer, anchor_settings
 from tui.wizard.free_memory import FreeMemoryMonitor
 from tui.wizard.planner import NO_DATA, DryRunner
 from tui.wizard.recipe_draft import RecipeDraft, change_setting, recipe_draft, reset_setting
@@ -65,6 +66,7 @@ class TuneScreen(WizardScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "toggle_all", N_("all settings")),
+        Binding("f3", "use_anchors", show=False),
         Binding("ctrl+r", "reset", N_("reset this setting")),
         Binding("down", "app.focus_next", show=False),
         Binding("up", "app.focus_previous", show=False),
@@ -85,10 +87,14 @@ class TuneScreen(WizardScreen):
         self._shows_all = False
         self._plan_query = LatestQuery(self, self._prepare, self._show_prepared, self._show_plan_error)
         self._dry_runner = DryRunner()
-        self._dry_run_query = LatestQuery(self, self._dry_runner.dry_run, self._show_dry_run, lambda _error: None)
+        self._dry_run_query = LatestQuery(self, self._dry_runner.dry_run, self._show_dry_run, None)
         self._dry_run_recipe: Recipe | None = None
         """The Recipe of the latest dry run."""
         self._free_memory = FreeMemoryMonitor()
+        self._anchor_query = LatestQuery(self, anchor_offer, self._show_anchor_offer, None)
+        self._anchor_offer: AnchorOffer | None = None
+        self._anchors_asked_for: tuple[object, ...] = ()
+        """The data set and the settings of the latest query for anchors."""
 
     def compose_body(self) -> Iterator[Widget]:
         """The form, help on the focused field, the stages."""
@@ -139,7 +145,11 @@ class TuneScreen(WizardScreen):
             name = row.field.name
             is_changed = name in draft.changes
             row.display = row.field.read_by(draft.method) and (
-                self._shows_all or not row.field.advanced or is_changed or name in self._setting_errors
+                self._shows_all
+                or not row.field.advanced
+                or is_changed
+                or name in self._setting_errors
+                or (name == "anchors" and self._offered(recipe) is not None)
             )
             if is_changed:
                 row.show(draft.changes[name], changed=True)
@@ -169,6 +179,7 @@ class TuneScreen(WizardScreen):
     def _show_prepared(self, prepared: PreparedPlan) -> None:
         self.prepared, self._plan_errors = prepared, {}
         self._show_plan()
+        self._request_anchor_offer(prepared)
         if not prepared.is_timed and prepared.fits and prepared.plan.recipe != self._dry_run_recipe:
             self._dry_run_timer.reset()
             self._dry_run_timer.resume()
@@ -198,6 +209,31 @@ class TuneScreen(WizardScreen):
             unknown_time = _("measuring ...") if self._dry_run_query.is_pending else _("not measured yet")
             self._stage_table.show(self.prepared, unknown_time=unknown_time)
         self._show_notes()
+
+    # Anchors
+
+    def _request_anchor_offer(self, prepared: PreparedPlan) -> None:
+        asked_for = (self.state.source, *anchor_settings(prepared.plan.recipe))
+        if asked_for != self._anchors_asked_for:
+            self._anchors_asked_for, self._anchor_offer = asked_for, None
+            self._anchor_query.submit(prepared)
+
+    def _show_anchor_offer(self, offer: AnchorOffer | None) -> None:
+        self._anchor_offer = offer
+        if self.prepared is not None and self._offered(self.prepared.plan.recipe) is not None:
+            self.query_one("#field-anchors", FieldRow).display = True
+            self._show_notes()
+
+    def _offered(self, recipe: Recipe | None) -> AnchorOffer | None:
+        """The offer of other anchors, if there is one for `recipe`."""
+        offer = self._anchor_offer
+        return offer if offer is not None and recipe is not None and offer.is_for(recipe) else None
+
+    def action_use_anchors(self) -> None:
+        """Write the offered anchors into the recipe."""
+        offer = None if self.prepared is None else self._offered(self.prepared.plan.recipe)
+        if offer is not None:
+            self._change_setting("anchors", to_plain_value(offer.suggestion.after.anchors))
 
     # Notes beside the settings
 
@@ -230,10 +266,18 @@ class TuneScreen(WizardScreen):
         return {name: strip_field_name(name, sentence) for name, sentence in by_field} | self._out_of_memory
 
     def _suggestions(self) -> dict[str, str]:
-        if self.prepared is None or self.prepared.batch_sizes is None:
+        if self.prepared is None:
             return {}
-        suggested, recipe = self.prepared.batch_sizes, self.prepared.plan.recipe
-        notes = {}
+        recipe, notes = self.prepared.plan.recipe, {}
+        if (offer := self._offered(recipe)) is not None:
+            before, after = offer.suggestion.before, offer.suggestion.after
+            notes["anchors"] = _(
+                "F3 fits them: mean IoU {before} → {after}",
+                before=f"{before.mean_iou:.2f}",
+                after=f"{after.mean_iou:.2f}",
+            )
+        if (suggested := self.prepared.batch_sizes) is None:
+            return notes
         for name, size in (("freeze_batch_size", suggested.freeze), ("unfreeze_batch_size", suggested.unfreeze)):
             if getattr(recipe, name) == "auto":
                 notes[name] = _("auto: {size} now", size=size)
@@ -261,7 +305,8 @@ class TuneScreen(WizardScreen):
         """The screen, and every warning in full length."""
         warnings = [] if self.prepared is None else map(translate, self.prepared.plan.warnings)
         memory = _("The number of images does not affect memory; batch size, input size and network do.")
-        return "\n\n".join([_(self.reason), memory, *warnings])
+        anchors = _("Where the anchors fit the boxes of the data set badly, F3 writes fitting ones into the recipe.")
+        return "\n\n".join([_(self.reason), memory, anchors, *warnings])
 
     # Changes
 

@@ -21,8 +21,8 @@ from tui.dialogs.folder_picker import FolderPicker
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.text.sizes import format_size
+from tui.widgets.download_bar import DownloadBar
 from tui.widgets.label import Label
-from tui.widgets.meter import Meter
 from tui.widgets.path_input import PathInput, PathRow
 from tui.widgets.radio_list import RadioList
 from tui.widgets.weights_check_panel import WeightsCheckPanel
@@ -30,7 +30,6 @@ from tui.wizard.path_completion import PathStatus, inspect_path
 from tui.wizard.state import Start
 from tui.wizard.weights_catalog import CheckRequest, WeightsOption, holds_weights, model_folder, weights_options
 from tui.wizard.weights_summary import START_TEXTS, describe_option, files_help, start_help
-from tui.workers.download import Download
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
@@ -56,8 +55,6 @@ class WeightsScreen(WizardScreen):
     WeightsScreen #start { height: 6; }
     WeightsScreen #files { height: auto; max-height: 4; border-top: solid $primary-muted !important; border-title-color: $foreground; }
     WeightsScreen.-high #files { max-height: 9; }
-    WeightsScreen #download { display: none; }
-    WeightsScreen.-downloading #download { display: block; }
     """
 
     _network_label = getters.query_one("#network", Label)
@@ -65,7 +62,7 @@ class WeightsScreen(WizardScreen):
     _file_list = getters.query_one("#files", RadioList)
     _file_row = getters.query_one("#file-row", PathRow)
     _file_input = getters.query_one("#file", PathInput)
-    _download_meter = getters.query_one("#download", Meter)
+    _download = getters.query_one(DownloadBar)
     _report = getters.query_one("#report", WeightsCheckPanel)
 
     def __init__(self, wizard: Wizard) -> None:
@@ -76,7 +73,6 @@ class WeightsScreen(WizardScreen):
         self._path_query = LatestQuery[str, PathStatus](
             self, lambda text: inspect_path(text, holds_weights), self._show_path_status, self.show_bad_input
         )
-        self._download = Download(self, self._finish_download)
         self._options: tuple[WeightsOption, ...] = ()
         self._start: Start = "whole"
         self._path_problem = ""
@@ -92,7 +88,7 @@ class WeightsScreen(WizardScreen):
             path = self.state.model_path = str(file)  # a preset may name a file in model_data/
         file_input = PathInput(path, holds_weights, help_text=files_help(), id="file")
         yield PathRow(_("Another file"), file_input, id="file-row")
-        yield Meter(_("downloading"), id="download")
+        yield DownloadBar()
         yield WeightsCheckPanel(self.wizard.datasets, id="report")
 
     def on_mount(self) -> None:
@@ -103,7 +99,6 @@ class WeightsScreen(WizardScreen):
         self._start_list.show([(_(name), _(meaning)) for name, meaning in START_TEXTS], STARTS.index(self._start))
         self._start_list.focus()
         self._show_network()
-        self.set_interval(0.1, self._show_progress)
 
     # The network
 
@@ -243,15 +238,10 @@ class WeightsScreen(WizardScreen):
 
     # Download
 
-    def _show_progress(self) -> None:
-        is_downloading = self._download.file is not None
-        self.set_class(is_downloading, "-downloading")
-        if is_downloading:
-            done, total = self._download.progress
-            self._download_meter.show(done / total if total else None, f"{format_size(done)} / {format_size(total)}")
-
-    def _finish_download(self, result: Path | BadInput | None) -> None:
-        self._show_progress()
+    def on_download_bar_finished(self, event: DownloadBar.Finished) -> None:
+        """Show the next screen, or why there is no file."""
+        event.stop()
+        result = event.result
         if isinstance(result, BadInput):
             self._update_hint()
             self._report.show_error(result)
@@ -261,10 +251,6 @@ class WeightsScreen(WizardScreen):
             self.show_error(_("The download was stopped. The next one continues where it stopped."))
         else:
             self._show_next_screen()
-
-    def on_unmount(self) -> None:
-        """Stop the download."""
-        self._download.stop()
 
     # Keys
 
@@ -287,7 +273,6 @@ class WeightsScreen(WizardScreen):
             self.app.push_screen(ConfirmScratchDialog(image_count), self._confirm_scratch)
         elif self._must_download and (official := official_file(self._network)) is not None:
             self._download.start(official, model_folder(self.wizard.workspace))
-            self._show_progress()
             self._update_hint()
         else:
             self._show_next_screen()
@@ -325,8 +310,8 @@ class WeightsScreen(WizardScreen):
         self.show_hint(self._hint())
 
     def _hint(self) -> str:
-        if (downloading := self._download.file) is not None:
-            return _("Downloading {name}. Esc stops it; the next download continues from there.", name=downloading.name)
+        if downloading := self._download.hint():
+            return downloading
         if self._start == "scratch":
             return _("Enter starts from scratch, after asking twice.")
         has_wrong_path = self._start == "whole" and self._path_problem and self.state.model_path

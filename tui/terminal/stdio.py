@@ -14,6 +14,34 @@ if TYPE_CHECKING:
     from textual.driver import Driver
 
 
+def prepare_streams() -> bool:
+    """Make standard input, output and error usable, whatever the process was started with; False if there is no output.
+
+    A closed descriptor is opened on the null device: otherwise the next file that is opened would get its number, and with it
+    what libraries print. Characters that the encoding of a stream lacks are replaced.
+    """
+    has_output = sys.stdout is not None
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if sys.platform != "win32":
+        os.environ.setdefault("TERM", "dumb")  # libraries would take an unknown terminal for one with escape sequences
+    return has_output
+
+
+def can_show_screens() -> bool:
+    """Whether the terminal knows the escape sequences that the wizard needs."""
+    return sys.platform == "win32" or os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
 def start_resource_tracker() -> None:
     """Start the process with which Python tracks child processes.
 

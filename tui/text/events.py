@@ -37,7 +37,7 @@ def describe_event(event: Event) -> str | None:
         case CheckpointSaved():
             return _("Checkpoint saved in {seconds} s.", seconds=f"{event.seconds:.1f}")
         case ImageSkipped():
-            return _("Image skipped: {reason}", reason=event.reason)
+            return _("Image skipped ({count} so far): {reason}", count=event.count, reason=event.reason)
         case Paused():
             return _("Paused after step {step} of epoch {epoch}.", step=event.step, epoch=event.epoch + 1)
         case Resumed():

@@ -12,6 +12,16 @@ ADVICE: Final[Mapping[str, str]] = {
         "Open it in an image viewer and save it again as .jpg or .png, or delete it with its label."
     ),
     "image.truncated": N_("Copy the image again from its source, or delete it with its label."),
+    "image.damaged": N_("Copy the image again from its source, or delete it with its label."),
+    "image.stray_bytes": N_(
+        "Look at it in an image viewer: if a part is grey or shifted, copy it again from its source."
+    ),
+    "image.depth": N_("Nothing to do if the image above is neither too dark nor too bright."),
+    "image.too_large": N_("Make it smaller in an image editor, or delete it with its label."),
+    "image.no_memory": N_("Close other programs and check again, or make the image smaller."),
+    "image.near_duplicate": N_(
+        "Put both into the same split: frames of one video, and copies of one image, belong together."
+    ),
     "image.missing": N_("Restore the image, or delete its label; training works without it."),
     "image.turned": N_("Nothing to do if the boxes are right in the image above."),
     "image.size_differs": N_("Check the image above: if its boxes are wrong, label it again at this size."),
@@ -23,15 +33,23 @@ ADVICE: Final[Mapping[str, str]] = {
     "class.empty": N_("Label some objects of this class, or remove its name from the classes file."),
     "class.few": N_("Label more images that show it. Training works without, but may learn it badly."),
     "class.rare": N_("More images that show it would help. Training works without."),
+    "class.absent": N_(
+        "Move some images that show these classes into this split, or let the split be drawn at random."
+    ),
+    "class.imbalance": N_("More images that show the smaller class would help. Training works without."),
     "class.unnamed": N_("F6 names the classes, from a file or one by one."),
     "class.unknown": N_("F6 assigns each name in the labels to a name in the classes file."),
     "class.beside": N_("F6 takes the names from that file, or keeps them as they are."),
     "split.no_validation": N_(
         "List some images for validation, or delete the lists: the split is then drawn at random."
     ),
+    "split.no_boxes": N_("Label its images, or let the split be drawn at random."),
     "split.missing": N_("Correct the path in data.yaml, or move the folder there."),
     "split.twice": N_("Nothing to do; remove it from one of the lists to decide the split yourself."),
     "label.tiny": N_("A larger input_shape (screen Tune) finds more of them, and needs more memory."),
+    "label.extreme_aspect": N_("Nothing to do if the objects really are so long; the network will find few of them."),
+    "label.overlap": N_("Delete one of the two boxes in your labelling tool if they are around the same object."),
+    "label.two_classes": N_("Delete the box with the wrong class in your labelling tool."),
     "label.not_a_number": N_("Draw these boxes again in your labelling tool; the other boxes are used."),
     "label.zero_size": N_("Draw these boxes again or delete them; the other boxes are used."),
     "label.outside_image": N_("Nothing to do if they look right in the image above; otherwise draw them again."),
@@ -48,6 +66,31 @@ ADVICE: Final[Mapping[str, str]] = {
     "label.unsafe_xml": N_("Save this file again in your labelling tool: entities in XML can be an attack."),
     "label.no_class": N_("Give the object a class in your labelling tool; the other objects are used."),
     "label.crowd": N_("Nothing to do: a box around a crowd does not help to find single objects."),
+    "label.no_image": N_(
+        "Write the file again with the program that made it: images that these labels name are not in its list."
+    ),
+    "label.class_ambiguous": N_("Give each category an id of its own; the other labels are used."),
+    "label.other_kind": N_(
+        "Nothing to do if another file has the boxes of these images; otherwise export them for detection."
+    ),
+    "label.no_annotations": N_("Nothing to do if these images contain no objects; otherwise label them."),
+    "label.from_polygon": N_("Nothing to do if the boxes in the image above look right."),
+    "label.id_as_text": N_("Nothing to do."),
+    "label.fractions": N_("Nothing to do if the boxes in the image above look right."),
+    "label.corners": N_(
+        "Look at the image above: if the boxes are too large, write the file again with x, y, width and height."
+    ),
+    "label.no_area": N_("Nothing to do if points and lines are no objects to find; otherwise draw rectangles."),
+    "label.part": N_(
+        "Nothing to do if they are parts of one object; otherwise give them different groups in your labelling tool."
+    ),
+    "image.ambiguous": N_("Give the images different names, or write their folders into the labels."),
+    "image.same_id": N_("Write the file again with an id of its own for each image."),
+    "image.no_id": N_("Write the file again with an id and a file_name for each image."),
+    "image.several_label_files": N_(
+        "Nothing to do if each file has other boxes; otherwise move the older file out of the folder."
+    ),
+    "dataset.other_format": N_("F7 selects the other format; to use both, convert one of them."),
     "dataset.no_boxes": N_("F6 assigns each name in the labels to a name in the classes file."),
     "dataset.mapping": N_("F6 shows the class names."),
     "dataset.classes_file": N_("F6 selects another classes file, or none."),

@@ -20,6 +20,7 @@ STATE_NAMES: Final[Mapping[str, str]] = {
     "out_of_memory": N_("out of memory"),
     "loss_not_finite": N_("loss not finite"),
     "interrupted": N_("killed"),
+    "unreadable": N_("unreadable"),
 }
 
 
@@ -41,12 +42,12 @@ def describe_resume(run: RunSummary) -> str:
         return _("It is training now; stop it before you do anything else with it.")
     if run.state == "finished":
         return _("All its epochs are done; extend it to train for more.")
-    if not run.resumable:
-        return _("It has no checkpoint yet, so it cannot be resumed.")
+    if run.state == "unreadable":
+        return _("It cannot be resumed until its files are restored.")
     if run.state == "out_of_memory":
         return _("Resuming starts at its last step, with the smaller batch size that was suggested.")
     if run.stage is None or run.epoch is None:
-        return _("Resuming starts at its last checkpoint.")
+        return _("It ended before its first checkpoint; resuming starts it again from its first step.")
     return _(
         "Resuming starts at its last checkpoint, in stage {stage}, epoch {epoch} of {epochs}; the result is the same as without "
         "the interruption.",

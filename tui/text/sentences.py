@@ -36,6 +36,7 @@ KEYWORDS = {
     "SourceFailed": (1,),
     "finding": (4,),
     "add_finding": (4,),
+    "leave_out": (5,),
 }
 """Functions, and which of their arguments are texts, counted from 1."""
 

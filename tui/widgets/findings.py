@@ -11,9 +11,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from engine.dataset.finding_groups import group_findings
 from engine.dataset.index import Finding
 from engine.messages import BadInput
-from tui.text import N_, _, ngettext, translate
+from tui.text import N_, _, translate
+from tui.text.datasets import finding_text
 from tui.text.finding_advice import ADVICE
 from tui.widgets.label import Label
 
@@ -40,11 +42,12 @@ class FindingsPanel(VerticalScroll):
 
     def show(self, findings: Iterable[Finding]) -> None:
         """Show these findings."""
-        groups = _group_by_kind(findings)
+        groups = group_findings(findings)
         if not groups:
             self._show_text(Content(_("No problems found.")).stylize("$success"))
             return
-        self._show_text(Content("\n").join(_group_text(group) for group in groups))
+        texts = (_finding_text(group.severity, finding_text(group), ADVICE.get(group.code, "")) for group in groups)
+        self._show_text(Content("\n").join(texts))
 
     def show_error(self, error: BadInput) -> None:
         """Show why the data set cannot be used, and what to do."""
@@ -65,27 +68,6 @@ class FindingsPanel(VerticalScroll):
     def _show_text(self, text: Content) -> None:
         self._text.update(text)
         self.scroll_home(animate=False)
-
-
-def _group_by_kind(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings with the same code, most severe first."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.severity, finding.message.code), []).append(finding)
-    severities = list(MARKS)
-    return sorted(groups.values(), key=lambda group: severities.index(group[0].severity))
-
-
-def _group_text(group: list[Finding]) -> Content:
-    first = group[0].message
-    # The doctor lists only some findings of a kind; its last one counts the rest. See `engine.dataset.doctor`.
-    values = group[-1].message.values
-    unlisted = int(str(values["count"])) - 1 if "code" in values and "count" in values else 0
-    more = len(group) - 1 + unlisted
-    sentence = translate(first)
-    if more:
-        sentence += " " + ngettext("(and {count} more like it)", "(and {count} more like it)", more)
-    return _finding_text(group[0].severity, sentence, ADVICE.get(first.code, ""))
 
 
 def _finding_text(severity: str, sentence: str, remedy: str) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -44,8 +44,13 @@ class PresetList(OptionList):
         option = self.highlighted_option
         return None if option is None or option.id is None else self._presets.get(option.id)
 
-    def show(self, presets: Sequence[Preset], recommended: Recommendation, highlighted: str) -> None:
-        """Show the cards: the recommended one first in its group, and the preset `highlighted` under the cursor."""
+    def show(
+        self, presets: Sequence[Preset], recommended: Recommendation, highlighted: str, brings: Mapping[str, str]
+    ) -> None:
+        """Show the cards: the recommended one first in its group, and the preset `highlighted` under the cursor.
+
+        `brings` has, for presets that change the network or need a download, a text that says so.
+        """
         self._presets = {preset.name: preset for preset in presets}
         options: list[Option] = []
         for family, heading in GROUPS.items():
@@ -53,7 +58,10 @@ class PresetList(OptionList):
             if members:
                 members.sort(key=lambda preset: preset.name != recommended.preset)
                 options.append(Option(Content(_(heading)), disabled=True))
-                options += [Option(_card(preset, recommended), id=preset.name) for preset in members]
+                options += [
+                    Option(_card(preset, recommended, brings.get(preset.name, "")), id=preset.name)
+                    for preset in members
+                ]
         self.clear_options()
         self.add_options(options)
         names = [option.id for option in options]
@@ -77,11 +85,13 @@ class PresetList(OptionList):
         return "\n".join(lines)
 
 
-def _card(preset: Preset, recommended: Recommendation) -> Content:
-    """Title, summary and, for the recommended preset, the reason."""
+def _card(preset: Preset, recommended: Recommendation, brings: str) -> Content:
+    """Title, summary, what the preset brings and, for the recommended one, the reason."""
     title = Content(_(preset.title)).stylize("bold")
     lines = [title, Content(_(preset.summary)).stylize("dim")]
     if preset.name == recommended.preset:
         lines[0] = Content.assemble(title, "  ", Content(_("★ recommended")).stylize("$success"))
         lines.append(Content(recommended.reason).stylize("$success"))
+    if brings:
+        lines.append(Content(brings).stylize("$warning"))
     return Content("\n").join(lines)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.dataset import sample_folder
+from engine.dataset.sample_folder import lacks_sample
 from engine.plan import DataSource
 
 SAMPLE = "sample"
@@ -45,24 +47,15 @@ def sample_path(workspace: Path) -> Path:
 
 
 def draw_sample_if_missing(source: DataSource, workspace: Path) -> None:
-    """Draw the sample set where `source` means it and it does not exist yet.
-
-    It is drawn in a folder beside and renamed when complete, so that an interrupted drawing is never taken for the whole set.
-    """
+    """Draw the sample set where `source` means it and it is not there, or its drawing was interrupted."""
     path = Path(source.path)
-    if path != sample_path(workspace) or path.exists():
+    if path != sample_path(workspace) or not lacks_sample(path):
         return
     from engine.dataset.sample_dataset import draw_sample_dataset
 
-    draw_sample_dataset(_partial_path(path))
-    _partial_path(path).rename(path)
+    draw_sample_dataset(path, replace=False)
 
 
 def count_drawn_images(workspace: Path) -> int:
     """How many images of the sample set are drawn already, while it is being drawn."""
-    folder = _partial_path(sample_path(workspace)) / "VOCdevkit" / "VOC2007" / "JPEGImages"
-    return sum(1 for _ in folder.glob("*.jpg"))
-
-
-def _partial_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
+    return sample_folder.count_drawn_images(sample_path(workspace))

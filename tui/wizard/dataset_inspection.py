@@ -61,7 +61,7 @@ def inspect_dataset(
     Raises:
         BadInput: see `open_source`; or there are too few images to train.
     """
-    from engine.dataset.class_mapping import target_names
+    from engine.dataset.class_mapping import FORMATS_WITH_CLASS_IDS, target_names
     from engine.dataset.classes_file import find_classes_file_near
     from engine.evaluation.colours import colour_of
 
@@ -79,7 +79,7 @@ def inspect_dataset(
         return None
     require_training_images(dataset)
     inspection = DatasetInspection(source, dataset, tuple(colour_of(index) for index in range(len(dataset.classes))))
-    if source.classes_file is None and not source.mapping and dataset.format in ("voc", "coco"):
+    if source.classes_file is None and not source.mapping and dataset.format not in FORMATS_WITH_CLASS_IDS:
         classes_file = find_classes_file_near(dataset.root)
         names = target_names(classes_file)
         if set(dataset.classes) - set(names):

@@ -54,6 +54,8 @@ def formats_help() -> str:
             _("Pascal VOC  Annotations/*.xml and JPEGImages/, with or without VOCdevkit/"),
             _("YOLO        a .txt for each image; data.yaml or classes.txt for the names"),
             _("COCO        a .json with images, annotations and categories"),
+            _("LabelMe     a .json for each image, beside it or in a folder of its own"),
+            _("CSV         filename, width, height, class, xmin, ymin, xmax, ymax in each line"),
             _("lists       lines of: path x1,y1,x2,y2,class ..."),
             "",
             _("No labelled images yet? F2 draws a sample set in seconds."),
@@ -64,7 +66,7 @@ def formats_help() -> str:
 def path_help() -> str:
     """What F1 says about the path field."""
     return _(
-        "The folder of the data set at any level, or its data.yaml, COCO .json or list. Tab completes, F3 opens a folder tree, "
+        "The folder of the data set at any level, or its data.yaml, .json, .csv or list. Tab completes, F3 opens a folder tree, "
         "F2 takes the drawn sample set. F4 and F5 show the previous and next image, F6 renames classes, F7 selects another format, "
         "Ctrl+R reads the data set again. Spaces, Chinese characters and links in paths work."
     )

@@ -122,7 +122,7 @@ def strip_field_name(name: str, sentence: str) -> str:
 def form_sentence(message: Message) -> str:
     """An engine message as the wizard shows it: without the setting's source, with a screen instead of a command."""
     if message.code == "plan.no_weights":
-        return _("{name} is missing; download it on the Weights screen (3).", name=message.values["name"])
+        return _("{name} is not downloaded yet; Enter on the Review screen downloads it.", name=message.values["name"])
     return translate(strip_source(message))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.events import BatchChanged, EpochFinished, Evaluated, Event, RunStarted, StageStarted, Step
-from engine.planning.warnings import advised_steps
+from engine.planning.warnings import ADVISED_STEPS, advised_steps
 
 MAX_POINTS = 512
 
@@ -33,13 +33,18 @@ class BoundedSeries:
         """How many values one point is the mean of."""
         return self._values_per_point
 
-    def append(self, value: float) -> None:
-        """Add a value at the end."""
-        self._sum += value
-        self._count += 1
-        if self._count < self._values_per_point:
-            return
-        self._points.append(self._sum / self._count)
+    def append(self, value: float, count: int = 1) -> None:
+        """Add a value at the end, `count` times."""
+        while count > 0:
+            added = min(count, self._values_per_point - self._count)
+            self._sum += added * value
+            self._count += added
+            count -= added
+            if self._count == self._values_per_point:
+                self._add_point(self._sum / self._count)
+
+    def _add_point(self, point: float) -> None:
+        self._points.append(point)
         self._sum, self._count = 0.0, 0
         if len(self._points) >= MAX_POINTS:
             pairs = zip(self._points[::2], self._points[1::2], strict=True)
@@ -79,9 +84,10 @@ class RunHistory:
     @property
     def advised_steps(self) -> int | None:
         """The number of steps that the method should have at least; None where the recipe is unknown."""
-        if "method" not in self.recipe or "optimizer_type" not in self.recipe:
+        method, optimizer = self.recipe.get("method"), self.recipe.get("optimizer_type")
+        if not isinstance(method, str) or not isinstance(optimizer, str) or optimizer not in ADVISED_STEPS:
             return None
-        return advised_steps(str(self.recipe["method"]), str(self.recipe["optimizer_type"]))
+        return advised_steps(method, optimizer)
 
     @property
     def last_epoch(self) -> int | None:
@@ -136,11 +142,11 @@ class RunHistory:
             self.timer.record_event(event)
 
     def _apply_step(self, step: Step) -> None:
-        self.steps += 1
-        self.train_loss.append(step.loss)
-        self.lr.append(step.lr)
-        self.memory.append(step.memory_bytes)
-        self.data_wait.append(step.data_wait)
+        self.steps += step.count
+        self.train_loss.append(step.loss, step.count)
+        self.lr.append(step.lr, step.count)
+        self.memory.append(step.memory_bytes, step.count)
+        self.data_wait.append(step.data_wait, step.count)
         self.timer.record_step(step)
         self.latest = step
 
@@ -164,7 +170,7 @@ class RunHistory:
 
     def _slowdown(self, measured_stage: str, future: dict[str, Any]) -> float:
         """Seconds of a step of a stage that has not begun, as a multiple of those of `measured_stage`."""
-        current = next(stage for stage in self.stages if stage["name"] == measured_stage)
+        current = next((stage for stage in self.stages if stage["name"] == measured_stage), future)
         if current.get("seconds_estimate") and future.get("seconds_estimate"):
             return float(_estimated_seconds_per_step(future) / _estimated_seconds_per_step(current))
         # Training everything takes 1.8 to 2.4 times as long per image as with a frozen backbone.
@@ -193,10 +199,11 @@ class StepTimer:
     def record_step(self, step: Step) -> None:
         """Add a step."""
         if self._epoch_end is not None:
-            self.seconds_between_epochs = max(0.0, step.time - self._epoch_end - (self._means.get(step.stage) or 0.0))
+            own = step.count * self._means.get(step.stage, 0.0)
+            self.seconds_between_epochs = max(0.0, step.time - self._epoch_end - own)
             self._previous = self._epoch_end = None
         if self._previous is not None:
-            self._measure(step.stage, step.time - self._previous)
+            self._measure(step.stage, step.time - self._previous, step.count)
         self._previous = step.time
         if step.step + 1 == step.steps:
             self._epoch_end = step.time
@@ -219,10 +226,12 @@ class StepTimer:
         """Mean of the newest steps of a stage; None before its third, since the first steps are slower."""
         return self._means.get(stage) if self._counts.get(stage, 0) >= 2 else None
 
-    def _measure(self, stage: str, seconds: float) -> None:
-        self._counts[stage] = count = self._counts.get(stage, 0) + 1
-        mean = self._means.get(stage)
+    def _measure(self, stage: str, seconds: float, steps: int) -> None:
+        if seconds < 0:  # in logs of older versions, where the clock was set back
+            return
+        self._counts[stage] = count = self._counts.get(stage, 0) + steps
+        mean, newest = self._means.get(stage), seconds / steps
         if mean is None or count == 2:  # the first step of a process is slower: caches and kernels are set up
-            self._means[stage] = seconds
+            self._means[stage] = newest
         else:
-            self._means[stage] = mean + self.WEIGHT_OF_NEWEST * (seconds - mean)
+            self._means[stage] = newest + (1 - self.WEIGHT_OF_NEWEST) ** steps * (mean - newest)

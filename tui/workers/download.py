@@ -12,6 +12,7 @@ from textual.worker import get_current_worker
 
 from engine.messages import BadInput
 from engine.network.registry import KnownFile
+from tui.workers.unexpected import unexpected_reported
 
 
 class Download:
@@ -44,20 +45,23 @@ class Download:
         from engine.weights.download.http import Cancelled
 
         worker = get_current_worker()
-        result: Path | BadInput | None
-        try:
-            result = fetch(
-                file,
-                folder,
-                progress=self._set_progress,
-                is_cancelled=lambda: self._stop.is_set() or worker.is_cancelled,
-            )
-        except BadInput as error:
-            result = error
-        except Cancelled:
-            result = None
+        results: list[Path | BadInput | None] = []
+        with unexpected_reported(results.append):
+            try:
+                results.append(
+                    fetch(
+                        file,
+                        folder,
+                        progress=self._set_progress,
+                        is_cancelled=lambda: self._stop.is_set() or worker.is_cancelled,
+                    )
+                )
+            except BadInput as error:
+                results.append(error)
+            except Cancelled:
+                results.append(None)
         pump: MessagePump = self._owner
-        pump.call_later(self._finish, result)  # posts a message: safe from any thread
+        pump.call_later(self._finish, results[0])  # posts a message: safe from any thread
 
     def _set_progress(self, done: int, total: int) -> None:
         self.progress = done, total

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tui.workers.unexpected import unexpected_reported
+
 if TYPE_CHECKING:
     from engine.hardware import Hardware
 
@@ -62,7 +64,8 @@ class HardwareMonitor:
         self._stopped.set()
 
     def _probe_until_stopped(self) -> None:
-        with self._open_hardware() as source:
+        # After an error screens show the last result, or that there is none yet.
+        with unexpected_reported(lambda _error: None), self._open_hardware() as source:
             while not self._stopped.is_set():
                 self._on_probe(source.read())
                 self._stopped.wait(TRAINING_PERIOD if self._is_training() else PERIOD)

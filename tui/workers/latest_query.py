@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from textual.message_pump import MessagePump
 from textual.widget import Widget
 
 from engine.messages import BadInput
+from tui.text import translate
+from tui.workers.unexpected import unexpected_reported
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -34,9 +37,13 @@ class LatestQuery(Generic[Request, Result]):
         owner: Widget,
         work: Callable[[Request], Result],
         on_result: Callable[[Result], None],
-        on_error: Callable[[BadInput], None],
+        on_error: Callable[[BadInput], None] | None,
     ) -> None:
-        """`work` runs in the thread and must not touch widgets; `on_result` and `on_error` run in the app's thread."""
+        """`work` runs in the thread and must not touch widgets; `on_result` and `on_error` run in the app's thread.
+
+        Without `on_error`, bad input is not shown: another screen shows it. Any other exception, which is a defect or comes from
+        a file that nobody has thought of, never ends the app and the training in it: it is shown and logged.
+        """
         self._owner = owner
         self._work = work
         self._on_result = on_result
@@ -70,16 +77,17 @@ class LatestQuery(Generic[Request, Result]):
     def _process_requests(self) -> None:
         """In the thread: one request after another until none waits."""
         while (numbered := self._next()) is not None:
-            try:
-                result = self._work(numbered.request)
-            except BadInput as error:
+            with unexpected_reported(partial(self._post, numbered.number, self._show_unexpected)):
+                self._process(numbered)
+
+    def _process(self, numbered: _Numbered[Request]) -> None:
+        try:
+            result = self._work(numbered.request)
+        except BadInput as error:
+            if self._on_error is not None:
                 self._post(numbered.number, self._on_error, error)
-            except BaseException:
-                with self._lock:
-                    self._is_working = False
-                raise
-            else:
-                self._post(numbered.number, self._on_result, result)
+        else:
+            self._post(numbered.number, self._on_result, result)
 
     def _next(self) -> _Numbered[Request] | None:
         with self._lock:
@@ -92,5 +100,14 @@ class LatestQuery(Generic[Request, Result]):
         pump.call_later(self._deliver, number, callback, value)  # posts a message: safe from any thread
 
     def _deliver(self, number: int, callback: Callable[[Any], None], value: object) -> None:
-        if number == self._newest_number and self._owner.is_attached:
+        if number != self._newest_number or not self._owner.is_attached:
+            return
+        with unexpected_reported(self._show_unexpected):
             callback(value)
+
+    def _show_unexpected(self, error: BadInput) -> None:
+        if self._on_error is not None:
+            self._on_error(error)
+        else:
+            text = "\n".join(map(translate, error.messages))
+            self._owner.app.notify(text, severity="warning", markup=False)

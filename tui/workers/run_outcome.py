@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.dataset.stored_splits import DATA_CHANGED
 from engine.events import CARD_STOPPED, Failed, Finished, LossNotFinite, OutOfMemory, Stopped
 from engine.messages import join_names
 from engine.runs.folder import BEST_WEIGHTS, LAST_CHECKPOINT
@@ -38,6 +39,13 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
     """The outcome of the training that ended last."""
     if session.input_error is not None:
         message = "\n".join(map(translate, session.input_error.messages))
+        if session.input_error.messages[0].code == DATA_CHANGED:
+            return RunOutcome(
+                message,
+                _("Enter trains on with the data as it is now; Esc goes back."),
+                session.resume_on_changed_data,
+                _("If you restore the data instead, the run ends as if nothing had happened."),
+            )
         if session.run is None:
             return RunOutcome(message, _("Enter returns to Review."), lambda: wizard.show_screen("review"))
         return _from_last_checkpoint(session, message)

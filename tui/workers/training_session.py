@@ -54,6 +54,8 @@ class TrainingSession:
         self._stop_requested = False
         self._overrides_after_stop: Mapping[str, Any] | None = None
         """The settings with which to resume as soon as the run has stopped."""
+        self._resume_on_changed_data: StartRun | None = None
+        """Resumes the run that was resumed last, with its data set as it is now."""
         self._starts_paused = False
         """Whether the next run pauses before its first step."""
         self._idle = threading.Event()
@@ -97,11 +99,18 @@ class TrainingSession:
 
         Without `overrides`, a run that ended out of memory resumes with the batch size that was proposed then.
         """
+        if not self.is_running:
+            self._resume_on_changed_data = self._resume_run(run, overrides, accept_changes=True)
         self.follow(self._resume_run(run, overrides))
 
-    def _resume_run(self, run: Path, overrides: Mapping[str, Any] | None) -> StartRun:
+    def resume_on_changed_data(self) -> None:
+        """Resume the same run again, and train on although its data set has changed."""
+        if self._resume_on_changed_data is not None:
+            self.follow(self._resume_on_changed_data)
+
+    def _resume_run(self, run: Path, overrides: Mapping[str, Any] | None, *, accept_changes: bool = False) -> StartRun:
         def start_run(control: Control) -> Iterator[Event]:
-            from engine.runner.start import resume
+            from engine.runner.resume import resume
             from engine.runs.folder import last_event
 
             settings = overrides
@@ -109,7 +118,12 @@ class TrainingSession:
             if overrides is None and isinstance(event := last_event(run), OutOfMemory):
                 settings, on_out_of_memory = _after_out_of_memory(event)
             return resume(
-                run, control, overrides=settings, workspace=self._workspace, on_out_of_memory=on_out_of_memory
+                run,
+                control,
+                overrides=settings,
+                workspace=self._workspace,
+                on_out_of_memory=on_out_of_memory,
+                accept_changes=accept_changes,
             )
 
         return start_run

@@ -1,147 +1,159 @@
-"""COCO: one JSON file for each split, with images, annotations and categories."""
+"""COCO: JSON files with images, annotations and categories, often one for each split."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from engine.dataset.formats.parsed_labels import ParsedLabels, is_inside
+from engine.dataset.formats.coco_boxes import usable_boxes
+from engine.dataset.formats.coco_file import CocoFile, read_coco_file
+from engine.dataset.formats.coco_images import add_images
+from engine.dataset.formats.file_tree import suffix_of
+from engine.dataset.formats.json_files import has_json_key, json_files_with, labels_root, split_of_file
+from engine.dataset.formats.json_stream import BadJson, NotAnObject
+from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
 from engine.dataset.formats.reading import Reading
-from engine.dataset.splits import split_in_name
-from engine.files import read_text
+from engine.files import error_reason
+from engine.messages import Message, join_names, phrase
+
+_KEYS = ("images", "annotations")
+_OTHER_KEYS = ("shapes", "_via_settings")
+"""Of LabelMe and VIA, whose files may be many."""
+_OTHER_KINDS = ("person_keypoints_", "captions_", "panoptic_", "stuff_", "image_info_")
+"""COCO publishes these beside the files instances_*.json; their boxes are the same, or they have none."""
 
 
 def read_coco(path: Path, reading: Reading) -> ParsedLabels | None:
-    """The images and boxes of a COCO file, or of all COCO files in a folder; None if `path` is neither.
+    """The images and boxes of a COCO file, or of all COCO files below a folder; None if there are none.
 
-    The name of a file or of its folder gives its split.
+    The name of a file or of one of its folders gives its split.
     """
-    if path.is_file():
-        files = [path] if path.suffix.lower() == ".json" else []
-        root = path.parent.parent if path.parent.name == "annotations" else path.parent
-    else:
-        files, root = _find_files(path), path
-    if not files:
+    if path.is_file() and (suffix_of(path.name) != ".json" or not has_json_key(path, _KEYS)):
         return None
-    parsed = ParsedLabels(reading.tree(root), "coco", "pixel", "info" if path.is_file() else "warning")
-    contents = [(file, content) for file in files if (content := _load_json(file, parsed)) is not None]
-    for file, content in contents:
-        _read_file(file, content, split_in_name(file.stem) or split_in_name(file.parent.name), parsed)
+    root = labels_root(path, reading)
+    tree = reading.tree(root)
+    parsed = ParsedLabels(tree, "coco", "pixel", "info" if path.is_file() else "warning")
+    files = [path.relative_to(root).as_posix()] if path.is_file() else list(json_files_with(tree, _KEYS, _OTHER_KEYS))
+    others = _other_kinds(files)
+    found = [_read_file(file, path.is_file(), parsed, reading) for file in files if file not in others]
+    if not any(found):
+        return None
+    if others:
+        parsed.see("label_file", len(others))
+        parsed.leave_out(
+            "label_file",
+            "info",
+            "label.other_kind",
+            tree.root,
+            "{file}: files that repeat the boxes of the files instances_*.json beside them, or have none: {count} ({names}); left out.",
+            count=len(others),
+            names=join_names(others[:MAX_NAMES]),
+        )
+    parsed.report_images_in_several_files()
     return parsed
 
 
-def _find_files(folder: Path) -> list[Path]:
-    """The label files of a folder: those in annotations/ (the instances), in the folder itself, or one level below."""
-    for pattern in (
-        "annotations/instances_*.json",
-        "annotations/*.json",
-        "*.json",
-        "*/_annotations.coco.json",
-        "*/*.json",
-    ):
-        if files := [path for path in sorted(folder.glob(pattern)) if _looks_like_coco(path)]:
-            return files
-    return []
+def _other_kinds(files: Sequence[str]) -> list[str]:
+    """Files of COCO that repeat the boxes of the files instances_*.json in the same folder, or have none."""
+    with_instances = {
+        file.rpartition("/")[0] for file in files if file.rpartition("/")[2].lower().startswith("instances_")
+    }
+    return [
+        file
+        for file in files
+        if file.rpartition("/")[0] in with_instances and file.rpartition("/")[2].lower().startswith(_OTHER_KINDS)
+    ]
 
 
-def _looks_like_coco(path: Path) -> bool:
-    """Whether the first or last 64 KiB of a file contain a key of COCO."""
-    with path.open("rb") as file:
-        content = file.read(1 << 16)
-        if path.stat().st_size > 1 << 17:
-            file.seek(-(1 << 16), 2)
-            content += file.read()
-    return b'"images"' in content or b'"annotations"' in content or b'"categories"' in content
+def _read_file(file: str, is_named: bool, parsed: ParsedLabels, reading: Reading) -> bool:
+    """Add the images and boxes of a file; False if it is no COCO.
 
-
-def _load_json(path: Path, parsed: ParsedLabels) -> dict[str, Any] | None:
+    Args:
+        file: relative to the root.
+        is_named: whether the user names this file, not its folder.
+        parsed: gets the images, boxes and findings.
+        reading: is told how far the reading is.
+    """
     try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        parsed.add_finding(
-            "error", "label.unreadable", path, "{file}: not valid JSON ({reason}); left out.", reason=error
+        content, decoded = read_coco_file(parsed.tree.path(file), lambda count: reading.report(count, 0))
+    except NotAnObject:
+        return False
+    except BadJson as error:
+        _leave_out_unreadable(file, phrase("not valid JSON ({reason})", reason=error.reason), parsed)
+        return True
+    except OSError as error:
+        _leave_out_unreadable(file, phrase("cannot be read ({reason})", reason=error_reason(error)), parsed)
+        return True
+    if not content.is_coco():
+        return False
+    parsed.see("label_file")
+    if (reason := _not_detection(content)) is not None:
+        parsed.leave_out(
+            "label_file",
+            "warning",
+            "label.other_kind",
+            parsed.tree.path(file),
+            "{file}: {reason}; left out.",
+            reason=reason,
         )
-        return None
-    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in ("images", "categories")):
-        parsed.add_finding("error", "label.unreadable", path, "{file}: has no images and categories; left out.")
-        return None
-    return content
+        return True
+    parsed.keep("label_file")
+    if decoded is not None:
+        parsed.add_encoding(decoded, parsed.tree.path(file))
+    _report_content(content, file, parsed)
+    boxes = usable_boxes(content, file, parsed)
+    add_images(content, boxes, file, split_of_file(file, *([parsed.root.name] if is_named else [])), parsed)
+    return True
 
 
-def _read_file(path: Path, content: Mapping[str, Any], split: str | None, parsed: ParsedLabels) -> None:
-    category_names = {c.get("id"): str(c.get("name")) for c in content["categories"] if isinstance(c, dict)}
-    boxes = defaultdict(list)
-    labels = defaultdict(list)
-    crowds = unreadable = 0
-    for annotation in content.get("annotations") or []:
-        if not isinstance(annotation, dict):
-            unreadable += 1
-        elif annotation.get("iscrowd"):
-            crowds += 1
-        elif annotation.get("category_id") not in category_names or (box := _box(annotation.get("bbox"))) is None:
-            unreadable += 1
-        else:
-            boxes[annotation.get("image_id")].append(box)
-            labels[annotation.get("image_id")].append(category_names[annotation["category_id"]])
-    if unreadable:
-        parsed.add_finding(
-            "error",
-            "label.unreadable",
-            path,
-            "{file}: {count} annotations have no readable box or class; left out.",
-            count=unreadable,
-        )
-    if crowds:
-        parsed.add_finding("info", "label.crowd", path, "{file}: boxes around crowds: {count}; left out.", count=crowds)
-    for image in content["images"]:
-        if not isinstance(image, dict):
-            continue
-        name, image_id = str(image.get("file_name")), image.get("id")
-        image_path = _find_image(name, path, split, parsed.root)
-        if image_path is None:
-            if is_inside(path.parent / name, parsed.root):
-                parsed.add_finding(
-                    "error", "image.missing", path, "{file}: the image {name} does not exist; left out.", name=name
-                )
-            else:
-                parsed.add_finding(
-                    "error",
-                    "label.outside_dataset",
-                    path,
-                    "{file}: the image {name} is outside the data set; left out.",
-                    name=name,
-                )
-            continue
-        class_ids = [parsed.class_id(label) for label in labels.get(image_id, [])]
-        size = _side(image.get("width")), _side(image.get("height"))
-        parsed.see("box", len(class_ids))
-        parsed.add_image(image_path, size, boxes.get(image_id, []), class_ids, path, split)
+def _leave_out_unreadable(file: str, reason: Message, parsed: ParsedLabels) -> None:
+    parsed.see("label_file")
+    parsed.leave_out(
+        "label_file",
+        "error",
+        "label.unreadable",
+        parsed.tree.path(file),
+        "{file}: {reason}; left out.",
+        reason=reason,
+    )
 
 
-def _find_image(name: str, label_file: Path, split: str | None, root: Path) -> Path | None:
-    """The path of an image: beside its label file, in the root, in images/, or in a folder named after its split."""
-    year = "".join(c for c in label_file.stem if c.isdigit())
-    folders = [label_file.parent, root, root / "images"]
-    for split_folder in [label_file.stem.removeprefix("instances_"), *([f"{split}{year}", split] if split else [])]:
-        folders += [root / split_folder, root / "images" / split_folder]
-    for folder in folders:
-        if is_inside(folder / name, root) and (folder / name).is_file():
-            return folder / name
+def _not_detection(content: CocoFile) -> Message | None:
+    """Why a file of COCO has nothing to learn detection from, or None."""
+    count = len(content.entries)
+    if "annotations" not in content.sections:
+        return phrase("has no annotations for its {count} images", count=count)
+    if content.other_kinds and content.other_kinds == content.annotation_count:
+        return phrase("has captions or panoptic segments for its {count} images, no boxes", count=count)
     return None
 
 
-def _box(bbox: object) -> list[float] | None:
-    """COCO's x y width height -> x1 y1 x2 y2; None if `bbox` is not four numbers."""
-    try:
-        x, y, width, height = (float(value) for value in bbox)  # type: ignore[attr-defined]  # checked by trying
-    except (TypeError, ValueError):
-        return None
-    return [x, y, x + width, y + height]
-
-
-def _side(value: object) -> int:
-    """A width or height in pixels; 0 if `value` is not a plausible one."""
-    return int(value) if isinstance(value, int | float) and 0 < value < 1 << 20 else 0
+def _report_content(content: CocoFile, file: str, parsed: ParsedLabels) -> None:
+    """What can be said before ids are resolved."""
+    path = parsed.tree.path(file)
+    parsed.see("box", content.annotation_count)
+    if count := content.annotation_count - content.box_count:
+        parsed.leave_out(
+            "box",
+            "error",
+            "label.unreadable",
+            path,
+            "{file}: annotations without a readable bbox: {count}; left out.",
+            count=count,
+        )
+    if content.from_polygons:
+        parsed.add_finding(
+            "warning",
+            "label.from_polygon",
+            path,
+            "{file}: annotations without a readable bbox: {count}; the box around their segmentation is used.",
+            count=content.from_polygons,
+        )
+    if not content.annotation_count:
+        parsed.add_finding(
+            "warning",
+            "label.no_annotations",
+            path,
+            "{file}: has no annotation at all; its {count} images are used as images without objects.",
+            count=len(content.entries),
+        )

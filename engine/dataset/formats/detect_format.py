@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.dataset.formats.coco import read_coco
+from engine.dataset.formats.csv_table import read_csv
+from engine.dataset.formats.labelme import read_labelme
 from engine.dataset.formats.lists import read_lists
 from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
@@ -21,6 +23,8 @@ READERS: Mapping[str, Callable[[Path, Reading], ParsedLabels | None]] = {
     "coco": read_coco,
     "yolo": read_yolo,
     "list": read_lists,
+    "labelme": read_labelme,
+    "csv": read_csv,
 }
 """Each returns None for a path that is not of its format."""
 
@@ -50,10 +54,10 @@ def read_labels(path: Path, format: str, reading: Reading) -> ParsedLabels:
                 results.append(parsed)
         except BadInput as error:  # another format may fit
             refusal = refusal or error
-    if not results:
-        raise refusal or _unrecognised(path, format)
     # Of equal results the first reader's stays.
-    best = max(results, key=_fit)
+    best = max(results, key=_fit, default=None)
+    if best is None or (refusal is not None and not best.box_count()):
+        raise refusal or _unrecognised(path, format)
     ties = [other for other in results if other is not best and other.box_count() and _fit(other) == _fit(best)]
     if ties:
         best.add_finding(
@@ -64,7 +68,30 @@ def read_labels(path: Path, format: str, reading: Reading) -> ParsedLabels:
             format=best.format,
             others=join_names([other.format for other in ties]),
         )
+    for other in results:
+        if other is not best and other not in ties:
+            _report_unused_labels(other, best)
     return best
+
+
+def _report_unused_labels(other: ParsedLabels, best: ParsedLabels) -> None:
+    """Say which boxes of another format are not used; they are lost where the images have none in the best one."""
+    if not other.box_count():
+        return
+    used = {f"{best.root}/{image}" for image in best.images}
+    unused_count = sum(f"{other.root}/{image}" not in used for image in other.images)
+    best.add_finding(
+        "warning" if unused_count else "info",
+        "dataset.other_format",
+        best.root,
+        "{file}: is read as {format}; there are labels of {other} too, with {boxes} boxes on {images} images, of which {unused} are not in "
+        "those of {format}. --format chooses another.",
+        format=best.format,
+        other=other.format,
+        boxes=other.box_count(),
+        images=len(other.images),
+        unused=unused_count,
+    )
 
 
 def _fit(parsed: ParsedLabels) -> tuple[int, int]:
@@ -76,7 +103,7 @@ def _unrecognised(path: Path, format: str) -> BadInput:
     if path.is_file():
         return bad_input(
             "dataset.unrecognised",
-            "{path}: this file is no data set; give its folder, a data.yaml, a COCO .json or a list of images.",
+            "{path}: this file is no data set; give its folder, a data.yaml, a .json of COCO or LabelMe, a .csv or a list of images.",
             path=path,
         )
     image_count = sum(1 for _ in images_below(path))
@@ -91,6 +118,8 @@ def _unrecognised(path: Path, format: str) -> BadInput:
         "yolo": phrase("a .txt beside or in labels/ for each image"),
         "coco": phrase("a .json with images and annotations"),
         "list": phrase("a .txt of lines `path x1,y1,x2,y2,class`"),
+        "labelme": phrase("a .json with shapes for each image"),
+        "csv": phrase("a .csv with columns filename, class, xmin, ymin, xmax, ymax"),
     }
     return bad_input(
         "dataset.unrecognised",

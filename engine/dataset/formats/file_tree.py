@@ -71,6 +71,12 @@ class FileTree:
     def __contains__(self, file: str) -> bool:
         return file in self._all
 
+    def below(self, folder: str) -> FileTree:
+        """The files below a folder of this tree."""
+        prefix = folder + "/"
+        files = [file[len(prefix) :] for file in self.files if file.startswith(prefix)]
+        return FileTree(self.root / folder, files, self.skipped)
+
     def path(self, file: str) -> Path:
         """The path of a file of this tree."""
         return self.root / file

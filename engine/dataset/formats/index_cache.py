@@ -83,7 +83,7 @@ def fingerprint_folders(
     """SHA-256 over name, size and times of every file below `folders`.
 
     Args:
-        folders: absolute folders.
+        folders: absolute folders, and files that count besides.
         read_since: when the reading of the files began, in nanoseconds since 1970; None if they are not read.
         progress: called with the number of files so far; may raise to cancel.
 
@@ -101,35 +101,56 @@ def fingerprint_folders(
         if real in seen:
             continue
         seen.add(real)
+        lines: list[str] = []
+        subfolders: list[str] = []
         try:
+            # The entries are not kept: with their status they take ten times the memory of the lines.
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                for entry in listing:
+                    if entry.is_dir():
+                        if not is_debris(entry.name, folder=True):
+                            subfolders.append(entry.path)
+                    elif not is_debris(entry.name):
+                        line, changed = _describe(entry)
+                        lines.append(line)
+                        newest = max(newest, changed)
+        except NotADirectoryError:
+            newest = max(newest, _update_with_file(digest, folder))
+            continue
         except OSError:
             digest.update(f"{folder}\0unreadable\n".encode("utf-8", "surrogateescape"))
             continue
-        lines = [folder]
-        subfolders = []
-        for entry in entries:
-            if entry.is_dir():
-                if not is_debris(entry.name, folder=True):
-                    subfolders.append(entry.path)
-            elif not is_debris(entry.name):
-                try:
-                    status = entry.stat()
-                except OSError:  # a link that leads nowhere
-                    lines.append(f"{entry.name}\0missing")
-                    continue
-                # The time of the last change of the inode shows also changes by programs that set the old time again.
-                newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
-                lines.append(f"{entry.name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}")
-        waiting.extend(reversed(subfolders))
-        count += len(lines) - 1
-        digest.update("\n".join(lines).encode("utf-8", "surrogateescape"))
+        waiting.extend(sorted(subfolders, reverse=True))
+        count += len(lines)
+        digest.update("\n".join((folder, *sorted(lines))).encode("utf-8", "surrogateescape"))
         if progress is not None:
             progress(count, 0)
     if read_since is not None and newest > read_since - _MIN_AGE * 1e9:
         return None
     return digest.hexdigest()
+
+
+def _describe(entry: os.DirEntry[str]) -> tuple[str, int]:
+    """Name, size and times of a file as a line, and when it was changed, in nanoseconds since 1970."""
+    try:
+        status = entry.stat()
+    except OSError:  # a link that leads nowhere
+        return f"{entry.name}\0missing", 0
+    # The time of the last change of the inode shows also changes by programs that set the old time again.
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    return f"{entry.name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}", changed
+
+
+def _update_with_file(digest: hashlib._Hash, path: str) -> int:
+    """Add a single file to a fingerprint; the time of its last change in nanoseconds, 0 if it cannot be read."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  the walk works with texts
+    except OSError:
+        digest.update(f"{path}\0unreadable\n".encode("utf-8", "surrogateescape"))
+        return 0
+    line = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\n"
+    digest.update(line.encode("utf-8", "surrogateescape"))
+    return max(status.st_mtime_ns, status.st_ctime_ns)
 
 
 @cache

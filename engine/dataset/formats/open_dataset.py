@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.dataset.class_mapping import ClassMapping, map_classes
-from engine.dataset.classes_file import read_class_names
+from engine.dataset.classes_file import find_classes_file, read_class_names
+from engine.dataset.formats.books import Kind
 from engine.dataset.formats.detect_format import read_labels
 from engine.dataset.formats.file_tree import ProgressCallback
 from engine.dataset.formats.index_cache import MIN_FILES, IndexCache, fingerprint_folders
 from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.sniff import is_root_or_home
-from engine.dataset.index import Dataset
+from engine.dataset.index import Dataset, Finding
 from engine.dataset.splits import SPLITS, fill_splits
-from engine.messages import BadInput, Message, bad_input, join_names, nearest, phrase
+from engine.messages import BadInput, Message, bad_input, join_names, join_phrases, nearest, phrase
+
+_CAUSES: tuple[Kind, ...] = ("box", "label_file", "line", "image")
+_MAX_CAUSES = 4
 
 
 def open_dataset(
@@ -31,11 +35,11 @@ def open_dataset(
     seed: int = 11,
     progress: ProgressCallback | None = None,
 ) -> Dataset:
-    """The Dataset at `path`: a folder at any level of its tree, or its data.yaml, COCO file or list.
+    """The Dataset at `path`: a folder at any level of its tree, or its data.yaml, .json, .csv or list.
 
     Args:
         path: where the data set is.
-        format: voc, yolo, coco or list; "auto" recognises it.
+        format: voc, yolo, coco, labelme, csv or list; "auto" recognises it.
         classes_file: gives the classes and their order; boxes of other classes are left out. None: the classes of the labels.
         mapping: class names in the labels to the names that replace them.
         seed: draws the splits that the data set lacks.
@@ -75,7 +79,11 @@ def _index(parsed: ParsedLabels, classes_file: Path | None, mapping: Mapping[str
     sizes, boxes, labels, offsets = parsed.finish()
     if not parsed.images:
         raise _empty(parsed, Message("dataset.no_pictures", "no image with a label is left"))
-    class_mapping = map_classes(parsed.names, labels, parsed.format, mapping, classes_file)
+    own_file = find_classes_file(parsed.root, ("classes.txt",))
+    own_names = read_class_names(own_file) if own_file else ()
+    class_mapping = map_classes(parsed.names, labels, parsed.format, mapping, classes_file, own_names)
+    if (similar := class_mapping.similar_classes(parsed.root)) is not None:
+        parsed.findings.append(similar)
     labels = class_mapping.apply(labels)
     known = labels >= 0
     if unknown_count := int((~known).sum()):
@@ -117,16 +125,40 @@ def _missing(path: Path) -> BadInput:
 
 
 def _empty(parsed: ParsedLabels, problem: Message) -> BadInput:
-    """The error for a data set whose format was recognised but which has nothing to learn from, with the first reason."""
-    reason = next((f.message for f in parsed.findings if f.severity == "error"), "")
+    """The error for a data set whose format was recognised but which has nothing to learn from, with the reasons."""
     return bad_input(
         "dataset.empty",
         "{path}: looks like {format}, but {what}. {reason} If it has another format, name it with --format.",
         path=parsed.root,
         format=parsed.format,
         what=problem,
-        reason=reason,
+        reason=_why_empty(parsed),
     )
+
+
+def _why_empty(parsed: ParsedLabels) -> Message | str:
+    """What boxes were left out for; without any, what label files, lines or images were."""
+    left_out = next((parsed.losses[kind] for kind in _CAUSES if parsed.losses[kind]), [])
+    left_out = left_out or [found for found in parsed.findings if found.severity == "error"][:1]
+    if not left_out:
+        return phrase("Its labels contain no box.")
+    causes: dict[str, list[Finding]] = {}
+    for found in left_out:
+        causes.setdefault(found.message.code, []).append(found)
+    return join_phrases([_sum_of(findings, parsed.root) for findings in list(causes.values())[:_MAX_CAUSES]], " ")
+
+
+def _sum_of(findings: Sequence[Finding], root: Path) -> Message:
+    """One sentence for findings with the same cause, with the sum of their counts."""
+    first = findings[0].message
+    values = dict(first.values)
+    for name in ("count", "boxes"):
+        counts = [found.message.values.get(name) for found in findings]
+        if name in values:
+            values[name] = sum(count for count in counts if isinstance(count, int))
+    if len({found.file for found in findings}) > 1:
+        values["file"] = root
+    return Message(first.code, first.template, values)
 
 
 def _no_boxes(parsed: ParsedLabels, class_mapping: ClassMapping) -> BadInput:

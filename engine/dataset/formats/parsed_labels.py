@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from engine.dataset.formats.books import Books, Kind
 from engine.dataset.formats.file_tree import FileTree, Match
 from engine.dataset.index import Finding, Severity, finding
 from engine.messages import join_names
+from engine.text_encoding import DecodedText
 
 MAX_CLASSES = 10_000
 """A class id beyond this is taken for a mistake."""
@@ -72,6 +73,8 @@ class ParsedLabels:
     """Image indices of the splits that the data set itself defines."""
     findings: list[Finding] = field(default_factory=list)
     books: Books = field(default_factory=Books)
+    losses: defaultdict[Kind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    """The findings about what was left out."""
     _sizes: list[tuple[int, int]] = field(default_factory=list)
     _split_of: dict[int, str] = field(default_factory=dict)
     _index_of: dict[str, int] = field(default_factory=dict)
@@ -84,6 +87,7 @@ class ParsedLabels:
     _row_files: list[str] = field(default_factory=list)
     _found_by_name: list[str] = field(default_factory=list)
     _in_two_splits: list[str] = field(default_factory=list)
+    _guessed_encodings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def root(self) -> Path:
@@ -124,11 +128,19 @@ class ParsedLabels:
         template: str,
         *,
         count: int = 1,
+        boxes: int | None = None,
         **values: object,
     ) -> None:
-        """Report that `count` things which were seen are not used: see `add_finding`; `count` is a value of the template."""
+        """Report that `count` things which were seen are not used, with `boxes` boxes in them that were seen too.
+
+        See `add_finding`; `count` is a value of the template, and so is `boxes` where it is given.
+        """
         self.books.left_out[kind] += count
+        if boxes is not None:
+            self.books.left_out["box"] += boxes
+            values = {**values, "boxes": boxes}
         self.add_finding(severity, code, file, template, count=count, **values)
+        self.losses["box" if boxes else kind].append(self.findings[-1])
 
     def exclude_image(self, file: str) -> None:
         """Do not report an image of the tree as unused, since another finding names it."""
@@ -138,6 +150,11 @@ class ParsedLabels:
         """Remember that an image lies elsewhere than `label_file` says; `finish` reports how many."""
         if match.by_name:
             self._found_by_name.append(match.file)
+
+    def add_encoding(self, decoded: DecodedText, file: Path | str) -> None:
+        """Remember a file whose encoding had to be guessed; `finish` reports how many."""
+        if decoded.guessed:
+            self._guessed_encodings[decoded.encoding].append(relative_path(Path(file), self.root))
 
     def add_image(
         self,
@@ -175,8 +192,13 @@ class ParsedLabels:
             self._corners.extend(box)
         self._box_classes.extend(class_ids)
         self._box_rows.extend([row] * len(class_ids))
-        if split is not None and (first := self._split_of.setdefault(index, split)) != split:
-            self._in_two_splits.append(f"{name} ({first}, {split})")
+        if split is not None:
+            self.set_split(name, split)
+
+    def set_split(self, image: str, split: str) -> None:
+        """Put an image that was added into a split; it stays in the first one that it is put into."""
+        if (first := self._split_of.setdefault(self._index_of[image], split)) != split:
+            self._in_two_splits.append(f"{image} ({first}, {split})")
 
     def box_count(self) -> int:
         """Number of boxes so far, before `finish`."""
@@ -185,17 +207,22 @@ class ParsedLabels:
     def finish(self) -> PackedArrays:
         """Pack the boxes without those that nothing can be learned from, and check the books."""
         self._report_found_by_name()
+        self._report_guessed_encodings()
         self._report_splits()
         self._report_unused_images()
         rows = np.array(self._row_images, np.int32)
         row_of_box = np.array(self._box_rows, np.int32)
+        # Without a copy: the list of boxes is the largest part of what a reader makes.
+        corners, self._corners = self._corners, array("d")
         boxes = _Boxes(
-            np.array(self._corners, np.float64).reshape(-1, 4),
+            np.frombuffer(corners, np.float64).reshape(-1, 4) if corners else np.zeros((0, 4)),
             np.array(self._box_classes, np.int32),
             rows[row_of_box] if len(rows) else row_of_box,
             row_of_box,
         )
-        boxes = self._valid_boxes(boxes)
+        del corners
+        with np.errstate(over="ignore", invalid="ignore"):  # of boxes that are left out
+            boxes = self._valid_boxes(boxes)
         boxes = boxes.take(np.argsort(boxes.image_index, kind="stable"))
         self.books.kept["image"] += len(self.images)
         self.books.kept["box"] += len(boxes.class_ids)
@@ -210,9 +237,28 @@ class ParsedLabels:
             offsets=np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         )
 
+    def report_images_in_several_files(self) -> None:
+        """Report images whose boxes come from several label files: one of the files may be an older copy of the other."""
+        with_boxes = set(self._box_rows)
+        first: dict[int, str] = {}
+        shared: dict[str, None] = {}
+        for row, (index, file) in enumerate(zip(self._row_images, self._row_files, strict=True)):
+            if row in with_boxes and first.setdefault(index, file) != file:
+                shared[f"{self.images[index]} ({first[index]}, {file})"] = None
+        if shared:
+            self.add_finding(
+                "warning",
+                "image.several_label_files",
+                self.root,
+                "{file}: images that several label files have boxes for: {count} ({names}); their boxes are joined.",
+                count=len(shared),
+                names=join_names(list(shared)[:MAX_NAMES]),
+            )
+
     def drop_boxes(self, reason: Finding, count: int) -> None:
         """After `finish`: `count` boxes that were kept are left out after all."""
         self.findings.append(reason)
+        self.losses["box"].append(reason)
         self.books.kept["box"] -= count
         self.books.left_out["box"] += count
 
@@ -243,11 +289,12 @@ class ParsedLabels:
         )
         boxes = self._clipped(boxes)
         order = np.lexsort((*boxes.corners.T, boxes.class_ids, boxes.image_index))
-        keys = np.column_stack((boxes.image_index, boxes.class_ids, boxes.corners))[order]
+        same = np.ones(max(len(order) - 1, 0), bool)
+        for column in (boxes.image_index, boxes.class_ids, *boxes.corners.T):
+            ordered = column[order]
+            same &= ordered[1:] == ordered[:-1]
         duplicate = np.zeros(len(order), bool)
-        if len(order):
-            # The sort is stable: of equal boxes the first one stays.
-            duplicate[order[1:]] = (keys[1:] == keys[:-1]).all(axis=1)
+        duplicate[order[1:]] = same  # the sort is stable: of equal boxes the first one stays
         return self._without(
             boxes, duplicate, "warning", "label.duplicate", "{file}: boxes that are given twice: {count}; used once."
         )
@@ -256,10 +303,14 @@ class ParsedLabels:
         if not len(boxes.class_ids):
             return boxes
         limits = self._limits(boxes)
-        clipped = np.clip(boxes.corners, 0, limits)
-        # A pixel beyond the edge is rounding; more is a mistake.
-        tolerance = _EDGE_TOLERANCE * np.where(np.isfinite(limits), limits, 0) + (1 if self.unit == "pixel" else 0)
-        beyond = (np.abs(clipped - boxes.corners) > tolerance).any(axis=1)
+        clipped = np.empty_like(boxes.corners)
+        beyond = np.zeros(len(clipped), bool)
+        for column in range(4):  # one at a time needs a quarter of the memory
+            limit, values = limits[:, column % 2], boxes.corners[:, column]
+            np.clip(values, 0, limit, out=clipped[:, column])
+            # A pixel beyond the edge is rounding; more is a mistake.
+            tolerance = _EDGE_TOLERANCE * np.where(np.isfinite(limit), limit, 0) + (1 if self.unit == "pixel" else 0)
+            beyond |= np.abs(clipped[:, column] - values) > tolerance
         outside = np.asarray(~(clipped[:, 2:] > clipped[:, :2]).all(axis=1))
         self._report(
             boxes.row[beyond & ~outside],
@@ -276,9 +327,9 @@ class ParsedLabels:
         )
 
     def _limits(self, boxes: _Boxes) -> NDArray[np.float64]:
-        """(boxes, 4) the largest x1 y1 x2 y2 of each box; infinite where the size of the image is unknown."""
+        """(boxes, 2) the largest x and y of each box; infinite where the size of the image is unknown."""
         if self.unit == "fraction":
-            return np.ones((len(boxes.class_ids), 4))
+            return np.ones((len(boxes.class_ids), 2))
         sizes = np.array(self._sizes, np.float64).reshape(-1, 2)
         beyond = (boxes.corners[:, 2:] > sizes[boxes.image_index] * (1 + _EDGE_TOLERANCE) + 1).any(axis=1)
         suspects = np.unique(boxes.image_index[beyond])
@@ -301,7 +352,7 @@ class ParsedLabels:
                 names=join_names(wrong[:MAX_NAMES]),
             )
         sizes[(sizes <= 0).any(axis=1)] = np.inf
-        return np.tile(sizes, 2)[boxes.image_index]
+        return sizes[boxes.image_index]
 
     def _size_on_disk(self, index: int) -> tuple[int, int] | None:
         """Width and height of an image as it is read; None if it cannot be."""
@@ -318,14 +369,30 @@ class ParsedLabels:
         """`boxes` without those in `mask`, which are reported for each label file."""
         if not mask.any():
             return boxes
-        self._report(boxes.row[mask], severity, code, template)
+        self.losses["box"] += self._report(boxes.row[mask], severity, code, template)
         self.books.left_out["box"] += int(mask.sum())
         return boxes.take(~mask)
 
-    def _report(self, rows: NDArray[np.int32], severity: Severity, code: str, template: str) -> None:
+    def _report(self, rows: NDArray[np.int32], severity: Severity, code: str, template: str) -> list[Finding]:
         """A finding for each label file that has some of `rows`."""
-        for file, count in Counter(self._row_files[row] for row in rows.tolist()).items():
-            self.findings.append(finding(severity, code, file, template, count=count))
+        counts = Counter(self._row_files[row] for row in rows.tolist())
+        reported = [finding(severity, code, file, template, count=count) for file, count in counts.items()]
+        self.findings += reported
+        return reported
+
+    def _report_guessed_encodings(self) -> None:
+        for encoding, guessed in self._guessed_encodings.items():
+            files = list(dict.fromkeys(guessed))
+            self.add_finding(
+                "warning",
+                "text.encoding",
+                self.root,
+                "{file}: files that are not in the encoding they declare, or declare none and are not UTF-8: {count} ({names}); read "
+                "as {encoding}. This is a guess: check the class names.",
+                count=len(files),
+                names=join_names(files[:MAX_NAMES]),
+                encoding=encoding,
+            )
 
     def _report_found_by_name(self) -> None:
         if files := list(dict.fromkeys(self._found_by_name)):
@@ -347,6 +414,16 @@ class ParsedLabels:
                 "{file}: images in two splits: {count} ({names}); used in the first.",
                 count=len(files),
                 names=join_names(files[:MAX_NAMES]),
+            )
+        without = [name for index, name in enumerate(self.images) if index not in self._split_of]
+        if without and "train" in self._split_of.values():  # without a training split all images are drawn from
+            self.add_finding(
+                "warning",
+                "split.none",
+                self.root,
+                "{file}: images with labels that are in none of the splits: {count} ({names}); not used in training.",
+                count=len(without),
+                names=join_names(without[:MAX_NAMES]),
             )
 
     def _report_unused_images(self) -> None:
@@ -378,9 +455,9 @@ class ParsedLabels:
 
 
 def relative_path(path: Path, root: Path) -> str:
-    """`path` relative to `root` with forward slashes where it is inside, else as it is."""
+    """`path` relative to `root` with forward slashes where it is inside, else as it is; `root` itself is named in full."""
     try:
-        return path.relative_to(root).as_posix()
+        return path.relative_to(root).as_posix() if path != root else str(path)
     except ValueError:
         return str(path)
 

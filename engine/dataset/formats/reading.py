@@ -14,6 +14,7 @@ class Reading:
         """`progress` is called while files are listed and labels read; it may raise to cancel."""
         self._progress = progress
         self._trees: dict[Path, FileTree] = {}
+        self._files: list[Path] = []
 
     def tree(self, folder: Path) -> FileTree:
         """The files below a folder."""
@@ -26,9 +27,13 @@ class Reading:
         if self._progress is not None and (done % 100 == 0 or done == total):
             self._progress(done, total)
 
+    def add_file(self, file: Path) -> None:
+        """Remember a file that was read and is perhaps in none of the folders."""
+        self._files.append(file)
+
     def folders(self) -> list[Path]:
-        """The folders that were listed."""
-        return list(self._trees)
+        """The folders that were listed, and the files that were read besides."""
+        return [*self._trees, *self._files]
 
     def file_count(self) -> int:
         """The number of files in them."""

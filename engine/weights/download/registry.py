@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.files import sha256_of
 from engine.messages import bad_input, nearest
 from engine.network.registry import NETWORKS, KnownFile, network_spec
+from engine.recipe import COCO, Recipe
 
 KNOWN: dict[str, KnownFile] = {file.name: file for spec in NETWORKS.values() for file in spec.published}
 """The published weights of every network, by file name."""
@@ -39,6 +40,14 @@ def known_file(name: str) -> KnownFile:
         name=name,
         nearest=nearest(name, KNOWN) or next(iter(KNOWN)),
     )
+
+
+def missing_file(recipe: Recipe, workspace: Path) -> KnownFile | None:
+    """The official weights that `recipe` starts from, if they have to be downloaded into the workspace first."""
+    if recipe.start != "backbone" and (recipe.start == "scratch" or recipe.model_path != COCO):
+        return None
+    official = official_file(recipe.network)
+    return None if official is None or find(official, workspace / "model_data") is not None else official
 
 
 def find(name: str | KnownFile, folder: Path) -> Path | None:

@@ -8,7 +8,7 @@ import typer
 
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import print_error
-from tui.cli.options import HERE, Classes, Data, Device, Format, Json, Mapping, WeightsFile
+from tui.cli.options import HERE, Classes, Data, Device, Format, Json, Mapping, Offline, WeightsFile
 from tui.cli.progress import count_bar
 from tui.text import N_, _, translate
 
@@ -22,13 +22,16 @@ def evaluate(
     format: Format = "auto",
     classes: Classes = None,
     mapping: Mapping = None,
+    offline: Offline = False,
     json: Json = False,
 ) -> int:
     """Print the scores of weights on a split of a data set."""
     from engine.plan import open_source
     from engine.weights.signature import read_signature
     from tui.cli.plan_request import source_from_options
+    from tui.cli.weights_download import named_weights
 
+    weights = named_weights(weights, HERE, offline=offline)
     read_signature(weights)
     dataset = open_source(source_from_options(data, HERE, format, classes, tuple(mapping or ())))
     from engine.evaluation.inference import evaluate_weights  # imports torch, which takes seconds

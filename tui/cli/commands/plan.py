@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui.cli.console import print_json, print_line, print_table
-from tui.cli.errors import print_error
-from tui.cli.options import HERE, Classes, Data, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
+from tui.cli.errors import BAD_INPUT, print_error
+from tui.cli.options import HERE, Classes, Data, Format, Json, Mapping, Offline, Preset, RecipeFile, Settings, Workspace
 from tui.cli.progress import waiting
 from tui.text import N_, _, ngettext
 from tui.text.datasets import split_counts
@@ -37,29 +37,33 @@ def plan(
             help=N_("Time three steps of each stage, unless that was done on this machine before."),
         ),
     ] = True,
+    offline: Offline = False,
     json: Json = False,
 ) -> int:
     """Print the Plan of a training."""
     from tui.cli.plan_request import PlanOptions, prepare_plan
 
     prepared = prepare_plan(
-        PlanOptions(data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()))
+        PlanOptions(
+            data, workspace, preset, recipe, tuple(settings or ()), format, classes, tuple(mapping or ()), offline
+        )
     )
-    plan = _with_dry_run(prepared) if dry_run else prepared.plan
+    may_run = dry_run and (prepared.fits or prepared.plan.device.startswith("cuda"))
+    plan, fits = _with_dry_run(prepared) if may_run else (prepared.plan, prepared.fits)
     if json:
         print_json(plan.to_json())
     else:
         print_plan(plan)
-    return 0
+    return 0 if fits else BAD_INPUT
 
 
-def _with_dry_run(prepared: PreparedPlan) -> Plan:
-    """The Plan with the seconds of each stage, measured once for a machine and a training."""
+def _with_dry_run(prepared: PreparedPlan) -> tuple[Plan, bool]:
+    """The Plan with the seconds of each stage, measured once for a machine and a training; and whether memory sufficed."""
     from engine.planning.dry_run.dry_run import dry_run
     from engine.planning.dry_run.timing import with_seconds
 
     if prepared.is_timed:
-        return prepared.plan
+        return prepared.plan, True
     with waiting(_("Timing the first steps of each stage")):
         result = dry_run(prepared.plan, prepared.dataset, prepared.hardware)
     if result.out_of_memory is not None:
@@ -71,7 +75,7 @@ def _with_dry_run(prepared: PreparedPlan) -> Plan:
             )
     elif result.failed is not None:
         print_error(_("The dry run failed: {reason}", reason=result.failed))
-    return with_seconds(prepared.plan, result)
+    return with_seconds(prepared.plan, result), result.out_of_memory is None
 
 
 def print_plan(plan: Plan) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from tui.cli.console import print_line
 from tui.cli.errors import print_error
-from tui.cli.options import Device, Json, WeightsFile
+from tui.cli.options import HERE, Device, Json, Offline, WeightsFile
 from tui.text import N_, translate
 
 
@@ -31,13 +31,16 @@ def predict(
         ),
     ] = None,
     device: Device = "auto",
+    offline: Offline = False,
     json: Json = False,
 ) -> int:
     """Print the objects in each image."""
     from engine.dataset.image_files import find_images
     from engine.weights.signature import read_signature
+    from tui.cli.weights_download import named_weights
 
     images = find_images(sources)
+    weights = named_weights(weights, HERE, offline=offline)
     read_signature(weights)
     from engine.evaluation.inference import predict_files  # imports torch, which takes seconds
 

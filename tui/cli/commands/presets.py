@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from tui.cli.console import print_json, print_line, print_table
+from tui.cli.errors import print_error
 from tui.cli.options import HERE, Json, Workspace
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
-from tui.text import N_, _
+from tui.text import N_, _, translate
 
 app = typer.Typer(cls=TranslatedGroup, help=N_("List the presets, or show one."), invoke_without_command=True)
 
@@ -19,9 +20,11 @@ def presets(context: typer.Context, json: Json = False, workspace: Workspace = H
     """Print the presets, the recommended ones first."""
     if context.invoked_subcommand is not None:
         return
-    from engine.recipe.presets import list_presets
+    from engine.recipe.presets import damaged_presets, list_presets
 
     available = list_presets(workspace)
+    for problem in damaged_presets(workspace):
+        print_error(translate(problem))
     if json:
         print_json([preset.to_json() for preset in available])
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tui.cli.crash_guard import train_guarded
 from tui.cli.options import HERE, Json, OnOom, Settings, Workspace
 from tui.text import N_
 
@@ -14,6 +15,16 @@ from tui.text import N_
 def resume(
     run: Annotated[Path, typer.Argument(help=N_("A run folder, its name in logs/, or a checkpoint."))],
     settings: Settings = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help=N_("Where the data set of the run is now, if it was moved."))
+    ] = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help=N_("Train on although labels, images or classes have changed since the run was started."),
+        ),
+    ] = False,
     workspace: Workspace = HERE,
     on_oom: OnOom = "stop",
     json: Json = False,
@@ -24,15 +35,28 @@ def resume(
     from tui.cli.plan_request import parse_on_oom
 
     on_out_of_memory = parse_on_oom(on_oom)
+    options = [
+        *(["--json"] if json else []),
+        *([] if data is None else ["--data", str(data)]),
+        *(["--accept-changes"] if accept_changes else []),
+    ]
+    if (code := train_guarded(on_out_of_memory, workspace, options)) is not None:
+        return code
     overrides = parse_assignments(settings or ())
     target = run if run.is_file() else find_run(run, workspace)
 
-    from engine.runner.start import resume as resume_run  # imports torch, so only where the run exists
+    from engine.runner.resume import resume as resume_run  # imports torch, so only where the run exists
     from tui.cli.run_loop import run_training
 
     return run_training(
         lambda control: resume_run(
-            target, control, overrides=overrides, workspace=workspace, on_out_of_memory=on_out_of_memory
+            target,
+            control,
+            overrides=overrides,
+            workspace=workspace,
+            on_out_of_memory=on_out_of_memory,
+            data=data,
+            accept_changes=accept_changes,
         ),
         json=json,
     )

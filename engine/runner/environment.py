@@ -1,0 +1,94 @@
+"""What the last bits of a training on the CPU depend on: recorded when a run starts, compared when it is resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from pydantic import BaseModel, ValidationError
+
+from engine.files import write_text
+from engine.messages import Message, join_phrases, phrase
+from engine.plan import Plan
+
+ENVIRONMENT = "environment.json"
+
+
+class Environment(BaseModel):
+    """Instruction set and libraries of the process that trains."""
+
+    torch: str
+    instruction_set: str
+    """What torch chose its CPU kernels for, for example AVX2; and the machine's architecture."""
+    kernel_limit: str = ""
+    """A lower instruction set that oneDNN, which computes the convolutions, was limited to."""
+    threads: int
+    opencv: str
+    """Decodes and resizes the images."""
+    numpy: str
+
+
+_LABELS = {
+    "torch": "torch {value}",
+    "instruction_set": "instruction set {value}",
+    "kernel_limit": "ONEDNN_MAX_CPU_ISA={value}",
+    "threads": "{value} threads",
+    "opencv": "OpenCV {value}",
+    "numpy": "NumPy {value}",
+}
+
+
+def current_environment(plan: Plan) -> Environment:
+    """That of this process, when it trains `plan`."""
+    return Environment(
+        torch=torch.__version__,
+        instruction_set=f"{torch.backends.cpu.get_cpu_capability()} ({platform.machine()})",
+        kernel_limit=os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")),
+        threads=plan.threads,
+        opencv=cv2.__version__,
+        numpy=np.__version__,
+    )
+
+
+def record_environment(run: Path, plan: Plan) -> None:
+    """Write the environment of this process into a run that starts.
+
+    Raises:
+        BadInput: the disk is full.
+    """
+    write_text(run / ENVIRONMENT, json.dumps(current_environment(plan).model_dump()) + "\n")
+
+
+def environment_note(run: Path, plan: Plan) -> Message | None:
+    """What is other than when the run started, where the last bits of its results depend on it.
+
+    On a graphics card they are never the same twice. None too for a run of an earlier version, which recorded nothing.
+    """
+    if plan.device != "cpu":
+        return None
+    try:
+        then = Environment.model_validate_json((run / ENVIRONMENT).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    now = current_environment(plan)
+    changed = [name for name in Environment.model_fields if getattr(then, name) != getattr(now, name)]
+    if not changed:
+        return None
+    return Message(
+        "resume.environment",
+        "The run began with {then}; it is resumed with {now}, so the last bits of its results will differ from those of a run that "
+        "was not interrupted.",
+        {
+            "then": join_phrases([_describe(name, getattr(then, name)) for name in changed]),
+            "now": join_phrases([_describe(name, getattr(now, name)) for name in changed]),
+        },
+    )
+
+
+def _describe(name: str, value: object) -> Message:
+    return phrase(_LABELS[name], value=value if value != "" else "-")
