@@ -229,7 +229,11 @@ class TestOneOfEverything:
         labels = whole()
         labels["a"][0] = ("cat", box)
         WRITERS[format](tmp_path, labels)
-        check(tmp_path, count=1, boxes=(12, 11))
+        if format == "list" and BROKEN_BOX in box:
+            # Where the path of the image ends cannot be told: the whole line is lost.
+            check(tmp_path, count=1, images=(6, 5), boxes=(12, 10))
+        else:
+            check(tmp_path, count=1, boxes=(12, 11))
 
     def test_a_box_is_given_twice(self, tmp_path: Path, format: str) -> None:
         labels = whole()

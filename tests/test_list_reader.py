@@ -90,6 +90,8 @@ def test_a_list_in_a_folder_beside_its_images(tmp_path: Path) -> None:
     file = write_text(tmp_path / "lists" / "train.txt", "../JPEGImages/a.jpg 10,20,30,50,0\n")
     for path in (tmp_path, file):
         assert open_dataset(path).images == ("JPEGImages/a.jpg",)
+    write_text(file, "D:\\voc\\JPEGImages\\a.jpg 10,20,30,50,0\n")
+    assert open_dataset(file).images == ("JPEGImages/a.jpg",)
 
 
 @pytest.mark.parametrize(

@@ -226,12 +226,17 @@ CHANGES: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(("change", "words"), CHANGES, ids=lambda part: getattr(part, "__name__", ""))
-def test_changed_data_is_refused_unless_accepted(run: Path, change: Callable[[Path], None], words: str) -> None:
+def test_changed_data_is_refused(run: Path, change: Callable[[Path], None], words: str) -> None:
     change(voc(run))
     before = (run / "events.jsonl").read_bytes()
     with pytest.raises(BadInput, match=words):
         resumed(run)
     assert (run / "events.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", [move_a_box, remove_an_image])
+def test_accepted_changes_are_noted_once(run: Path, change: Callable[[Path], None]) -> None:
+    change(voc(run))
     events = resumed(run, accept_changes=True)
     assert isinstance(events[-1], Finished)
     assert "the run trains on with what is there now" in note_of(events)

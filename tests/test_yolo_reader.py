@@ -510,6 +510,17 @@ def test_images_elsewhere_are_read(tmp_path: Path, file: str, lines: str) -> Non
     assert "image.unused" not in codes(dataset)
 
 
+def test_of_a_home_folder_only_the_data_set_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    write_yolo(tmp_path / "animals", "images/a.jpg")
+    write_image(tmp_path / "holidays" / "x.jpg")
+    yaml = write_text(tmp_path / "animals.yaml", "path: animals\ntrain: images\n" + NAMES)
+    dataset = open_dataset(yaml)
+    check_middle(dataset, "images/a.jpg")
+    assert dataset.root == tmp_path / "animals"
+    assert "image.unused" not in codes(dataset)
+
+
 def test_splits_inside_and_outside_the_folder_of_the_yaml(tmp_path: Path) -> None:
     write_yolo(tmp_path / "elsewhere", "images/x.jpg")
     write_yolo(tmp_path / "set", "images/a.jpg", "images/b.jpg")

@@ -1,4 +1,4 @@
-"""What the last bits of a training on the CPU depend on: recorded when a run starts, compared when it is resumed."""
+"""What the last bits of a training depend on: recorded when a run starts, compared when it is resumed."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Environment(BaseModel):
     kernel_limit: str = ""
     """A lower instruction set that oneDNN, which computes the convolutions, was limited to."""
     threads: int
+    card: str = ""
+    """The graphics card that trains and torch's CUDA version; empty on the CPU."""
     opencv: str
     """Decodes and resizes the images."""
     numpy: str
@@ -38,6 +40,7 @@ _LABELS = {
     "instruction_set": "instruction set {value}",
     "kernel_limit": "ONEDNN_MAX_CPU_ISA={value}",
     "threads": "{value} threads",
+    "card": "card {value}",
     "opencv": "OpenCV {value}",
     "numpy": "NumPy {value}",
 }
@@ -50,6 +53,7 @@ def current_environment(plan: Plan) -> Environment:
         instruction_set=f"{torch.backends.cpu.get_cpu_capability()} ({platform.machine()})",
         kernel_limit=os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")),
         threads=plan.threads,
+        card=_card(plan),
         opencv=cv2.__version__,
         numpy=np.__version__,
     )
@@ -67,9 +71,9 @@ def record_environment(run: Path, plan: Plan) -> None:
 def environment_note(run: Path, plan: Plan) -> Message | None:
     """What is other than when the run started, where the last bits of its results depend on it.
 
-    On a graphics card they are never the same twice. None too for a run of an earlier version, which recorded nothing.
+    On MPS they are never the same twice. None too for a run of an earlier version, which recorded nothing.
     """
-    if plan.device != "cpu":
+    if plan.device == "mps":
         return None
     try:
         then = Environment.model_validate_json((run / ENVIRONMENT).read_bytes())
@@ -88,6 +92,13 @@ def environment_note(run: Path, plan: Plan) -> Message | None:
             "now": join_phrases([_describe(name, getattr(now, name)) for name in changed]),
         },
     )
+
+
+def _card(plan: Plan) -> str:
+    device = torch.device(plan.device)
+    if device.type != "cuda" or (device.index or 0) >= torch.cuda.device_count():
+        return ""
+    return f"{torch.cuda.get_device_name(device)} (CUDA {torch.version.cuda})"
 
 
 def _describe(name: str, value: object) -> Message:

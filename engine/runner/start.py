@@ -11,7 +11,7 @@ from engine.dataset.index import Dataset
 from engine.dataset.stored_splits import splits_to_json
 from engine.events import Event, Failed, Finished, LossNotFinite, OutOfMemory, Stopped, WeightsLoaded
 from engine.files import remove_abandoned
-from engine.messages import BadInput
+from engine.messages import BadInput, Message
 from engine.network.detector import Detector, build_network
 from engine.plan import Plan, open_source
 from engine.planning.dry_run.preflight import preflight
@@ -25,6 +25,11 @@ from engine.training.gc_freeze import gc_frozen
 from engine.training.oom import release_memory
 from engine.weights.load import load_weights
 from engine.workspace import logs_folder
+
+_DOES_NOT_FIT = Message(
+    "plan.does_not_fit",
+    "The training needs more memory than is free: set smaller batch sizes or a smaller input_shape.",
+)
 
 
 def start(
@@ -53,7 +58,7 @@ def start(
         )
         plan = preflight(plan, dataset, may_lower=may_lower, stop=control.stop_event)
     elif not plan.fits:  # without a card of its own, it would take the memory of all other programs
-        raise BadInput(*plan.memory_problems)
+        raise BadInput(*(plan.memory_problems or (_DOES_NOT_FIT,)))
     workspace = Path(plan.workspace)
     for folder in (logs_folder(workspace), workspace / "model_data"):
         remove_abandoned(folder)

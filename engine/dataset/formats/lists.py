@@ -16,12 +16,13 @@ from engine.dataset.formats.class_names import (
     report_class_names,
     report_named_above,
 )
-from engine.dataset.formats.file_tree import FileTree, stem_of, suffix_of
+from engine.dataset.formats.file_tree import FileTree, posix_name, stem_of, suffix_of
 from engine.dataset.formats.image_lists import absence_of, report_lost_lines
 from engine.dataset.formats.list_lines import ListedBox, ListLine, is_in_fractions, parse_line
 from engine.dataset.formats.parsed_labels import MAX_CLASSES, MAX_NAMES, ParsedLabels
 from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.row_classes import ClassIds, is_word
+from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.image_files import IMAGE_SUFFIXES
 from engine.dataset.image_header import image_size
 from engine.dataset.jpeg import read_jpeg_header
@@ -30,6 +31,8 @@ from engine.files import read_decoded, text_lines
 from engine.messages import BadInput, join_names
 
 _LINES_LOOKED_AT = 200
+_ROOT_LINES = 5
+_ROOT_PARTS = 10
 _HEADER_BYTES = 1 << 16
 _QUARTER_TURNS = frozenset({5, 6, 7, 8})  # EXIF 2.32, table 6: the orientations that exchange width and height
 _PNG = b"\x89PNG"
@@ -57,7 +60,7 @@ def read_lists(path: Path, reading: Reading) -> ParsedLabels | None:
     if path.is_file():
         if path.suffix.lower() != ".txt" or not _is_list(path):
             return None
-        root = _root_of(path, reading)
+        root = _root_of(path)
         tree = reading.tree(root)
         lists = [path.relative_to(root).as_posix()]
     else:
@@ -83,14 +86,31 @@ def read_lists(path: Path, reading: Reading) -> ParsedLabels | None:
     return parsed
 
 
-def _root_of(path: Path, reading: Reading) -> Path:
-    """The folder of the data set of a list: the nearest of three with images."""
+def _root_of(path: Path) -> Path:
+    """The folder of the data set of a list: its own, or the nearest above it that its first images lie below."""
+    lines = [
+        found for line in text_lines(read_decoded(path).text)[:_ROOT_LINES] if (found := parse_line(line)) is not None
+    ]
+    if any(_exists(Path(line.name)) for line in lines if os.path.isabs(line.name)):  # noqa: PTH117
+        return path.parent
     for folder in (path.parent, *path.parents[1:3]):
-        if folder == folder.parent or folder == Path.home():
+        if is_root_or_home(folder):
             break
-        if reading.tree(folder).images:
-            return folder
+        for line in lines:
+            parts = [part for part in posix_name(line.name).split("/") if part not in ("", ".", "..")]
+            if any(
+                _exists(folder.joinpath(*parts[start:]))
+                for start in range(max(0, len(parts) - _ROOT_PARTS), len(parts))
+            ):
+                return folder
     return path.parent
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no name of a file
+        return False
 
 
 def _find_lists(tree: FileTree) -> Iterator[str]:
@@ -188,7 +208,7 @@ def _find_image(line: ListLine, file: str, losses: _Losses, parsed: ParsedLabels
     if suffix_of(match.file) in IMAGE_SUFFIXES and not match.by_name:
         return match.file
     # The tutorials' scripts write absolute paths, also of images that are not below the folder of the list.
-    if os.path.isabs(line.name) and suffix_of(line.name) in IMAGE_SUFFIXES and os.path.isfile(line.name):  # noqa: PTH117, PTH113
+    if os.path.isabs(line.name) and suffix_of(line.name) in IMAGE_SUFFIXES and _exists(Path(line.name)):  # noqa: PTH117
         return Path(os.path.normpath(line.name))
     if suffix_of(match.file) in IMAGE_SUFFIXES:
         parsed.add_match(match, file)

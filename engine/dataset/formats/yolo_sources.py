@@ -78,12 +78,14 @@ def data_tree(data: DataYaml, sources: Sequence[Source], reading: Reading, root:
         root: the folder that the user chose; None if it is the data.yaml.
     """
     home = data.path.parent if root is None else root
-    outside = [source for source in sources if not _is_below(source.path, home)]
+    # Beside a data.yaml in the user's home folder, only what it names is listed.
+    is_wide = root is None and is_root_or_home(home)
+    inside = [source for source in sources if not is_wide and _is_below(source.path, home)]
+    outside = [source for source in sources if is_wide or not _is_below(source.path, home)]
     bases = [base for base in _bases(data) if base != data.path.parent]
     folders = list(dict.fromkeys(_data_folder(source.path, bases) for source in outside))
-    inside = [source for source in sources if _is_below(source.path, home)]
     folders += [folder for source in sources for folder in _folders_of_list(source)]
-    folders = [folder for folder in folders if not _is_below(folder, home) and not is_root_or_home(folder)]
+    folders = [folder for folder in folders if (is_wide or not _is_below(folder, home)) and not is_root_or_home(folder)]
     if root is not None or inside or not folders:
         folders.append(home)
     folders = _outermost(folders)
@@ -191,9 +193,7 @@ def _may_hold_images(source: Source) -> bool:
     """Whether the value of an unknown key is a list of images or a folder with images."""
     try:
         if source.path.is_dir():
-            return _is_path(source.entry.text) or any(
-                suffix_of(entry.name) in IMAGE_SUFFIXES for entry in source.path.iterdir()
-            )
+            return any(suffix_of(entry.name) in IMAGE_SUFFIXES for entry in source.path.iterdir())
         lines = read_lines(source.path) if suffix_of(source.path.name) == ".txt" else []
     except (OSError, BadInput):
         return False
