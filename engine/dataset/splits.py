@@ -22,7 +22,20 @@ _SPLIT_OF_WORD = {word: split for split, words in NAMES_OF_SPLITS.items() for wo
 _WORD_BORDER = re.compile(r"[\s_.\-]+|(?<=[a-z])(?=[A-Z])")
 _NEUTRAL_WORDS = frozenset(
     (
-        *("annotation", "annotations", "coco", "data", "dataset", "files", "image", "images", "img", "imgs", "jpegimages", "jpg"),
+        *(
+            "annotation",
+            "annotations",
+            "coco",
+            "data",
+            "dataset",
+            "files",
+            "image",
+            "images",
+            "img",
+            "imgs",
+            "jpegimages",
+            "jpg",
+        ),
         *("label", "labels", "obj", "picture", "pictures", "png", "set", "split", "subset", "txt", "voc", "yolo"),
     )
 )
