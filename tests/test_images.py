@@ -23,7 +23,7 @@ from engine.dataset.formats import open_dataset
 from engine.dataset.image_files import IMAGE_SUFFIXES, UNREAD_IMAGE_SUFFIXES
 from engine.dataset.image_header import image_size
 from engine.dataset.images import MAX_PIXELS, UnreadableImage, decode_image, load_image, read_image
-from engine.dataset.jpeg import read_jpeg_header
+from engine.dataset.jpeg_header import read_jpeg_header
 from engine.hardware.machine import Memory
 from tests.dataset_on_disk import (
     SIZE,

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from engine.dataset.jpeg import read_jpeg_header
+from engine.dataset.jpeg_header import read_jpeg_header
 
 _PNM = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")
 _HEADER_BYTES = 2**16

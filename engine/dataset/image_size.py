@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from engine.dataset.images import decode_image, read_image_file
-from engine.dataset.jpeg import read_jpeg_header
+from engine.dataset.jpeg_header import read_jpeg_header
 
 _HEADER_BYTES = 1 << 16
 _QUARTER_TURNS = frozenset({5, 6, 7, 8})  # EXIF 2.32, table 6: the orientations that exchange width and height

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from engine.dataset.depth import to_8_bit
 from engine.dataset.image_header import ImageSize, image_size
 from engine.dataset.index import Dataset, Severity
-from engine.dataset.jpeg import Damage, JpegHeader, decode_jpeg, jpeg_size, read_jpeg_header, turn_upright
+from engine.dataset.jpeg import Damage, decode_jpeg, turn_upright
+from engine.dataset.jpeg_header import JpegHeader, jpeg_size, read_jpeg_header
 from engine.dataset.png import SIGNATURE, check_png
 from engine.files import atomic_write, error_reason
 from engine.hardware.machine import read_memory

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
 from engine.dataset.index import Dataset
 from engine.dataset.splits import SPLITS
-from engine.messages import Message, bad_input, join_names, join_phrases, phrase
+from engine.messages import Message, bad_input, gettext_noop, join_names, join_phrases, phrase
 
 DATA_CHANGED = "resume.data_changed"
 """Code of the error where the data set of a run has changed and that was not accepted."""
@@ -83,9 +83,9 @@ class Comparison:
     def describe(self) -> Message | str:
         """What has changed, as a phrase; "" where nothing has."""
         groups = (
-            ("images that are missing: {count} ({names})", self.gone),
-            ("images with other boxes or classes: {count} ({names})", self.other_boxes),
-            ("images with another content: {count} ({names})", self.other_content),
+            (gettext_noop("images that are missing: {count} ({names})"), self.gone),
+            (gettext_noop("images with other boxes or classes: {count} ({names})"), self.other_boxes),
+            (gettext_noop("images with another content: {count} ({names})"), self.other_content),
         )
         parts = [
             phrase(template, count=len(names), names=join_names(names, _SHOWN_NAMES))

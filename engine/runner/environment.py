@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from engine.files import write_text
-from engine.messages import Message, join_phrases, phrase
+from engine.messages import Message, gettext_noop, join_phrases, phrase
 from engine.plan import Plan
 
 ENVIRONMENT = "environment.json"
@@ -36,13 +36,13 @@ class Environment(BaseModel):
 
 
 _LABELS = {
-    "torch": "torch {value}",
-    "instruction_set": "instruction set {value}",
-    "kernel_limit": "ONEDNN_MAX_CPU_ISA={value}",
-    "threads": "{value} threads",
-    "card": "card {value}",
-    "opencv": "OpenCV {value}",
-    "numpy": "NumPy {value}",
+    "torch": gettext_noop("torch {value}"),
+    "instruction_set": gettext_noop("instruction set {value}"),
+    "kernel_limit": gettext_noop("ONEDNN_MAX_CPU_ISA={value}"),
+    "threads": gettext_noop("{value} threads"),
+    "card": gettext_noop("card {value}"),
+    "opencv": gettext_noop("OpenCV {value}"),
+    "numpy": gettext_noop("NumPy {value}"),
 }
 
 

@@ -272,7 +272,7 @@ def check_fits(
         BadInput: a tensor is missing, or has another shape or type; the message names it.
     """
     if ema != (checkpoint.ema is not None):
-        raise _wrong(path, "ema", phrase("it is missing" if ema else "this run has none"))
+        raise _wrong(path, "ema", phrase("it is missing") if ema else phrase("this run has none"))
     if scaler and checkpoint.scaler.keys() != _SCALER_KEYS:
         raise _wrong(path, "scaler", phrase("it is missing"))
     expected = network.state_dict()
@@ -282,7 +282,11 @@ def check_fits(
         if state.keys() != expected.keys():
             example = min(state.keys() ^ expected.keys())
             raise _wrong(
-                path, key, phrase("{name} is missing" if example in expected else "{name} is unknown", name=example)
+                path,
+                key,
+                phrase("{name} is missing", name=example)
+                if example in expected
+                else phrase("{name} is unknown", name=example),
             )
         for name, tensor in state.items():
             _check_like(path, f"{key}.{name}", tensor, expected[name])

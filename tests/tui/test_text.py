@@ -94,13 +94,25 @@ def test_every_text_of_the_engine_can_be_extracted() -> None:
         "Message(joint.code, template, {'first': joint, 'second': part})",
         "Message(str(record['code']), template, {name: _message_from_json(value) if isinstance(value, Mapping) else value for name, "
         "value in values.items()})",
-        "finding(severity, code, relative_path(file, self.root), template, **values)",
         "phrase(name)",
         "phrase(reason)",
         "phrase(stage)",
         "phrase(stage.name)",
         "phrase(template)",
         "phrase(template, **values)",
+        "Message('plan.split_without_boxes', template, {'count': len(images)})",
+        "Message(first.code, first.template, values)",
+        "bad_input('run.gone', RUN_GONE, run=run)",
+        "finding(severity, code, file, template, count=count)",
+        "finding(severity, code, relative_path(Path(file), self.root), template, **values)",
+        "parsed.leave_out('box', 'error', code, parsed.root, template, count=len(rows), files=len(of_rows), names=join_names(of_rows[:MAX_NAMES]))",
+        "parsed.leave_out('box', 'error', code, parsed.root, template, count=len(rows), names=join_names(rows[:MAX_NAMES]))",
+        "parsed.leave_out('label_file', 'warning', code, parsed.root, template, count=len(counts), boxes=boxes, names=join_names(list(counts)[:MAX_NAMES]))",
+        "parsed.leave_out(kind, severity, code, parsed.tree.path(files[0]) if len(files) == 1 else parsed.root, template, count=self._counts[cause], boxes=self._boxes[cause] if '{boxes}' in template else None, names=join_names(files[:MAX_NAMES]), reason=self._first_reason.get(cause, ''))",
+        "phrase(_LABELS[name], value=value if value != '' else '-')",
+        "phrase(template, count=len(names), names=join_names(names, _SHOWN_NAMES))",
+        "self._report(boxes.row[mask], severity, code, template)",
+        "self.add_finding(severity, code, file, template, count=count, **values)",
     }
 
 

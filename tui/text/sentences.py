@@ -37,6 +37,9 @@ KEYWORDS = {
     "finding": (4,),
     "add_finding": (4,),
     "leave_out": (5,),
+    "_without": (5,),
+    "_report": (4,),
+    "_Report": (4,),
 }
 """Functions, and which of their arguments are texts, counted from 1."""
 

@@ -25,7 +25,7 @@ from engine.dataset.formats.row_classes import ClassIds, is_word
 from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.image_files import IMAGE_SUFFIXES
 from engine.dataset.image_header import image_size
-from engine.dataset.jpeg import read_jpeg_header
+from engine.dataset.jpeg_header import read_jpeg_header
 from engine.dataset.splits import split_in_name
 from engine.files import read_decoded, text_lines
 from engine.messages import BadInput, join_names

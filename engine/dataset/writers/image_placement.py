@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.dataset.images import decode_image, encode_image
-from engine.dataset.jpeg import read_jpeg_header
+from engine.dataset.jpeg_header import read_jpeg_header
 
 ImageMode = Literal["copy", "link", "refer"]
 """copy; link: a link where the file system allows one; refer: the labels name the original image."""
