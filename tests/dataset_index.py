@@ -10,9 +10,11 @@ from engine.dataset.index import Dataset
 
 
 def dataset_of(train: int, val: int = 8, boxes: tuple[int, ...] = (60, 60)) -> Dataset:
-    """A data set of `train` + `val` images; class i has `boxes[i]` boxes, all of them in the first image."""
+    """A data set of `train` + `val` images; class i has `boxes[i]` boxes, all in the first image but the last one,
+    which is in the first validation image."""
     labels = np.repeat(np.arange(len(boxes), dtype=np.int32), boxes)
     offsets = np.full(train + val + 1, len(labels), np.int64)
+    offsets[1 : train + 1] -= bool(val and len(labels))
     offsets[0] = 0
     return Dataset(
         root=Path("data"),

@@ -15,6 +15,7 @@ from tui.app import Freezetui
 from tui.dialogs.class_names import ClassNamesDialog, NameInput
 from tui.dialogs.folder_picker import FolderPicker, FolderTree
 from tui.screens.data import DataScreen
+from tui.text.datasets import FORMAT_NAMES
 from tui.widgets.findings import FindingsPanel
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput
@@ -347,7 +348,7 @@ def test_f7_selects_another_format(tmp_path: Path) -> None:
         assert "Read as YOLO. F7" in label_text(app, "#path-status")
         await pilot.press("enter")
         await until(pilot, lambda: "This data set cannot be used" in shown(app))
-        await pilot.press("f7", "f7", "f7")
+        await pilot.press(*["f7"] * (len(FORMAT_NAMES) - 1))
         await until(pilot, lambda: app.state.format == "auto" and "Enter continues" in label_text(app, "#enter-hint"))
         assert "This data set cannot be used" not in shown(app)
 

@@ -20,8 +20,8 @@ from tui.app import Freezetui
 from tui.dialogs.confirm_scratch import ConfirmScratchDialog
 from tui.dialogs.folder_picker import FolderPicker
 from tui.screens.weights import WeightsScreen
+from tui.widgets.download_bar import DownloadBar
 from tui.widgets.label import Label
-from tui.widgets.meter import Meter
 from tui.widgets.path_input import PathInput
 from tui.widgets.radio_list import RadioList
 
@@ -67,7 +67,7 @@ def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, weight
         await suggested(app, pilot, "Enter downloads")
         await pilot.press("enter")
         await until(pilot, lambda: "11.6 MiB / 23.1 MiB" in shown(app))
-        assert app.screen.query_one(Meter).display
+        assert app.screen.query_one(DownloadBar).display
         assert "Esc stops it" in said(app, "#enter-hint")
         await pilot.press("enter")
         await pilot.pause()
@@ -75,7 +75,7 @@ def test_fetching_shows_how_far_it_is_and_escape_stops_it(tmp_path: Path, weight
         await pilot.press("escape")
         await until(pilot, lambda: "The download was stopped" in said(app, "#validation-error"))
         assert app.state.screen_name == "weights"
-        assert not app.screen.query_one(Meter).display
+        assert not app.screen.query_one(DownloadBar).display
         await pilot.press("escape")
         await pilot.pause()
         assert app.state.screen_name == "data"
