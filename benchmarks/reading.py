@@ -22,16 +22,23 @@ import numpy as np
 
 _SIZE = (640, 480)
 _OPEN = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import torch, cv2
 from engine.dataset.formats import open_dataset
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def peak():
+    if sys.platform == "linux":  # ru_maxrss would count the process that started this one
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    import psutil
+    return psutil.Process().memory_info().rss / 1024
+
+before = peak()
 start = time.perf_counter()
 dataset = open_dataset(Path(sys.argv[1]))
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([len(dataset.images), len(dataset.boxes), seconds, (peak - before) / 1024]))
+print(json.dumps([len(dataset.images), len(dataset.boxes), seconds, (peak() - before) / 1024]))
 """
 
 
@@ -101,7 +108,7 @@ def write_coco(root: Path, count: int, boxes: int) -> None:
     ]
     annotations = []
     for number in range(boxes):
-        x, y = number % 500, number % 400
+        x, y = (number + 31 * (number // count)) % 500, number % 400  # no box twice in an image
         annotations.append(
             {
                 "id": number,
