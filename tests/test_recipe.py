@@ -33,6 +33,9 @@ PROJECT = Path(__file__).parent.parent
         ({"min_lr": 1.0}, "min_lr: 1 is larger than init_lr"),
         ({"anchors": [[10, 20]]}, "takes 6 of them, not 1"),
         ({"init_lr": 100}, "init_lr: 100 is not possible"),
+        ({"device": "gpu"}, "did you mean cuda?"),
+        ({"precision": "half"}, "did you mean fp16?"),
+        ({"input_shape": "big"}, "it needs a list, for example [416, 416]"),
         ({"sync_bn": True}, "sync_bn: training on several graphics cards is not part of this version"),
         ({"parallel": "ddp"}, "parallel: training on several graphics cards is not part of this version"),
     ],
@@ -119,6 +122,14 @@ def test_values_of_the_command_line_have_types() -> None:
     assert settings["model_path"] == "my file.pth"
     assert settings["mosaic"] is False
     assert make_recipe(settings).input_shape == (320, 416)
+
+
+@pytest.mark.parametrize(
+    ("written", "height_and_width"),
+    [("608x416", (416, 608)), ("320 X 320", (320, 320)), ("416×608", (608, 416)), (320, (320, 320))],
+)
+def test_the_input_shape_may_be_written_as_a_plan_shows_it(written: object, height_and_width: tuple[int, int]) -> None:
+    assert make_recipe({"input_shape": written}).input_shape == height_and_width
 
 
 @pytest.mark.parametrize("name", [preset.name for preset in list_presets()])

@@ -15,6 +15,19 @@ from engine.recipe.rules import Problem, broken_rules
 _REMOVED_SETTINGS: Mapping[str, object] = {"parallel": "none", "sync_bn": False}
 """Settings of earlier recipes and runs, with the one value that changes nothing: training uses one graphics card."""
 
+_OTHER_WORDS: Mapping[str, str] = {
+    "gpu": "cuda",
+    "nvidia": "cuda",
+    "metal": "mps",
+    "processor": "cpu",
+    "half": "fp16",
+    "float16": "fp16",
+    "bfloat16": "bf16",
+    "float32": "fp32",
+    "full": "fp32",
+}
+"""What other programs call a value of ours that is spelled differently."""
+
 
 def make_recipe(
     settings: Mapping[str, Any], source: str = "--set", overrides: Mapping[str, Any] | None = None
@@ -155,7 +168,8 @@ def _hint(key: str, detail: ErrorDetails) -> Message:
         if bound in ("ge", "le") and bound in bounds:
             return phrase("; the nearest is {nearest}.", nearest=bounds[bound])
     choices = _choices(detail) if detail["type"] == "literal_error" and isinstance(value, str) else ()
-    if (close := nearest(str(value), choices)) is not None:
+    close = _OTHER_WORDS.get(str(value).casefold())
+    if (close := close if close in choices else nearest(str(value), choices)) is not None:
         return phrase("; did you mean {nearest}?", nearest=close)
     return phrase(".")
 

@@ -6,10 +6,11 @@ methods that read it are defined only here; forms, help texts and documents are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from engine.network.registry import NETWORKS
@@ -19,6 +20,15 @@ def _check_network(name: object) -> str:
     if not isinstance(name, str) or name not in NETWORKS:
         raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, NETWORKS))})
     return name
+
+
+def _height_and_width(value: object) -> object:
+    """`416` and `608x416` (width x height, as a Plan shows it) as lists of height and width."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [value, value]
+    if isinstance(value, str) and (sides := re.fullmatch(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", value, re.IGNORECASE)):
+        return [int(sides[2]), int(sides[1])]
+    return value
 
 
 Network = Annotated[str, PlainValidator(_check_network), WithJsonSchema({"type": "string", "enum": list(NETWORKS)})]
@@ -60,6 +70,7 @@ class Recipe(BaseModel):
     pretrained: Annotated[bool, _setting("Start from backbone weights only. Ignored if model_path is set.")] = False
     input_shape: Annotated[
         tuple[InputSide, InputSide],
+        BeforeValidator(_height_and_width),
         _setting(
             "Input height and width, multiples of 32; a larger input finds smaller objects and needs more memory."
         ),

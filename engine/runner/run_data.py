@@ -18,7 +18,7 @@ from engine.runs.folder import CLASSES, DATASET, load_dataset_json
 class RunData:
     """The data set of a run with the run's splits; `notes` say what is other than when the run started.
 
-    `is_changed`: changes were accepted, so that dataset.json must be written anew.
+    `is_changed`: changes were accepted, so that dataset.json must be written again.
     """
 
     source: DataSource

@@ -53,7 +53,7 @@ def finished_epochs(
 
 
 def restore_logs(run: Path, lengths: Mapping[str, int], epochs: Sequence[EpochFinished | Evaluated]) -> int:
-    """Set the logs back to the `lengths` that a checkpoint stores, and write those of epochs anew from its `epochs`.
+    """Set the logs back to the `lengths` that a checkpoint stores, and rewrite those of epochs from its `epochs`.
 
     Checkpoints of older versions have no `epochs`; then every log is set back to its length.
 
