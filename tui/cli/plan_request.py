@@ -46,10 +46,10 @@ def prepare_plan(options: PlanOptions) -> PreparedPlan:
 
     recipe = recipe_from_options(options)
     source = source_from_options(options.data, options.workspace, options.format, options.classes, options.mapping)
-    download_missing(recipe, options.workspace, offline=options.offline)
     datasets = DatasetReader()
     with count_bar(_("Reading labels")) as update:
         datasets.open(source, recipe.seed, update)
+    download_missing(recipe, options.workspace, offline=options.offline)  # only once the data set is known to be good
     return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace), datasets)
 
 
