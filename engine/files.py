@@ -71,6 +71,11 @@ def temporary_name(name: str) -> str:
     return f".{shown}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}.part"
 
 
+def is_temporary_name(name: str) -> bool:
+    """Whether `name` is one that `temporary_name` makes."""
+    return any(pattern.fullmatch(name) for pattern in _TEMPORARY_NAMES)
+
+
 def remove_abandoned(folder: Path) -> None:
     """Remove the temporary files and folders that processes which no longer run left in `folder`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import re
+import unicodedata
 from typing import NamedTuple
 
 _MARKS = (
@@ -48,6 +49,11 @@ _SUPERSETS = {
 }
 """What Windows writes where it declares the name on the left."""
 _NAMES = {"utf-8": "UTF-8", "gb18030": "GB18030", "cp1252": "Windows-1252", "latin-1": "ISO-8859-1"}
+GUESSED_CHINESE = _NAMES["gb18030"]
+"""`DecodedText.encoding` of a text that is taken for Chinese."""
+_SCRIPTS = frozenset({"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "HEBREW"})
+_BEYOND_TWO_BYTES = re.compile("[\u0800-\U0010ffff]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _LEVEL_1 = range(0xA1, 0xD8)
 """First bytes of the punctuation and of the 3755 most frequent characters in GB 2312."""
@@ -67,7 +73,7 @@ def decode_text(content: bytes, declared: str = "") -> DecodedText:
     """Decode a text of unknown encoding; this never fails.
 
     Tried in this order: the byte order mark; UTF-16 without one; the encoding that the text itself declares, unless the text is
-    UTF-8 all the same; UTF-8; then a guess between GB18030 (Chinese Windows) and Windows-1252 (Western Europe).
+    UTF-8 all the same; UTF-8, unless that makes words of mixed scripts out of Chinese; then a guess between GB18030 (Chinese Windows) and Windows-1252 (Western Europe).
 
     Args:
         content: the bytes.
@@ -91,8 +97,34 @@ def decode_text(content: bytes, declared: str = "") -> DecodedText:
             if (text := _decode(content, encoding)) is not None:
                 return DecodedText(text, declared)
     if utf8 is not None:
+        if not codec and (text := as_chinese(utf8)) is not None and mixes_scripts(utf8):
+            return DecodedText(text, GUESSED_CHINESE, guessed=True)
         return DecodedText(utf8, _NAMES["utf-8"], guessed=bool(codec) and not content.isascii())
     return _guess(content)
+
+
+def as_chinese(text: str) -> str | None:
+    """What a text that was read as UTF-8 is in GB18030, if all its characters are frequent Chinese ones then; else None.
+
+    Two bytes of GB18030 may be valid UTF-8: the bytes of 小猫 are those of the UTF-8 text "Сè".
+    """
+    if text.isascii() or _BEYOND_TWO_BYTES.search(text):
+        return None
+    content = text.encode("utf-8")
+    pairs = [run[0] for run in _HIGH_BYTES.finditer(content)]
+    if any(
+        run[start] not in _LEVEL_1 or run[start + 1] < _LEVEL_1[0] for run in pairs for start in range(0, len(run), 2)
+    ):
+        return None
+    return _decode(content, "gb18030") if _looks_chinese(content) else None
+
+
+def mixes_scripts(text: str) -> bool:
+    """Whether letters of different scripts stand side by side, as nobody writes: a sign of a wrong encoding."""
+    return any(
+        len(_SCRIPTS.intersection(unicodedata.name(letter, "").split(" ")[0] for letter in run[0])) > 1
+        for run in _NOT_ASCII.finditer(text)
+    )
 
 
 def _decode(content: bytes, encoding: str) -> str | None:

@@ -403,3 +403,19 @@ def test_reading_can_be_cancelled(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         open_dataset(tmp_path, progress=cancel)
+
+
+@pytest.mark.parametrize("folder", ["images", "images/train"])
+def test_the_folder_of_the_images_finds_the_annotations_beside_it(tmp_path: Path, folder: str) -> None:
+    write_coco(tmp_path, "annotations/instances_train.json", "a.jpg", folder=folder)
+    dataset = open_dataset(tmp_path / folder)
+    assert (dataset.root, boxes_of(dataset, f"{folder}/a.jpg")) == (tmp_path, CAT)
+
+
+def test_a_mask_without_a_box_is_called_so(tmp_path: Path) -> None:
+    mask = {"counts": "abc", "size": [60, 80]}
+    rows = [annotation(), annotation(bbox=None, segmentation=mask), annotation(bbox=None)]
+    write_coco(tmp_path, "labels.json", "a.jpg", annotations=rows)
+    dataset = open_dataset(tmp_path)
+    assert ": 1; left out" in message(dataset, "label.only_mask")[1]
+    assert ": 1; left out" in message(dataset, "label.unreadable")[1]

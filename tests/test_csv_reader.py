@@ -105,3 +105,15 @@ def test_another_table_is_no_data_set(tmp_path: Path, text: str) -> None:
     write_text(tmp_path / "results.csv", text)
     dataset = open_dataset(tmp_path)
     assert (dataset.format, len(dataset.boxes)) == ("yolo", 2)
+
+
+def test_makesense_writes_no_header(tmp_path: Path) -> None:
+    write_csv(tmp_path, "labels_project.csv", "cat,10,20,20,30,a.jpg,80,60\n", "a.jpg")
+    assert boxes_of(open_dataset(tmp_path), "a.jpg") == CAT
+
+
+def test_the_codes_of_openimages_become_words(tmp_path: Path) -> None:
+    text = "ImageID,LabelName,XMin,XMax,YMin,YMax\na,/m/01yrx,0.1,0.2,0.1,0.2\na,/m/09,0.3,0.4,0.1,0.2\n"
+    write_csv(tmp_path, "train-bbox.csv", text, "train/a.jpg")
+    write_text(tmp_path / "class-descriptions-boxable.csv", "/m/01yrx,Cat\n")
+    assert open_dataset(tmp_path).classes == ("/m/09", "Cat")

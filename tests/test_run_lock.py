@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.messages import BadInput
-from engine.runs.delete import delete_run
+from engine.runs.delete import delete_run, sweep_deleted_runs
 from engine.runs.folder import PLAN
 from engine.runs.lock import is_running, run_lock, write_process_info
 
@@ -161,7 +161,7 @@ import itertools, os, random, sys, time
 from pathlib import Path
 from engine.messages import BadInput
 from engine.runs import delete, lock
-from engine.runs.delete import delete_run
+from engine.runs.delete import delete_run, sweep_deleted_runs
 from engine.runs.folder import PLAN
 from engine.runs.lock import is_running, run_lock
 
@@ -244,3 +244,21 @@ def test_a_run_with_a_name_as_long_as_names_can_be_is_deleted(tmp_path: Path) ->
     (run / PLAN).write_text("{}")
     delete_run(run)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_process_killed_before_its_plan_leaves_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    def make(name: str, *files: str, lock: bytes = b" 1\n") -> None:
+        (tmp_path / "logs" / name).mkdir(parents=True)
+        for file in files:
+            (tmp_path / "logs" / name / file).write_text("")
+        (tmp_path / "logs" / name / "run.lock").write_bytes(lock)
+
+    make("killed", "classes.txt", "dataset.json", "recipe.toml", f".{PLAN}.vm.1.0123abcd.part")
+    make("not_locked_yet", lock=b"")
+    make("lost_its_plan", "classes.txt", "last.ckpt")
+    make("has_notes", "classes.txt", "notes.txt")
+    make("is_being_made", "classes.txt")
+    with run_lock(tmp_path / "logs" / "is_being_made"):
+        sweep_deleted_runs(tmp_path)
+    left = {folder.name for folder in (tmp_path / "logs").iterdir()}
+    assert left == {"not_locked_yet", "lost_its_plan", "has_notes", "is_being_made"}

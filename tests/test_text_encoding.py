@@ -67,3 +67,16 @@ def test_a_classes_file_that_notepad_saved_as_unicode(tmp_path: Path) -> None:
     path.write_text("cat\n\n 狗 \n", "utf-16")
     assert read_lines(path) == ["cat", "狗"]
     assert not read_decoded(path).guessed
+
+
+@pytest.mark.parametrize("word", ["小猫", "图片/小猫0.png", "小猫 dog"])
+def test_chinese_whose_bytes_are_utf8_by_chance_is_guessed_where_scripts_would_be_mixed(word: str) -> None:
+    content = word.encode("gb18030")
+    assert content.decode("utf-8") != word
+    assert decode_text(content) == (word, "GB18030", True)
+    assert decode_text(content, "utf-8").text == word
+
+
+@pytest.mark.parametrize("word", ["Bär", "кошка", "γάτα", "Bär / кошка", "5 µΩ", "è", "חתול", "Сè和"])
+def test_utf8_of_one_script_stays_utf8(word: str) -> None:
+    assert decode_text(word.encode("utf-8")) == (word, "UTF-8", False)

@@ -456,3 +456,36 @@ def test_findings_are_one_for_each_cause(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path)
     assert Counter(codes(dataset)) == {"label.unreadable": 1, "label.rotated": 1, "label.no_class": 1}
     assert "19 (Annotations/01.xml" in message(dataset, "label.rotated")
+
+
+def test_the_other_files_tell_that_a_name_is_chinese_whose_bytes_are_utf8_by_chance(tmp_path: Path) -> None:
+    for stem, name in (("a", "猫"), ("b", "狗")):  # in GBK the first one is the UTF-8 text "è"
+        write_image(tmp_path / f"{stem}.png")
+        (tmp_path / f"{stem}.xml").write_bytes(xml(box(name)).encode("gbk"))
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes == ("狗", "猫")
+    assert ": 2 (" in message(dataset, "text.encoding")
+
+
+def test_an_accent_alone_stays_where_no_other_file_is_chinese(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    write_text(tmp_path / "a.xml", xml(box("è")))
+    assert open_dataset(tmp_path).classes == ("è",)
+
+
+def test_a_box_beyond_an_image_whose_size_is_not_stated_is_said(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    far = box().replace("<xmin>10</xmin>", "<xmin>210</xmin>").replace("<xmax>30</xmax>", "<xmax>230</xmax>")
+    write_text(tmp_path / "a.xml", f"<annotation>{box()}{far}</annotation>")
+    dataset = open_dataset(tmp_path)
+    assert boxes_of(dataset, "a.png") == CAT
+    assert ": 1; left out" in message(dataset, "label.wholly_outside")
+
+
+def test_a_stated_size_with_width_and_height_exchanged_does_not_cut_boxes(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    wide = box().replace("<xmax>30</xmax>", "<xmax>75</xmax>")
+    write_text(tmp_path / "a.xml", xml(wide).replace("width>80", "width>60").replace("height>60", "height>80"))
+    dataset = open_dataset(tmp_path)
+    assert boxes_of(dataset, "a.png") == [("cat", [10, 20, 75, 50])]
+    assert codes(dataset) == ["image.size_wrong"]

@@ -695,3 +695,20 @@ def test_a_class_of_boxes_keeps_its_size(tmp_path: Path) -> None:
             for _, (x1, y1, x2, y2) in boxes_of(dataset, f"images/{n}.jpg")
         ]
         assert sides == [((n + 1) / 10, (k + 1) / 10) for k in range(n)]
+
+
+def test_a_classes_file_names_the_class_ids_that_no_file_of_the_data_set_names(tmp_path: Path) -> None:
+    write_image(tmp_path / "data" / "a.png")
+    write_text(tmp_path / "data" / "a.txt", "".join(f"{n} 0.5 0.5 0.{n + 1} 0.2\n" for n in range(3)))
+    names = write_text(tmp_path / "other" / "mine.txt", "cat\ndog\n")
+    dataset = open_dataset(tmp_path / "data", classes_file=names)
+    assert (dataset.classes, dataset.labels.tolist(), codes(dataset)) == (("cat", "dog"), [0, 1], ["class.unknown"])
+    by_id = open_dataset(tmp_path / "data", classes_file=names, mapping={"class 2": "cat"})
+    assert by_id.labels.tolist() == [0]
+
+
+def test_the_keys_of_a_data_yaml_in_capitals(tmp_path: Path) -> None:
+    write_image(tmp_path / "images" / "train" / "a.png")
+    write_text(tmp_path / "labels" / "train" / "a.txt", "1 0.5 0.5 0.2 0.2\n")
+    write_text(tmp_path / "data.yaml", "Train: images/train\nNC: 2\nNames: [cat, dog]\n")
+    assert open_dataset(tmp_path).classes == ("cat", "dog")

@@ -17,6 +17,7 @@ from engine.plan import Plan, open_source
 from engine.planning.dry_run.preflight import preflight
 from engine.runner.environment import record_environment
 from engine.runner.supervisor import OnOutOfMemory, StartState, supervise
+from engine.runs.delete import sweep_deleted_runs
 from engine.runs.folder import make_run_folder, write_run_files
 from engine.runs.lock import run_lock
 from engine.training.checkpoint import check_disk
@@ -62,6 +63,7 @@ def start(
     workspace = Path(plan.workspace)
     for folder in (logs_folder(workspace), workspace / "model_data"):
         remove_abandoned(folder)
+    sweep_deleted_runs(workspace)
     with gc_frozen():
         network, loaded = network_to_start(plan)
         _check_disk(plan, network)

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.files import error_reason
-from engine.messages import bad_input
-from engine.runs.folder import HIDDEN_PLAN, PLAN, RUN_GONE, is_being_deleted, is_run_folder
+from engine.messages import BadInput, bad_input
+from engine.runs.folder import HIDDEN_PLAN, PLAN, RUN_GONE, is_being_deleted, is_half_made, is_run_folder
 from engine.runs.lock import run_lock
 from engine.workspace import logs_folder
 
@@ -24,9 +24,13 @@ def delete_run(run: Path) -> None:
     Raises:
         BadInput: a process is training into it, it is not a run, or it cannot be deleted.
     """
-    plan, hidden_plan = run / PLAN, run / HIDDEN_PLAN
     if not is_run_folder(run):
         raise bad_input("run.none", "{path}: this is not a run.", path=run)
+    _delete_folder(run)
+
+
+def _delete_folder(run: Path) -> None:
+    plan, hidden_plan = run / PLAN, run / HIDDEN_PLAN
     try:
         with run_lock(run):
             # A folder without a plan is not a run: who waits for the lock now finds nothing to resume. The folder itself is
@@ -60,12 +64,18 @@ def delete_run(run: Path) -> None:
 
 
 def sweep_deleted_runs(workspace: Path) -> None:
-    """Delete what is left of runs whose deletion was interrupted; what cannot be deleted stays."""
+    """Delete what is left of runs whose deletion was interrupted, and of processes that died before their folder was a run.
+
+    What cannot be deleted stays.
+    """
     with suppress(OSError):
         for folder in list(logs_folder(workspace).iterdir()):
             is_left = folder.name.startswith(".") and folder.name.endswith(_DELETED)
             if is_left or is_being_deleted(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+            elif is_half_made(folder):
+                with suppress(BadInput):  # the process that makes it still runs
+                    _delete_folder(folder)
 
 
 def _not_deleted(run: Path, error: OSError) -> Exception:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from engine.events import Event, event_from_line
-from engine.files import disk_error, error_reason, make_folder, read_text, write_text
+from engine.files import disk_error, error_reason, is_temporary_name, make_folder, read_text, write_text
 from engine.messages import BadInput, bad_input, gettext_noop, json_text, nearest
 from engine.plan import Plan, plan_from_json
 from engine.recipe import recipe_to_toml
@@ -25,6 +25,8 @@ PLAN, RECIPE, CLASSES, DATASET, EVENTS = "plan.json", "recipe.toml", "classes.tx
 LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 BEST_WEIGHTS, LAST_WEIGHTS = "best_epoch_weights.pth", "last_epoch_weights.pth"
 
+LOCK, LOCK_OWNER = "run.lock", "run.owner"
+_BEFORE_THE_PLAN = frozenset({LOCK, LOCK_OWNER, CLASSES, DATASET, RECIPE})
 HIDDEN_PLAN = f".{PLAN}.deleted"
 """The plan of a run that is being deleted."""
 RUN_GONE = gettext_noop("{run}: this run was deleted or renamed while it was in use.")
@@ -218,6 +220,23 @@ def run_folders(workspace: Path) -> list[Path]:
 def is_being_deleted(run: Path) -> bool:
     """Whether a deletion of the run has begun: it hides the plan before it releases the lock."""
     return os.path.lexists(run / HIDDEN_PLAN) and not os.path.lexists(run / PLAN)
+
+
+def is_half_made(folder: Path) -> bool:
+    """Whether a process has locked the folder and not written the plan that makes it a run: it still runs, or has died.
+
+    Only what `write_run_files` writes before the plan may be in it, so that a run that has lost its plan is never taken for one.
+    """
+    try:
+        names = {entry.name for entry in folder.iterdir()}
+        # An empty lock file belongs to a process that is about to lock it.
+        return (
+            LOCK in names
+            and all(name in _BEFORE_THE_PLAN or is_temporary_name(name) for name in names)
+            and (folder / LOCK).stat().st_size > 0
+        )
+    except OSError:
+        return False
 
 
 def is_run_folder(folder: Path) -> bool:

@@ -27,13 +27,11 @@ from engine.files import disk_error, write_text
 from engine.hardware.process_info import KillReason, ProcessInfo, current_process_info, kill_reason
 from engine.messages import BadInput, bad_input
 from engine.regular_files import read_regular_file
-from engine.runs.folder import RUN_GONE, is_being_deleted
+from engine.runs.folder import LOCK, LOCK_OWNER, RUN_GONE, is_being_deleted
 
 if sys.platform != "win32":
     import fcntl
 
-_LOCK = "run.lock"
-_MARKER = "run.owner"
 _PROCESS_INFO = "process.json"
 _ATTEMPTS = 10
 """`is_running` of another process may hold a shared lock for a moment."""
@@ -70,7 +68,7 @@ def run_lock(run: Path) -> Iterator[None]:
         BadInput: another process holds the lock, or the folder cannot be written or was deleted meanwhile.
         OSError: there is no such folder.
     """
-    path = run / _LOCK
+    path = run / LOCK
     try:
         path.touch()
         file = path.open("r+b")
@@ -94,7 +92,7 @@ def is_running(run: Path) -> bool:
     if _is_marked(run):
         return True
     try:
-        with (run / _LOCK).open("rb") as file:
+        with (run / LOCK).open("rb") as file:
             is_locked = _is_locked(file)
             with suppress(OSError):
                 unlock_descriptor(file.fileno())
@@ -147,7 +145,7 @@ def _marked(run: Path) -> Iterator[None]:
     """Hold the marker file of a run. That of a process that has died on this machine is replaced; of a process on another
     machine nobody knows whether it has died.
     """
-    marker = SoftFileLock(run / _MARKER, timeout=0)
+    marker = SoftFileLock(run / LOCK_OWNER, timeout=0)
     try:
         marker.acquire()
     except Timeout as error:
@@ -157,7 +155,7 @@ def _marked(run: Path) -> Iterator[None]:
                 "{run}: a process on the machine {host} is training into this run; if that is no longer true, delete {marker}.",
                 run=run,
                 host=stored.host,
-                marker=run / _MARKER,
+                marker=run / LOCK_OWNER,
             ) from error
         raise _busy(run, str(marker.pid or "?")) from error
     try:
@@ -177,7 +175,7 @@ def _busy(run: Path, pid: str) -> BadInput:
 
 def _is_marked(run: Path) -> bool:
     """Whether the marker file belongs to a process that runs, or to one on another machine."""
-    path = run / _MARKER
+    path = run / LOCK_OWNER
     if not path.exists():
         return False
     pid, stored = SoftFileLock(path).pid, _read_process_record(run)

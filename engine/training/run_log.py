@@ -90,6 +90,8 @@ class RunLog:
                 self._write_step(self._step_means.add(event))
                 return
             self._write_step(self._step_means.pop())
+            if isinstance(event, Finished | Stopped):
+                self.draw()  # first: a run that has ended is never touched again, so nothing may be left half drawn
             self._write(EVENTS, event.to_line())
             for name, line in epoch_lines(event):
                 self._write(name, line)
@@ -98,8 +100,6 @@ class RunLog:
                     self._plot(event.epoch, {"loss/train": event.train_loss, "loss/validation": event.val_loss})
                 case Evaluated():
                     self._plot(event.epoch, {"map/50": event.map50, "map/50_95": event.map50_95})
-                    self.draw()
-                case Finished() | Stopped():
                     self.draw()
         except OSError as error:
             raise write_error(self.run, error) from error

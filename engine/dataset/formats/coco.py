@@ -132,7 +132,16 @@ def _report_content(content: CocoFile, file: str, parsed: ParsedLabels) -> None:
     """What can be said before ids are resolved."""
     path = parsed.tree.path(file)
     parsed.see("box", content.annotation_count)
-    if count := content.annotation_count - content.box_count:
+    if count := content.only_masks:
+        parsed.leave_out(
+            "box",
+            "error",
+            "label.only_mask",
+            path,
+            "{file}: annotations with a mask (RLE) and without a readable bbox: {count}; left out. Export them with boxes.",
+            count=count,
+        )
+    if count := content.annotation_count - content.box_count - content.only_masks:
         parsed.leave_out(
             "box",
             "error",

@@ -126,6 +126,8 @@ class CocoFile:
     """Images that are no objects."""
     without_box: int = 0
     """Annotations without a readable box."""
+    only_masks: int = 0
+    """Those of them that have a mask of runs (RLE) instead."""
     from_polygons: int = 0
     """Boxes that were drawn around polygons, since the annotation has none."""
     with_area: int = 0
@@ -191,6 +193,7 @@ class CocoFile:
                     self.other_kinds += 1
                 else:
                     self.without_box += 1
+                    self.only_masks += isinstance(annotation.get("segmentation"), dict)
                 return
             self.from_polygons += 1
         self.corners.extend(box)

@@ -52,6 +52,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 """What the columns are called, in lower case and without signs between letters; the first name that a file has counts."""
 _HEADLESS = {"image": 0, "x1": 1, "y1": 2, "x2": 3, "y2": 4, "class": 5}
 """Keras-RetinaNet writes no header."""
+_HEADLESS_MAKESENSE = {"class": 0, "x": 1, "y": 2, "w": 3, "h": 4, "image": 5, "width": 6, "height": 7}
 _DELIMITERS = ",;\t|"
 _MISSING = frozenset({"", "nan", "none", "null"})
 
@@ -142,6 +143,12 @@ def _layout(text: str) -> _Layout | None:
         values = header[1:5]
         if all(value.strip() == "" for value in values) or _numbers(values, delimiter) is not None:
             return _Layout(_HEADLESS, False, delimiter)
+    if (
+        len(header) == len(_HEADLESS_MAKESENSE)
+        and is_image_name(header[_HEADLESS_MAKESENSE["image"]].strip())
+        and _numbers([*header[1:5], *header[6:]], delimiter) is not None
+    ):
+        return _Layout(_HEADLESS_MAKESENSE, False, delimiter)
     return None
 
 

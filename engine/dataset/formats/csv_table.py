@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +16,15 @@ from engine.dataset.formats.lost_images import LostImages
 from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
 from engine.dataset.splits import NAMES_OF_SPLITS, split_in_name
-from engine.files import error_reason
-from engine.messages import Message, phrase
+from engine.files import error_reason, read_decoded
+from engine.messages import BadInput, Message, phrase
 from engine.regular_files import MAX_TEXT_BYTES, open_regular_file, read_regular_file
 from engine.text_encoding import decode_text
 
 _HEAD = 1 << 13
 """Bytes that tell whether a file is a table of boxes."""
 _FRACTION = 1.01
+_CLASS_CODES = ("/m/", "/g/")
 
 
 def read_csv(path: Path, reading: Reading) -> ParsedLabels | None:
@@ -44,6 +46,7 @@ def read_csv(path: Path, reading: Reading) -> ParsedLabels | None:
     stems = ImageStems(tree)
     for file, content in contents:
         _add_file(file, content, split_of_file(file, *([root.name] if path.is_file() else [])), stems, parsed, reading)
+    _describe_classes(parsed)
     parsed.report_images_in_several_files()
     return parsed
 
@@ -125,6 +128,21 @@ def _add_file(
         own_split = split_in_name(rows[0].split) or split
         parsed.add_image(match.file, rows[0].size, [box for box, _name in boxes], class_ids, file, own_split)
     lost.report("line", path, parsed)
+
+
+def _describe_classes(parsed: ParsedLabels) -> None:
+    """OpenImages has codes for classes (`/m/01yrx`), and a file class-descriptions*.csv beside them."""
+    if not any(name.startswith(_CLASS_CODES) for name in parsed.names):
+        return
+    for file in parsed.tree.with_suffix(".csv"):
+        if "class-descriptions" not in file.rpartition("/")[2].lower():
+            continue
+        try:
+            lines = csv.reader(io.StringIO(read_decoded(parsed.tree.path(file)).text, newline=""))
+            words = {line[0].strip(): line[1].strip() for line in lines if len(line) == 2}
+        except (BadInput, csv.Error):
+            continue
+        parsed.names = [words.get(name) or name for name in parsed.names]
 
 
 def _report(content: CsvFile, path: Path, parsed: ParsedLabels) -> None:

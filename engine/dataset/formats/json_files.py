@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.dataset.formats.file_tree import FileTree, stem_of
 from engine.dataset.formats.reading import Reading
+from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.splits import split_in_name
 from engine.regular_files import MAX_INDEX_BYTES, open_regular_file
 
@@ -16,6 +17,7 @@ _FIRST_LOOK = 1 << 12
 _LOOK = 1 << 16
 """Bytes at the begin and at the end of a file."""
 _LABEL_FOLDERS = frozenset({"annotations", "annotation", "labels", "label", "json", "jsons", "coco", "labelme"})
+_LABEL_SUFFIXES = (".json", ".csv")
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -28,9 +30,24 @@ _BYTE_ORDER_MARKS = (
 def labels_root(path: Path, reading: Reading) -> Path:
     """The folder of the data set that a label file or a folder of labels belongs to: above the folders that hold labels only."""
     if path.is_dir():
-        return path.parent if path.name.lower() in _LABEL_FOLDERS and not reading.tree(path).images else path
+        tree = reading.tree(path)
+        if tree.images:
+            return path if tree.with_suffix(*_LABEL_SUFFIXES) else _above_images(path, reading) or path
+        return path.parent if path.name.lower() in _LABEL_FOLDERS else path
     folders = (path.parent, path.parent.parent)
     return next((folder.parent for folder in folders if folder.name.lower() in _LABEL_FOLDERS), path.parent)
+
+
+def _above_images(folder: Path, reading: Reading) -> Path | None:
+    """The folder of the data set that a folder of images belongs to: the one or two above it, where labels lie beside the images."""
+    for parent in folder.parents[:2]:
+        try:
+            beside = [entry for entry in parent.iterdir() if entry.name.lower() in _LABEL_FOLDERS and entry.is_dir()]
+        except OSError:
+            continue
+        if not is_root_or_home(parent) and any(reading.tree(entry).with_suffix(*_LABEL_SUFFIXES) for entry in beside):
+            return parent
+    return None
 
 
 def split_of_file(file: str, *further: str) -> str | None:

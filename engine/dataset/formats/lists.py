@@ -17,6 +17,7 @@ from engine.dataset.formats.class_names import (
     report_named_above,
 )
 from engine.dataset.formats.file_tree import FileTree, posix_name, stem_of, suffix_of
+from engine.dataset.formats.header_size import size_in_header
 from engine.dataset.formats.image_lists import absence_of, report_lost_lines
 from engine.dataset.formats.list_lines import ListedBox, ListLine, is_in_fractions, parse_line
 from engine.dataset.formats.parsed_labels import MAX_CLASSES, MAX_NAMES, ParsedLabels
@@ -24,8 +25,6 @@ from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.row_classes import ClassIds, is_word
 from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.image_files import IMAGE_SUFFIXES
-from engine.dataset.image_header import image_size
-from engine.dataset.jpeg_header import read_jpeg_header
 from engine.dataset.splits import split_in_name
 from engine.files import read_decoded, text_lines
 from engine.messages import BadInput, join_names
@@ -33,10 +32,6 @@ from engine.messages import BadInput, join_names
 _LINES_LOOKED_AT = 200
 _ROOT_LINES = 5
 _ROOT_PARTS = 10
-_HEADER_BYTES = 1 << 16
-_QUARTER_TURNS = frozenset({5, 6, 7, 8})  # EXIF 2.32, table 6: the orientations that exchange width and height
-_PNG = b"\x89PNG"
-_SIZED = (b"\xff\xd8", _PNG, b"BM")
 
 
 @dataclass(slots=True)
@@ -188,7 +183,7 @@ def _read_list(file: str, class_of: Callable[[str], int | None], parsed: ParsedL
         if (image := _find_image(line, file, losses, parsed)) is not None:
             parsed.keep("line")
             corners, ids = _usable(line.boxes, class_of, losses)
-            parsed.add_image(image, _size_of(parsed.root / image) if ids else (0, 0), corners, ids, file, split)
+            parsed.add_image(image, size_in_header(parsed.root / image) if ids else (0, 0), corners, ids, file, split)
     _report(file, losses, parsed)
 
 
@@ -233,21 +228,6 @@ def _usable(
             corners.append(box.corners)
             class_ids.append(class_id)
     return corners, class_ids
-
-
-def _size_of(path: Path) -> tuple[int, int]:
-    """Width and height of an image as it is read, from its header: lists do not have it, and boxes may lie outside."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
-    except OSError:
-        return 0, 0
-    size = image_size(header)
-    if size is None or not header.startswith(_SIZED) or (header.startswith(_PNG) and b"eXIf" in header):
-        return 0, 0
-    jpeg = read_jpeg_header(header)
-    is_turned = jpeg is not None and jpeg.orientation in _QUARTER_TURNS
-    return (size.height, size.width) if is_turned else (size.width, size.height)
 
 
 def _report(file: str, losses: _Losses, parsed: ParsedLabels) -> None:

@@ -79,6 +79,7 @@ def _index(parsed: ParsedLabels, classes_file: Path | None, mapping: Mapping[str
     sizes, boxes, labels, offsets = parsed.finish()
     if not parsed.images:
         raise _empty(parsed, Message("dataset.no_pictures", "no image with a label is left"))
+    _name_by_classes_file(parsed, classes_file, mapping)
     own_file = find_classes_file(parsed.root, ("classes.txt",))
     own_names = read_class_names(own_file) if own_file else ()
     class_mapping = map_classes(parsed.names, labels, parsed.format, mapping, classes_file, own_names)
@@ -111,6 +112,17 @@ def _index(parsed: ParsedLabels, classes_file: Path | None, mapping: Mapping[str
         own_splits=own_splits,
         books=parsed.books.to_json(),
     )
+
+
+def _name_by_classes_file(parsed: ParsedLabels, classes_file: Path | None, mapping: Mapping[str, str]) -> None:
+    """Where labels hold class ids that no file of the data set names, `classes_file` names them."""
+    if not parsed.is_unnamed or classes_file is None or not classes_file.is_file():
+        return
+    names = read_class_names(classes_file)
+    if any(mapping.get(name, name) in names for name in parsed.names):  # the user calls them by their ids
+        return
+    parsed.names = [*names[: len(parsed.names)], *parsed.names[len(names) :]]
+    parsed.findings[:] = [found for found in parsed.findings if found.message.code != "class.unnamed"]
 
 
 def _missing(path: Path) -> BadInput:

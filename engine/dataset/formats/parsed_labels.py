@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from engine.dataset.formats.books import Books, Kind
 from engine.dataset.formats.file_tree import FileTree, Match
+from engine.dataset.formats.header_size import size_in_header
 from engine.dataset.index import Finding, Severity, finding
 from engine.messages import join_names
-from engine.text_encoding import DecodedText
+from engine.text_encoding import GUESSED_CHINESE, DecodedText, as_chinese, mixes_scripts
 
 MAX_CLASSES = 10_000
 """A class id beyond this is taken for a mistake."""
@@ -67,6 +68,8 @@ class ParsedLabels:
     """How bad it is that an image of the tree is used by no label: "info" where the user names one file of labels of several."""
     names: list[str] = field(default_factory=list)
     """The class name of each class id."""
+    is_unnamed: bool = False
+    """Whether `names` are made of the class ids, since no file names the classes."""
     images: list[str] = field(default_factory=list)
     """See `Dataset.images`."""
     splits: dict[str, list[int]] = field(default_factory=dict)
@@ -106,6 +109,7 @@ class ParsedLabels:
     def name_classes_by_id(self) -> None:
         """Call the classes "class 0", "class 1" and so on, where no file names them."""
         self.names = [f"class {class_id}" for class_id in range(max(self._box_classes, default=-1) + 1)]
+        self.is_unnamed = True
 
     def add_finding(self, severity: Severity, code: str, file: Path | str, template: str, **values: object) -> None:
         """Add a finding about `file`; `template` is a format string over `file` and `values`."""
@@ -207,6 +211,7 @@ class ParsedLabels:
     def finish(self) -> PackedArrays:
         """Pack the boxes without those that nothing can be learned from, and check the books."""
         self._report_found_by_name()
+        self._decode_names_alike()
         self._report_guessed_encodings()
         self._report_splits()
         self._report_unused_images()
@@ -334,10 +339,15 @@ class ParsedLabels:
         beyond = (boxes.corners[:, 2:] > sizes[boxes.image_index] * (1 + _EDGE_TOLERANCE) + 1).any(axis=1)
         suspects = np.unique(boxes.image_index[beyond])
         wrong = []
+        ends = np.zeros_like(sizes)  # the largest x and y that boxes of the image reach
+        np.maximum.at(ends, boxes.image_index[beyond], boxes.corners[beyond, 2:])
         for index in suspects[(sizes[suspects] > 0).all(axis=1)].tolist():
             # The label's size may be wrong, and then its boxes are right: the image itself decides.
-            size = self._size_on_disk(index)
-            if size is not None and size not in (self._sizes[index], self._sizes[index][::-1]):
+            size, stated = self._size_on_disk(index), self._sizes[index]
+            if size is None or size == stated:
+                continue
+            # Width and height may be exchanged on purpose: by EXIF.
+            if size != stated[::-1] or (ends[index] <= np.array(size) * (1 + _EDGE_TOLERANCE) + 1).all():
                 wrong.append(self.images[index])
                 self._sizes[index] = size
                 sizes[index] = size
@@ -351,6 +361,8 @@ class ParsedLabels:
                 count=len(wrong),
                 names=join_names(wrong[:MAX_NAMES]),
             )
+        for index in np.unique(boxes.image_index[(sizes[boxes.image_index] <= 0).any(axis=1)]).tolist():
+            sizes[index] = size_in_header(self.root / self.images[index])
         sizes[(sizes <= 0).any(axis=1)] = np.inf
         return sizes[boxes.image_index]
 
@@ -379,6 +391,24 @@ class ParsedLabels:
         reported = [finding(severity, code, file, template, count=count) for file, count in counts.items()]
         self.findings += reported
         return reported
+
+    def _decode_names_alike(self) -> None:
+        """Decode class names as Chinese whose bytes are UTF-8 by chance, where the other names of the set or the name itself tell."""
+        votes = GUESSED_CHINESE in self._guessed_encodings
+        decoded = {
+            class_id: text
+            for class_id, name in enumerate(self.names)
+            if (votes or mixes_scripts(name)) and (text := as_chinese(name)) is not None
+        }
+        if not decoded:
+            return
+        self.names = [decoded.get(class_id, name) for class_id, name in enumerate(self.names)]
+        has_names_in_labels = self.format not in ("yolo", "list")
+        self._guessed_encodings[GUESSED_CHINESE] += [
+            self._row_files[row] if has_names_in_labels else str(self.root)
+            for row, class_id in zip(self._box_rows, self._box_classes, strict=True)
+            if class_id in decoded
+        ]
 
     def _report_guessed_encodings(self) -> None:
         for encoding, guessed in self._guessed_encodings.items():

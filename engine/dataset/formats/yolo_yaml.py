@@ -39,7 +39,9 @@ _OTHER_KEYS = frozenset(
 )
 """Keys that name no images."""
 _LABEL_WORD = re.compile(r"label|annot|mask", re.IGNORECASE)
-_QUICK_LOOK = re.compile(r"""\A\s*\{|^["']?(?:names|train|val)["']?\s*:""", re.MULTILINE)
+_QUICK_LOOK = re.compile(r"""\A\s*\{|^["']?(?:names|train|val)["']?\s*:""", re.MULTILINE | re.IGNORECASE)
+_SETTINGS = frozenset({"names", "nc", "path", "kpt_shape"})
+"""Keys with a meaning of their own, in any letter case."""
 _MAX_KEYPOINTS = 1000
 
 
@@ -94,9 +96,10 @@ def read_data_yaml(path: Path) -> DataYaml:
     repeated = []
     for key_node, value in root.value:
         if isinstance(key_node, yaml.ScalarNode):
-            if key_node.value in settings:
-                repeated.append(key_node.value)
-            settings[key_node.value] = value
+            key = key_node.value.lower() if key_node.value.lower() in _SETTINGS else key_node.value
+            if key in settings:
+                repeated.append(key)
+            settings[key] = value
     nc = _class_id(settings.get("nc"))
     names = _names(settings.get("names"), nc, path)
     entries = tuple(_entries(settings))
