@@ -5,6 +5,8 @@ turns of a few seconds; SIGSTOP pauses the other one. Whatever else slows the ma
 Its ratio compares the mean times between two steps, as recorded in the events of the runs; 1 means that the screen takes nothing.
 Each stage gets half of the pairs; no keys are pressed.
 
+With `--long-runs 10` the wizard shows Runs instead, with ten runs of 150,000 steps besides the ones that train.
+
 In further runs a key is pressed about once a second: `l` opens the log, Esc closes it. The latency is the time from the key to the
 last line of the log on the terminal.
 
@@ -31,12 +33,15 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
+
+from benchmarks.run_list import write_run
 
 PROJECT = Path(__file__).parent.parent
 SIZE = (40, 120)
@@ -59,6 +64,9 @@ STAGES = {
     "unfreeze": {"freeze_train": False, "unfreeze_epoch": EPOCHS},
 }
 KEY_PRESSES = 60
+LONG_RUN = "loss_long"
+RUNS_AFTER = 5.0
+"""Seconds until Runs is shown."""
 
 
 def main() -> None:
@@ -67,6 +75,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20, help="half of them in each stage")
     parser.add_argument("--turn", type=float, default=4.0, metavar="SECONDS")
     parser.add_argument("--key-runs", type=int, default=1)
+    parser.add_argument("--long-runs", type=int, default=0, help="show Runs with so many runs of 150,000 steps, not Train")
     parser.add_argument("--child", choices=("headless", "live"), help=argparse.SUPPRESS)
     parser.add_argument("--stage", choices=tuple(STAGES), help=argparse.SUPPRESS)
     parser.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)
@@ -76,18 +85,20 @@ def main() -> None:
     elif arguments.child == "live":
         _train_live(arguments.workspace, arguments.stage)
     else:
-        _measure(arguments.pairs, arguments.turn, arguments.key_runs)
+        _measure(arguments.pairs, arguments.turn, arguments.key_runs, arguments.long_runs)
 
 
 # The parent
 
 
-def _measure(pairs: int, turn: float, key_runs: int) -> None:
+def _measure(pairs: int, turn: float, key_runs: int, long_runs: int) -> None:
     ratios: list[float] = []
     latencies: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder)
         _prepare(workspace)
+        for number in range(long_runs):
+            write_run(workspace / "logs" / f"{LONG_RUN}_{number}", 300, 500, every_step=True)
         for stage in STAGES if pairs else ():
             ratios += _compare(workspace, stage, -(-pairs // 2), turn)
         for _number in range(key_runs):
@@ -354,6 +365,8 @@ def _train_live(workspace: Path, stage: str) -> None:
     gc.set_threshold(*GC_THRESHOLDS)  # as the wizard does
     app = Freezetui(WizardState(language="en", screen_name="train", furthest_screen="train"), workspace)
     app.approved_plan = _approved_plan(workspace, stage)
+    if (workspace / "logs" / f"{LONG_RUN}_0").exists():
+        threading.Timer(RUNS_AFTER, app.call_from_thread, (app.show_screen, "runs")).start()
     with redirect_stdio(workspace / "logs" / "wizard.log"):
         app.run()
 

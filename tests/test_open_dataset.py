@@ -8,7 +8,7 @@ import pytest
 
 from engine.dataset.formats import open_dataset
 from engine.messages import BadInput
-from tests.dataset_on_disk import boxes_of, codes, write_cat_voc, write_image, write_text, write_yolo
+from tests.dataset_on_disk import SIZE, annotation, boxes_of, codes, write_cat_voc, write_image, write_text, write_yolo
 
 ERROR_PRIVILEGE_NOT_HELD = 1314
 """Windows: the account may not create links."""
@@ -81,3 +81,14 @@ def test_a_box_that_is_given_twice_is_used_once_and_the_order_is_kept(tmp_path: 
         ("class 0", [9, 9, 30, 30]),
     ]
     assert codes(dataset).count("label.duplicate") == 1
+
+
+def test_images_that_only_another_format_labels_are_warned_of(tmp_path: Path) -> None:
+    for name in "abc":
+        write_image(tmp_path / "images" / f"{name}.png")
+    write_text(tmp_path / "Annotations" / "a.xml", annotation("a.png", SIZE, [("cat", (10, 20, 30, 50))]))
+    for name in "bc":
+        write_text(tmp_path / "labels" / f"{name}.txt", "0 0.5 0.5 0.2 0.2\n")
+    dataset = open_dataset(tmp_path)
+    (found,) = [item for item in dataset.findings if item.message.code == "dataset.other_format"]
+    assert (dataset.format, found.severity, found.message.values["unused"]) == ("yolo", "warning", 1)

@@ -25,6 +25,7 @@ from tui.app import Freezetui
 from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.number_prompt import NumberPrompt
 from tui.screens.train import TrainScreen
+from tui.widgets.path_input import PathInput
 from tui.wizard.approved_plan import ApprovedPlan
 
 Script = Callable[[Freezetui, Pilot[int], PassGate], Awaitable[None]]
@@ -306,3 +307,33 @@ def test_without_a_training_enter_leads_to_review(tmp_path: Path) -> None:
         await until(pilot, lambda: app.state.screen_name == "review")
 
     drive(tmp_path, script, **AT_TRAIN)
+
+
+def test_damaged_files_of_others_end_neither_the_wizard_nor_the_training(workspace: Path) -> None:
+    for name in ("loss_bad", "loss_rubbish"):
+        (workspace / "logs" / name).mkdir(parents=True)
+        (workspace / "logs" / name / "plan.json").write_text("{}")
+    (workspace / "logs" / "loss_bad" / "events.jsonl").write_text('{"event": "step", "epoch": [1], "loss": NaN}\n')
+    (workspace / "logs" / "loss_rubbish" / "events.jsonl").write_bytes(bytes(range(256)) * 100)
+    (workspace / "presets").mkdir()
+    (workspace / "presets" / "bad.toml").write_bytes(b"\xff\x00 = nan")
+    labels = workspace / "bad"
+    (labels / "images").mkdir(parents=True)
+    (labels / "annotations.json").write_text('{"images": [{"id": [1]}], "annotations": [], "categories": []}')
+
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
+        app.show_screen("runs")
+        await until_shown(app, pilot, "loss_bad", "loss_rubbish")
+        app.show_screen("recipe")
+        await pilot.pause()
+        app.show_screen("data")
+        await pilot.pause()
+        app.screen.query_one(PathInput).value = str(labels)
+        await until_shown(app, pilot, "annotations.json")
+        app.show_screen("train")
+        gate.open()
+        await ended(app, pilot)
+        assert isinstance(app.training.last_event, Finished)
+
+    watch(workspace, script, steps=2, freeze_epoch=1, unfreeze_epoch=2)

@@ -78,8 +78,9 @@ def _report_unused_labels(other: ParsedLabels, best: ParsedLabels) -> None:
     """Say which boxes of another format are not used; they are lost where the images have none in the best one."""
     if not other.box_count():
         return
-    used = {f"{best.root}/{image}" for image in best.images}
-    unused_count = sum(f"{other.root}/{image}" not in used for image in other.images)
+    used = {f"{best.root}/{image}" for image in best.images_with_boxes()}
+    labelled = other.images_with_boxes()
+    unused_count = sum(f"{other.root}/{image}" not in used for image in labelled)
     best.add_finding(
         "warning" if unused_count else "info",
         "dataset.other_format",
@@ -89,7 +90,7 @@ def _report_unused_labels(other: ParsedLabels, best: ParsedLabels) -> None:
         format=best.format,
         other=other.format,
         boxes=other.box_count(),
-        images=len(other.images),
+        images=len(labelled),
         unused=unused_count,
     )
 

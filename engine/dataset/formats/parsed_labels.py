@@ -208,6 +208,11 @@ class ParsedLabels:
         """Number of boxes so far, before `finish`."""
         return len(self._box_classes)
 
+    def images_with_boxes(self) -> list[str]:
+        """The images that have a box so far, before `finish`."""
+        rows = np.unique(np.array(self._box_rows, np.int32))
+        return [self.images[index] for index in np.unique(np.array(self._row_images, np.int32)[rows]).tolist()]
+
     def finish(self) -> PackedArrays:
         """Pack the boxes without those that nothing can be learned from, and check the books."""
         self._report_found_by_name()
