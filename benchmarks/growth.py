@@ -31,7 +31,13 @@ def measure(workspace: Path, epochs: int) -> list[tuple[float, int, int]]:
     draw_sample_dataset(workspace / "data", _IMAGES)
     source = DataSource(str(workspace / "data"))
     dataset = open_source(source)
-    settings = {"input_shape": [64, 64], "freeze_train": False, "model_path": "", "eval_period": 1, "save_period": epochs}
+    settings = {
+        "input_shape": [64, 64],
+        "freeze_train": False,
+        "model_path": "",
+        "eval_period": 1,
+        "save_period": epochs,
+    }
     recipe = make_recipe({**settings, "unfreeze_epoch": epochs, "unfreeze_batch_size": 2, "num_workers": 2})
     plan = make_plan(recipe, dataset, source, probe(workspace), workspace)
     process = psutil.Process()

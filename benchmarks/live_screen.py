@@ -75,7 +75,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20, help="half of them in each stage")
     parser.add_argument("--turn", type=float, default=4.0, metavar="SECONDS")
     parser.add_argument("--key-runs", type=int, default=1)
-    parser.add_argument("--long-runs", type=int, default=0, help="show Runs with so many runs of 150,000 steps, not Train")
+    parser.add_argument(
+        "--long-runs", type=int, default=0, help="show Runs with so many runs of 150,000 steps, not Train"
+    )
     parser.add_argument("--child", choices=("headless", "live"), help=argparse.SUPPRESS)
     parser.add_argument("--stage", choices=tuple(STAGES), help=argparse.SUPPRESS)
     parser.add_argument("--workspace", type=Path, help=argparse.SUPPRESS)

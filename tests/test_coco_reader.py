@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.dataset.formats import open_dataset
+from engine.dataset.formats.coco_file import id_of
 from engine.dataset.index import Dataset
 from engine.messages import BadInput
 from tests.coco_on_disk import BBOX, CORNERS, coco_content, write_coco, write_json
@@ -419,3 +420,9 @@ def test_a_mask_without_a_box_is_called_so(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path)
     assert ": 1; left out" in message(dataset, "label.only_mask")[1]
     assert ": 1; left out" in message(dataset, "label.unreadable")[1]
+
+
+def test_an_id_of_any_length_is_no_defect() -> None:
+    assert id_of(10**400) is None
+    assert id_of(-(10**30)) is None
+    assert id_of(2**40) == 2**40

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from engine.recipe.presets import find_preset
 from tests.tui.driving import drive, shown, until
 from tests.weights_server import OFFICIAL, WeightsServer, weights_server
 from tui.app import Freezetui
 from tui.widgets.label import Label
 from tui.widgets.preset_list import PresetList
+from tui.wizard.recipe_draft import apply_preset
+from tui.wizard.state import WizardState
 
 __all__ = ["weights_server"]
 
@@ -38,7 +41,20 @@ def test_a_card_says_which_network_and_file_the_preset_brings(tmp_path: Path, we
         await highlight(app, pilot, "modern-whole")
         await until(pilot, lambda: "(downloads yolov4-tiny.weights (23.1 MiB))" in hint(app))
 
-    drive(tmp_path, script, screen_name="recipe", start="whole", size=(120, 40))
+    # Neither do changes for another network hide it.
+    settings = {"unfreeze_epoch": 2, "freeze_epoch": 1, "anchors": [[n, n] for n in range(1, 7)]}
+    drive(tmp_path, script, screen_name="recipe", start="whole", size=(120, 40), settings=settings)
+
+
+def test_anchors_do_not_outlive_their_preset_and_data_set(tmp_path: Path) -> None:
+    state = WizardState(data="a", preset="modern-whole", settings={"anchors": [[1, 1]], "unfreeze_epoch": 4})
+    apply_preset(state, find_preset("tutorial-whole-adam"))
+    assert state.settings == {"unfreeze_epoch": 4}
+    state.settings["anchors"] = [[1, 1]]
+    state.set_data("a")
+    assert "anchors" in state.settings
+    state.set_data("b")
+    assert "anchors" not in state.settings
 
 
 def test_enter_on_a_preset_downloads_what_it_needs(tmp_path: Path, weights_server: WeightsServer) -> None:

@@ -168,6 +168,8 @@ class DataScreen(WizardScreen):
         self._close()
         self.show_error("")
         self._source = source
+        if self.state.data is not None and source.path != self.state.data:
+            self.state.settings.pop("anchors", None)  # they were fitted to the boxes of the previous data set
         self.state.data, self.state.format = source.path, source.format
         self.state.classes_file, self.state.mapping = source.classes_file, dict(source.mapping)
         self._panel.hide_formats()

@@ -14,7 +14,7 @@ from engine.hardware import Hardware
 from engine.messages import BadInput
 from engine.network.registry import KnownFile
 from engine.plan import DEFAULT_SPLIT_SEED, DataSource
-from engine.recipe import Recipe
+from engine.recipe import Recipe, make_recipe
 from engine.recipe.presets import DEFAULT_PRESET, Preset, damaged_presets, list_presets
 from engine.weights.download.registry import missing_file
 from tui.screens.base import WizardScreen
@@ -147,14 +147,17 @@ class RecipeScreen(WizardScreen):
         return _("downloads {name} ({size})", name=file.name, size=size)
 
     def _recipe_with(self, preset: Preset) -> Recipe:
-        """The recipe once Enter is pressed on `preset`.
+        """The network and the start of the recipe once Enter is pressed on `preset`; other settings need not be valid.
 
         Raises:
-            BadInput: it is not valid.
+            BadInput: the preset itself is not valid.
         """
         state = replace(self.state, settings=dict(self.state.settings))
         apply_preset(state, preset)
-        return recipe_draft(state, self.wizard.workspace).recipe()
+        settings = recipe_draft(state, self.wizard.workspace).settings
+        names = {"network", "model_path", "pretrained"}
+        start = {name: value for name, value in settings.items() if name in names}
+        return make_recipe({**start, "freeze_train": False})
 
     def _missing_file(self, preset: Preset) -> KnownFile | None:
         try:

@@ -113,6 +113,7 @@ class WeightsScreen(WizardScreen):
             return
         names = list(NETWORKS)
         name = names[(names.index(self._network) + 1) % len(names)]
+        self.state.settings.pop("anchors", None)  # another network takes another number of them
         if name == Recipe.model_fields["network"].default:
             self.state.settings.pop("network", None)
         else:

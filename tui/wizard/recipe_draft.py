@@ -106,6 +106,7 @@ def apply_preset(state: WizardState, preset: Preset) -> None:
         copy_start_from(state, preset)
     if state.preset != preset.name:
         state.preset = preset.name
+        state.settings.pop("anchors", None)  # they were fitted to the network and the input size of the other preset
         state.settings = {
             name: value for name, value in state.settings.items() if differs_from_preset(preset, name, value)
         }

@@ -73,7 +73,9 @@ class WizardState:
         )
 
     def set_data(self, data: str) -> None:
-        """Choose another data set. Format, class names and run of the previous one are dropped; everything else stays."""
+        """Choose another data set. What belongs to the previous one is dropped: format, class names, anchors, run; the rest stays."""
+        if data != self.data:
+            self.settings.pop("anchors", None)
         self.data = data
         self.format, self.classes_file, self.mapping, self.run = "auto", None, {}, None
         self.furthest_screen = min(self.furthest_screen, "data", key=SCREEN_ORDER.index)

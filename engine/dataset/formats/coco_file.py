@@ -253,6 +253,8 @@ def id_of(value: object) -> Id | None:
         return None
     if isinstance(value, str):
         return value.strip() or None
+    if isinstance(value, int):  # of any length in JSON
+        return value if abs(value) < 2**63 else None
     return value if math.isfinite(value) else None
 
 
