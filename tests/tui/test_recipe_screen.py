@@ -112,22 +112,22 @@ def test_f1_says_what_the_preset_sets_and_what_that_means(tmp_path: Path) -> Non
     drive(tmp_path, script, screen_name="recipe")
 
 
-def test_a_preset_of_the_workspace_is_a_card_and_an_impossible_one_is_refused(tmp_path: Path) -> None:
+def test_a_preset_of_the_workspace_is_a_card_and_an_impossible_one_is_said(tmp_path: Path) -> None:
     (tmp_path / "presets").mkdir()
     mine = '[preset]\ntitle = "Mine [/b] 图"\nsummary = "brackets"\norder = -1\n'
-    (tmp_path / "presets" / "mine.toml").write_text("unfreeze_epoch = -4\n" + mine, encoding="utf-8")
+    (tmp_path / "presets" / "mine.toml").write_text("unfreeze_epoch = 4\n" + mine, encoding="utf-8")
+    (tmp_path / "presets" / "bad.toml").write_text("unfreeze_epoch = -4\n", encoding="utf-8")
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await ready(app, pilot)
-        assert "Mine [/b] 图" in shown(app)
+        assert "bad.toml: unfreeze_epoch: -4 is not possible" in " ".join(shown(app).split())
         cards = app.screen.query_one(PresetList)
         cards.highlighted = cards.get_option_index("mine")
-        await pilot.pause()
+        await until(pilot, lambda: "Enter uses: Mine [/b] 图" in shown(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "cannot be used" in shown(app))
-        assert app.state.screen_name == "recipe"
+        await until(pilot, lambda: app.state.screen_name == "tune")
 
-    drive(tmp_path, script, screen_name="recipe")
+    assert drive(tmp_path, script, screen_name="recipe").preset == "mine"
 
 
 def test_a_damaged_file_in_the_workspace_is_named_and_ours_are_there(tmp_path: Path) -> None:
