@@ -41,11 +41,11 @@ def measure(workspace: Path, epochs: int) -> list[tuple[float, int, int]]:
     recipe = make_recipe({**settings, "unfreeze_epoch": epochs, "unfreeze_batch_size": 2, "num_workers": 2})
     plan = make_plan(recipe, dataset, source, probe(workspace), workspace)
     process = psutil.Process()
-    measured = []
-    for event in start(plan, Control(), dataset):
-        if isinstance(event, CheckpointSaved) and event.epoch > 0 and event.step == 0:
-            measured.append((process.memory_info().rss / 1e6, process.num_fds(), process.num_threads()))
-    return measured
+    return [
+        (process.memory_info().rss / 1e6, process.num_fds(), process.num_threads())
+        for event in start(plan, Control(), dataset)
+        if isinstance(event, CheckpointSaved) and event.epoch > 0 and event.step == 0
+    ]
 
 
 def main() -> None:
