@@ -155,7 +155,7 @@ class RecipeScreen(WizardScreen):
         state = replace(self.state, settings=dict(self.state.settings))
         apply_preset(state, preset)
         settings = recipe_draft(state, self.wizard.workspace).settings
-        names = {"network", "model_path", "pretrained"}
+        names = {"method", "network", "model_path", "pretrained"}
         start = {name: value for name, value in settings.items() if name in names}
         return make_recipe({**start, "freeze_train": False})
 
