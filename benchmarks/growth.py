@@ -1,6 +1,6 @@
 """Whether a long training grows: its memory, open descriptors and threads after every epoch.
 
-    python -m benchmarks.growth [--epochs 30]
+    python -m benchmarks.growth [--epochs 80]
 
 What the second epoch needed is the base, since by then each part of an epoch has been executed once. Linux only.
 """
@@ -51,7 +51,7 @@ def measure(workspace: Path, epochs: int) -> list[tuple[float, int, int]]:
 def main() -> None:
     """Print what was measured after the second epoch, in the middle and at the end."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=80)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         measured = measure(Path(folder), options.epochs)

@@ -87,6 +87,8 @@ class NetworkSpec:
     """Published weights; the first are the official ones."""
     darknet: DarknetSizes | None = None
     """None: the network has no Darknet files."""
+    darknet_cfg: str | None = None
+    """A function that adds the network's layers to a `.cfg` (engine/export/darknet_cfg.py). None: it is not exported to Darknet."""
     tutorial_names: str | None = None
     """A function that lists the names in the tutorials' `.pth` (engine/weights/tutorial_pth.py). None: it has no such files."""
 
@@ -122,6 +124,7 @@ NETWORKS: dict[str, NetworkSpec] = {
                 ),
             ),
             darknet=DarknetSizes(backbone=106_610_068, before_heads=170_038_676, whole=257_717_640, per_class=21_540),
+            darknet_cfg="engine.export.darknet_cfg:yolov4_layers",
             tutorial_names="engine.weights.tutorial_pth:yolov4_names",
         ),
         NetworkSpec(
@@ -145,6 +148,7 @@ NETWORKS: dict[str, NetworkSpec] = {
                 ),
             ),
             darknet=DarknetSizes(backbone=14_534_548, before_heads=19_789_716, whole=24_251_276, per_class=9_240),
+            darknet_cfg="engine.export.darknet_cfg:yolov4_tiny_layers",
             tutorial_names="engine.weights.tutorial_pth:yolov4_tiny_names",
         ),
     )

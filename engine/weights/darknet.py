@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from engine.messages import Message, bad_input, join_phrases, phrase
-from engine.network.detector import build_network
+from engine.network.detector import Detector, build_network
 from engine.network.registry import NETWORKS, DarknetSizes
 
 Kind = Literal["whole", "before heads", "backbone"]
 _VERSION_BYTES = 12
 _HEADER_BYTES = 20  # of the files whose sizes are published
 _PUBLISHED_CLASSES = 80
+_WRITTEN_VERSION = (0, 2, 5)
 MAX_CLASSES = 10_000
 """No file with heads for more is read: what a network takes grows with its classes."""
 
@@ -95,6 +96,22 @@ def read_darknet(path: Path) -> DarknetFile:
         state[name] = floats[offset : offset + count].view(shape)
         offset += count
     return DarknetFile(layout, state)
+
+
+def write_darknet(path: Path, network: Detector) -> None:
+    """Write all layers of `network` to `path`, with the header of the published files and 0 images seen.
+
+    Raises:
+        ValueError: the network has no Darknet files.
+    """
+    if network.spec.darknet is None:
+        raise ValueError(f"{network.name} has no Darknet files")
+    state = network.state_dict()
+    with path.open("wb") as file:
+        file.write(np.array(_WRITTEN_VERSION, "<i4").tobytes() + np.array([0], "<i8").tobytes())
+        for layer in network.layers():
+            for name in layer.tensors:
+                file.write(state[name].detach().cpu().numpy().astype("<f4").tobytes())
 
 
 def _version(signature: bytes) -> tuple[int, int]:

@@ -88,6 +88,13 @@ def rename_tensors(tensors: Mapping[str, Tensor], network: str) -> dict[str, Ten
     return whole if len(whole) >= len(backbone) else backbone
 
 
+def to_tutorial_names(network: Detector) -> dict[str, Tensor]:
+    """The state dict of `network` under the tutorials' names, every tensor contiguous on the CPU; empty if there are no such files."""
+    state = network.state_dict()
+    own_names = _to_own_names(network.name)
+    return {name: state[own].detach().cpu().contiguous() for name, own in own_names.items()}
+
+
 def guess_network(tensors: Mapping[str, Tensor]) -> str:
     """The network that has most of the tensors' names."""
     return max(NETWORKS, key=lambda network: len(rename_tensors(tensors, network)))
