@@ -173,12 +173,13 @@ class EpochFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated(Event):
-    """mAP on the validation split after `epoch`."""
+    """mAP on the validation split after `epoch`. `per_class`: AP50 of each class that has boxes there; older versions have none."""
 
     epoch: Count
     map50: Finite
     map50_95: Finite
     best: bool
+    per_class: Mapping[str, Finite] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

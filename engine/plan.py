@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from engine.dataset.formats import open_dataset
 from engine.dataset.index import Dataset
+from engine.dataset.splits import DEFAULT_SEED
 from engine.messages import Message, from_record, to_record
 from engine.recipe import Recipe, make_recipe
 
@@ -32,8 +33,8 @@ class DataSource:
     """Class names in the labels, each with the name that replaces it."""
 
 
-DEFAULT_SPLIT_SEED = 11
-"""The default of the recipe's `seed`, which draws the splits that a data set lacks."""
+DEFAULT_SPLIT_SEED = DEFAULT_SEED
+"""See `DEFAULT_SEED`."""
 
 
 def open_source(
@@ -104,6 +105,8 @@ class Plan:
     """The folder with logs/ and model_data/."""
     stages: tuple[StagePlan, ...]
     warnings: tuple[Message, ...] = ()
+    preset: str | None = None
+    """Name of the preset that the recipe was made from; None where it was none, or not stored."""
 
     @property
     def total_steps(self) -> int:
@@ -147,6 +150,7 @@ class Plan:
             ],
             "total_steps": self.total_steps,
             "warnings": [{**warning.to_json(), "message_parts": to_record(warning)} for warning in self.warnings],
+            "preset": self.preset,
         }
 
 
@@ -165,6 +169,7 @@ class _StoredPlan(BaseModel):
     workspace: _PathText
     stages: Annotated[tuple[StagePlan, ...], Field(min_length=1)]
     warnings: list[dict[str, JsonValue]]
+    preset: _PathText | None = None
 
 
 def plan_from_json(stored: Mapping[str, Any]) -> Plan:
@@ -190,4 +195,5 @@ def plan_from_json(stored: Mapping[str, Any]) -> Plan:
             from_record(warning.get("message_parts"), str(warning.get("message", "")), str(warning.get("code", "")))
             for warning in values.warnings
         ),
+        preset=values.preset,
     )

@@ -11,6 +11,20 @@ def logs_folder(workspace: Path) -> Path:
     return workspace / "logs"
 
 
+def built_in_presets() -> Path:
+    """The folder of the presets that come with freezetui: in a checkout, or in the installed package."""
+    checkout = Path(__file__).parents[1] / "presets"
+    return checkout if checkout.is_dir() else Path(__file__).parent / "preset_files"
+
+
+def preset_folders(workspace: Path | None) -> list[Path]:
+    """The folders that presets are read from: the built-in ones, then those of the workspace."""
+    folders = [built_in_presets()]
+    if workspace is not None and (workspace / "presets").resolve() != folders[0].resolve():
+        folders.append(workspace / "presets")
+    return folders
+
+
 def cache_folder() -> Path:
     """FREEZETUI_CACHE, or `freezetui` in the system's folder for caches (Linux: ~/.cache)."""
     if folder := os.environ.get("FREEZETUI_CACHE"):

@@ -28,7 +28,7 @@ from engine.training.loss import assignment
 from engine.weights.load import load_network
 from engine.weights.native import info_of, save_weights
 from tests.command import command
-from tests.dataset_on_disk import write_image, write_text
+from tests.dataset_on_disk import write_image, write_text, write_voc
 
 TINY = NETWORKS["yolov4-tiny"].anchors
 
@@ -172,3 +172,12 @@ def test_other_anchors_are_saved_with_the_weights_and_read_again(tmp_path: Path)
     assert (read.all_anchors, read_info.all_anchors) == (anchors, anchors)
     assert [level.anchors for level in read.levels] == [level.anchors for level in network.levels]
     assert read.levels[0].anchors != build_network("yolov4-tiny", 1).levels[0].anchors
+
+
+def test_few_boxes_propose_no_anchors_on_the_command_line(tmp_path: Path) -> None:
+    write_voc(tmp_path, train=8, val=2)
+    done = command("data", "anchors", str(tmp_path))
+    assert done.returncode == 0
+    assert "8 boxes do not tell what sizes your objects have (100 do): keep the anchors of the network." in done.stdout
+    assert "anchors = [" not in done.stdout
+    assert json.loads(command("data", "anchors", str(tmp_path), "--json").stdout)["enough_boxes"] is False

@@ -28,7 +28,7 @@ def test_a_classes_file_gives_the_order_and_other_classes_are_left_out(tmp_path:
 
 
 def test_a_mapping_of_a_class_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"--map cow: the labels have no such class; they have cat\."):
+    with pytest.raises(BadInput, match=r"cow: the labels have no such class to rename; they have cat\."):
         open_dataset(write_cat_voc(tmp_path, "a b"), mapping={"cow": "cat"})
 
 

@@ -14,7 +14,8 @@ from engine.hardware import probe
 from tests.command import command
 from tests.small_training import arguments, copy_run, finished_workspace, only_run
 from tests.untranslated_words import untranslated_words
-from tui.text import set_language
+from tui.text import language_of_locale, set_language
+from tui.text.sentences import extract_texts
 
 COMMANDS = (
     *("probe", "plan", "train", "resume", "runs", "evaluate", "predict"),
@@ -26,18 +27,17 @@ COMMANDS = (
         "data sample",
         "presets",
         "presets show",
+        "export",
         "weights",
         "weights get",
         "weights import",
+        "runs note",
     ),
 )
-ARGUMENTS = ("path", "folder", "name", "file", "run", "sources", "out", "own")
 _IDENTIFIERS = re.compile(
     r"--?[a-z][\w-]*"  # options
-    r"|<[\w\[\] ]+>"  # types of values
-    r"|0<=x<=1|x>=\d"
     r"|\b[A-Z]+(=[A-Z]+)?\b"  # placeholders
-    r"|stop\|retry\|accumulate|voc\|yolo\|coco|own\|"
+    r"|\w+(\|\w+)+"  # choices
     r"|freezetui( \w+)*"  # commands
 )
 _PATHS = re.compile(r"[\w.-]*/[\w./-]+")
@@ -74,15 +74,16 @@ def output(*words: str | Path, cwd: Path | None = None, exit_code: int = 0) -> s
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_every_word_of_the_help_comes_from_the_catalogue(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")  # in a narrow terminal long texts are cut
-    text = " ".join(_BORDERS.sub(" ", output(*name.split(), "--help")).split())
+    lines = [line for line in output(*name.split(), "--help").splitlines() if not line.startswith("   freezetui")]
+    text = " ".join(_BORDERS.sub(" ", " ".join(lines)).split())
     words = untranslated_words(_IDENTIFIERS.sub(" ", text))
-    assert set(words) <= {*ARGUMENTS, *(word for command_name in COMMANDS for word in command_name.split())}
+    assert set(words) <= {"own", *(word for command_name in COMMANDS for word in command_name.split())}
 
 
 def test_every_word_of_the_output_comes_from_the_catalogue(workspace: Path, tmp_path: Path) -> None:
     run, data = only_run(finished_workspace()).name, workspace / "data"
     weights = workspace / "logs" / run / "best_epoch_weights.pth"
-    names = ("ball", "crate", "star", "AP50", "AP50-95", "F1", probe(workspace).processor.name)
+    names = ("data", "ball", "crate", "star", "AP50", "AP50-95", "F1", probe(workspace).processor.name)
     for words in (
         ("probe",),
         ("presets",),
@@ -165,3 +166,27 @@ def test_a_run_that_was_trained_in_another_language_is_read_in_the_users(workspa
     listed = command("--lang", "zh_CN", "runs", "--workspace", str(workspace)).stdout
     assert "被终止" in listed
     assert "The process" not in listed
+
+
+@pytest.mark.parametrize(
+    ("variables", "language"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8", "LANGUAGE": "de:zh_CN:en"}, "zh_CN"),
+        ({"LANG": "zh_CN.UTF-8", "LANGUAGE": "en"}, "en"),
+        ({"LANG": "C.UTF-8", "LANGUAGE": "zh_CN"}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_the_variables_of_the_locale_are_read_as_gettext_reads_them(variables: dict[str, str], language: str) -> None:
+    assert language_of_locale(variables) == language
+
+
+def test_sizes_are_in_binary_units_everywhere() -> None:
+    project = Path(__file__).parent.parent
+    pages = [*project.glob("*.md"), *project.glob("docs/*.md")]
+    texts = [part for text in extract_texts() for part in ([text] if isinstance(text, str) else text)]
+    for text in (*texts, *(page.read_text(encoding="utf-8") for page in pages if page.name != "CHANGELOG.md")):
+        assert re.findall(r".{20}\b[KMGT]B\b", text) == []

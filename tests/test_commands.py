@@ -14,7 +14,7 @@ import torch
 
 from engine.dataset.sample_dataset import draw_sample_dataset
 from tests.command import command
-from tests.small_training import arguments, child_environment, finished_workspace, freezetui, only_run
+from tests.small_training import arguments, child_environment, finished_workspace, freezetui, only_run, prepare
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +134,11 @@ def test_dirty_and_hostile_labels_are_findings(tmp_path: Path) -> None:
     done = command("data", "check", str(tmp_path), "--json")
     codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
     assert {"label.unsafe_xml", "image.truncated", "label.zero_size", "label.outside_dataset"} <= codes
+    assert done.returncode == 2
     plain = command("data", "check", str(tmp_path))
-    assert plain.returncode == 0
+    assert plain.returncode == 2
+    assert f"freezetui data check {tmp_path} --fix FOLDER" in plain.stdout
+    assert "1 of these images cannot be read" in plain.stdout
     assert "[red]" in plain.stdout
     assert "\x9b" not in plain.stdout
 
@@ -229,3 +232,68 @@ def test_invalid_input_is_reported_before_torch_is_imported(tmp_path: Path, word
     )
     assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
     assert error in done.stderr
+
+
+def test_predict_fails_where_no_image_can_be_read(workspace: Path, tmp_path: Path) -> None:
+    weights, broken = str(workspace / "model_data" / "start.pth"), tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    done = command("predict", "--weights", weights, str(broken))
+    assert (done.returncode, str(broken) in done.stderr) == (2, True)
+    good = next((workspace / "data").rglob("*.jpg"))
+    done = command("predict", "--weights", weights, str(broken), str(good))
+    assert (done.returncode, str(broken) in done.stderr) == (0, True)
+
+
+def test_evaluate_names_the_split(workspace: Path) -> None:
+    weights, data = str(workspace / "model_data" / "start.pth"), str(workspace / "data")
+    done = command("evaluate", "--weights", weights, "--data", data, "--split", "train")
+    assert "images (train)  mAP50 " in done.stdout
+    done = command("evaluate", "--weights", weights, "--data", data, "--split", "train", "--json")
+    assert json.loads(done.stdout)["split"] == "train"
+
+
+def test_predict_says_where_it_saved_the_images(workspace: Path, tmp_path: Path) -> None:
+    weights = str(only_run(workspace) / "best_epoch_weights.pth")
+    images = draw_sample_dataset(tmp_path / "images", 2) / "JPEGImages"
+    words = ("predict", "--weights", weights, str(images))
+    done = command(*words, "--save", "found", cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == f"2 images are saved in {tmp_path / 'found'}"
+    assert "saved" not in command(*words, cwd=tmp_path).stdout
+    assert "saved in" not in command(*words, "--save", "again", "--json", cwd=tmp_path).stdout
+
+
+def test_a_table_in_a_pipe_has_no_rule(workspace: Path) -> None:
+    data = draw_sample_dataset(workspace / "piped", 4)
+    text = command("data", "check", str(data)).stdout
+    assert "─" not in text
+    assert max(map(len, text.splitlines())) < 400
+
+
+def test_a_format_that_is_only_read_is_no_misspelled_one(tmp_path: Path) -> None:
+    refused = command("data", "convert", "data", "--to", "labelme", str(tmp_path / "out"))
+    assert refused.stderr == (
+        "--to labelme: this format can be read, but not written; those to write are voc, yolo and coco.\n"
+    )
+    assert "did you mean yolo?" in command("data", "convert", "data", "--to", "yol", str(tmp_path / "out")).stderr
+
+
+def test_an_unreadable_image_is_reported_once_in_a_run_with_a_count(tmp_path: Path) -> None:
+    prepare(tmp_path, images=8)
+    images = sorted((tmp_path / "data").rglob("*.jpg"))
+    for image in images[:2]:
+        image.write_bytes(image.read_bytes()[:100])
+    done = command(*arguments(tmp_path, freeze_epoch=1, unfreeze_epoch=3, eval_period=1))
+    assert done.returncode == 0, done.stderr
+    skipped = [line for line in done.stdout.splitlines() if "skipped" in line]
+    assert len(skipped) == len(set(skipped)) <= 2
+
+
+@pytest.mark.parametrize("name", ["plan", "train"])
+def test_what_does_not_fit_is_an_error_and_no_note(workspace: Path, name: str) -> None:
+    words = arguments(workspace, input_shape=[8192, 8192], freeze_batch_size=8, unfreeze_batch_size=8)[1:]
+    done = command(name, *words)
+    assert done.returncode == 2
+    assert "freeze_batch_size: 8 needs" in done.stderr
+    assert "needs" not in done.stdout
+    if name == "plan":
+        assert json.loads(command(name, *words, "--json").stdout)["stages"]

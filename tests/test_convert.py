@@ -226,7 +226,7 @@ def test_an_interrupted_conversion_leaves_nothing(tmp_path: Path, out: str) -> N
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        convert_dataset(source, Target("coco", tmp_path / out), progress=interrupt)
+        convert_dataset(source, Target("coco", tmp_path / out), on_written=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
     assert snapshot(tmp_path) == before
 
@@ -239,6 +239,37 @@ def test_unreadable_images_are_left_out_and_said(tmp_path: Path) -> None:
     assert [finding.file for finding in report.findings] == ["JPEGImages/001.jpg", "JPEGImages/003.jpg"]
     assert sum(report.images.values()) == 3
     assert sorted(content(open_dataset(tmp_path / "there"))) == ["000", "002", "004"]
+
+
+def test_an_image_that_is_damaged_in_the_middle_is_left_out(tmp_path: Path) -> None:
+    write_voc(tmp_path / "source", train=4, val=2, size=(320, 240))
+    image = tmp_path / "source" / "JPEGImages" / "001.jpg"
+    content = image.read_bytes()
+    image.write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+    report = convert(tmp_path / "source", "voc", tmp_path / "there")
+    assert [finding.file for finding in report.findings] == ["JPEGImages/001.jpg"]
+    assert not (tmp_path / "there" / "JPEGImages" / "001.jpg").exists()
+
+
+@pytest.mark.parametrize("split", ["own", "50/25/25"])
+def test_drawn_splits_are_drawn_from_the_images_that_can_be_read(tmp_path: Path, split: str) -> None:
+    source = open_dataset(write_cat_voc(tmp_path / "source", "a b c d e f g h i j k l"))
+    assert source.splits_drawn
+    lost = [source.images[index] for name in ("val", "test") for index in source.splits[name]]
+    for name in lost:
+        (source.root / name).write_bytes(b"")
+    report = convert_dataset(source, Target("voc", tmp_path / "there"), split=split)
+    assert report.images["val"] > 0
+    assert sum(report.images.values()) == 12 - len(lost)
+    assert sorted(finding.file for finding in report.findings) == sorted(lost)
+
+
+def test_a_split_of_the_data_set_of_which_nothing_is_left_is_said(tmp_path: Path) -> None:
+    write_voc(tmp_path / "source", train=4, val=1)
+    (tmp_path / "source" / "JPEGImages" / "004.jpg").write_bytes(b"")
+    report = convert(tmp_path / "source", "yolo", tmp_path / "there")
+    assert "split.unreadable" in [finding.message.code for finding in report.findings]
+    assert (report.images["train"], report.images["val"]) == (4, 0)
 
 
 def test_a_data_set_without_a_readable_image_is_refused(tmp_path: Path) -> None:

@@ -104,6 +104,12 @@ def run_commands(connection: Connection, prepare: Callable[[], None], *commands:
         connection.send(command(*words))
 
 
+def run_without_rights(connection: Connection, folder: Path, words: list[str]) -> None:
+    """Run a command in a folder that it may not write to, and tell of its result."""
+    give_up_rights()
+    connection.send(command(*words, cwd=folder))
+
+
 def assert_resumes_exactly(run: Path) -> None:
     """`run` is resumed and ends with the same numbers as a run that was never interrupted."""
     assert exit_code(list(resume(run, Control()))[-1]) == 0
@@ -231,3 +237,34 @@ def begin(*words: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         text=True,
         env=child_environment(),
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "data sample sample",
+        "data convert data --to yolo out",
+        "data check data --fix out",
+        "data anchors sample",
+        "weights get yolov4-tiny",
+        "plan --data sample",
+        "train --data sample",
+        "runs note RUN text",
+    ],
+)
+def test_every_command_that_writes_says_so_in_one_sentence_where_it_cannot(words: str, tmp_path: Path) -> None:
+    source = finished_workspace()
+    shutil.copytree(source / "data", tmp_path / "data")
+    (tmp_path / "model_data").mkdir()
+    run = tmp_path / "logs" / only_run(source).name
+    shutil.copytree(only_run(source), run, ignore=shutil.ignore_patterns("*.pth", "*.ckpt"))
+    folders = [tmp_path, *(folder for folder in tmp_path.rglob("*") if folder.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    line = [run.name if word == "RUN" else word for word in words.split()]
+    refused = in_process(run_without_rights, tmp_path, line).recv()
+    for folder in folders:
+        folder.chmod(0o755)
+    assert refused.returncode == 2, refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert "bug" not in refused.stderr

@@ -41,6 +41,17 @@ def test_a_single_training_image_is_reported_as_too_few(tmp_path: Path, train: s
     assert all("too few training images (1)" in sentence for sentence in sentences)
 
 
+def test_a_split_without_a_readable_image_is_found_and_unreadable_images_do_not_count(tmp_path: Path) -> None:
+    dataset = voc_dataset(tmp_path, train=3, val=2)
+    for name in ("000", "001", "003", "004"):
+        (tmp_path / "JPEGImages" / f"{name}.jpg").write_bytes(b"\xff\xd8 no image")
+    report = check_dataset(dataset)
+    assert report.readable_counts() == {"train": 1, "val": 0, "test": 0}
+    sentences = {f.message.code: str(f.message) for f in report.findings}
+    assert "none of the images in val can be read (2)" in sentences["split.unreadable"]
+    assert "too few training images (1)" in sentences["split.too_few"]
+
+
 class CountingTuple(tuple[str, ...]):
     """Counts the accesses to its items."""
 

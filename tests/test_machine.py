@@ -5,19 +5,22 @@ from __future__ import annotations
 import ctypes.util
 import mmap
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from engine.hardware import (
     Memory,
+    Processor,
     probe,
     process_memory_bytes,
 )
 from engine.hardware.cgroups import read_cgroup_limits
-from engine.hardware.machine import free_disk, has_nvidia_card, read_memory, read_processor
+from engine.hardware.machine import ProcessorSensors, free_disk, has_nvidia_card, read_memory, read_processor
 from tests.nvml_stand_in import (
     GIB,
 )
@@ -155,3 +158,33 @@ def test_the_memory_of_this_process_grows_with_its_objects() -> None:
     with mmap.mmap(-1, 64 * 2**20) as held:
         held.write(b"x" * len(held))
         assert process_memory_bytes() - before > 48 * 2**20
+
+
+def test_the_use_of_the_processor_is_that_since_the_snapshot_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(psutil, "cpu_percent", lambda: 41.6)
+    sensors, processor = ProcessorSensors(), Processor("Fast One", 4)
+    assert sensors.read(processor).utilisation is None, "there is none before"
+    moment[0] += 0.01
+    assert sensors.read(processor).utilisation is None, "too short to measure"
+    moment[0] += 1
+    assert sensors.read(processor).utilisation == 42
+
+
+@pytest.mark.parametrize(
+    ("sensors", "temperature"),
+    [
+        ({"coretemp": [SimpleNamespace(current=61.4), SimpleNamespace(current=50.0)]}, 61),
+        ({"acpitz": [SimpleNamespace(current=20.0)], "k10temp": [SimpleNamespace(current=70.0)]}, 70),
+        ({"acpitz": [SimpleNamespace(current=20.0)]}, None),
+        ({"coretemp": []}, None),
+    ],
+)
+def test_the_temperature_of_the_processor(
+    monkeypatch: pytest.MonkeyPatch, sensors: dict[str, list[SimpleNamespace]], temperature: int | None
+) -> None:
+    monkeypatch.setattr(psutil, "sensors_temperatures", lambda: sensors, raising=False)
+    assert ProcessorSensors().read(Processor("Fast One", 4)).temperature == temperature
+    monkeypatch.delattr(psutil, "sensors_temperatures")
+    assert ProcessorSensors().read(Processor("Fast One", 4)).temperature is None, "not on this system"

@@ -9,6 +9,8 @@ import pytest
 from engine.dataset.formats import open_dataset
 from engine.messages import BadInput
 from tests.dataset_on_disk import SIZE, annotation, boxes_of, codes, write_cat_voc, write_image, write_text, write_yolo
+from tui.text.command_advice import with_command_advice
+from tui.text.finding_advice import ADVICE
 
 ERROR_PRIVILEGE_NOT_HELD = 1314
 """Windows: the account may not create links."""
@@ -23,10 +25,14 @@ def test_no_box_left_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_wrongly_recognised_format_is_explained(tmp_path: Path) -> None:
-    """With the first reason, and the option that selects another format."""
+    """With the first reason; the command line adds the option that selects another format, the wizard its key."""
     write_text(tmp_path / "a.xml", "<annotation/>")
-    with pytest.raises(BadInput, match=r"looks like voc, but .* no image of that name.*--format"):
+    with pytest.raises(BadInput, match=r"looks like voc, but .* no image of that name") as refused:
         open_dataset(tmp_path)
+    (message,) = refused.value.messages
+    assert "--" not in str(message)
+    assert with_command_advice(message).endswith("name it with --format.")
+    assert "F7" in ADVICE[message.code]
 
 
 def test_a_folder_of_images_alone_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
@@ -92,3 +98,20 @@ def test_images_that_only_another_format_labels_are_warned_of(tmp_path: Path) ->
     dataset = open_dataset(tmp_path)
     (found,) = [item for item in dataset.findings if item.message.code == "dataset.other_format"]
     assert (dataset.format, found.severity, found.message.values["unused"]) == ("yolo", "warning", 1)
+
+
+def test_a_classes_file_that_names_a_class_twice_is_said(tmp_path: Path) -> None:
+    write_cat_voc(tmp_path / "data", "a b")
+    names = write_text(tmp_path / "names.txt", "dog\ncat\ncat\n")
+    dataset = open_dataset(tmp_path / "data", classes_file=names)
+    assert dataset.classes == ("dog", "cat")
+    (repeated,) = [found for found in dataset.findings if found.message.code == "class.repeated"]
+    assert "names.txt: class names that are there more than once: cat" in str(repeated.message)
+
+
+def test_names_beside_yolo_labels_that_are_there_twice_are_said_once(tmp_path: Path) -> None:
+    write_yolo(tmp_path, "images/a.jpg", "images/b.jpg")
+    write_text(tmp_path / "classes.txt", "cat\ncat\ndog\n")
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert codes(dataset).count("class.repeated") == 1

@@ -65,7 +65,7 @@ def save_image(path: Path, width: int, height: int) -> Path:
 def test_boxes_are_in_pixels_of_the_image_whatever_its_shape(tmp_path: Path, width: int, height: int) -> None:
     network, info = network_with_one_box()
     prediction = only(
-        list(predict(network, info, [save_image(tmp_path / "a.png", width, height)], device=CPU, precision="fp32"))
+        list(predict(network, info, [save_image(tmp_path / "a.png", width, height)], device=CPU))
     )
     line = prediction.to_json()
     assert (line["width"], line["height"]) == (width, height)
@@ -91,7 +91,7 @@ def test_the_threshold_is_the_given_one_else_that_of_the_weights_else_a_half(
     network, info = network_with_one_box()
     info = info_of(network, info.classes, info.input_shape, threshold=stored)
     shown = [save_image(tmp_path / "a.png", 96, 96)]
-    prediction = only(list(predict(network, info, shown, threshold=threshold, device=CPU, precision="fp32")))
+    prediction = only(list(predict(network, info, shown, threshold=threshold, device=CPU)))
     assert sum(score > 0.5 for score in prediction.detections.scores) == count
 
 
@@ -99,7 +99,7 @@ def test_an_image_that_cannot_be_read_is_reported_and_the_others_are_predicted(t
     network, info = network_with_one_box()
     shown = [save_image(tmp_path / f"{n}.jpg", 100, 80) for n in range(3)]
     cut_off(shown[1])
-    results = list(predict(network, info, shown, device=CPU, precision="fp32"))
+    results = list(predict(network, info, shown, device=CPU))
     assert [type(result) for result in results] == [Prediction, UnreadableImage, Prediction]
 
 
@@ -107,7 +107,7 @@ def test_a_rotated_image_is_shown_upright(tmp_path: Path) -> None:
     network, info = network_with_one_box()
     path = save_image(tmp_path / "a.jpg", 100, 60)
     with_orientation(path, 6)
-    line = only(list(predict(network, info, [path], device=CPU, precision="fp32"))).to_json()
+    line = only(list(predict(network, info, [path], device=CPU))).to_json()
     assert (line["width"], line["height"]) == (60, 100)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from engine.events import (
     ImageSkipped,
     LossNotFinite,
     OutOfMemory,
+    Paused,
     RunStarted,
     StageStarted,
     Stopped,
@@ -40,13 +42,28 @@ def test_json_is_one_event_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_log_has_no_line_for_single_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    with LinePrinter() as printer:
-        for event in (STARTED, step(0), epoch(11), step(1)):
+    history = RunHistory()
+    history.apply(replace(STARTED, plan={"stages": [{"name": "freeze", "first_epoch": 0, "last_epoch": 139}]}))
+    with LinePrinter(history) as printer:
+        for event in (STARTED, step(0), epoch(46), step(1)):
             printer.show(event)
     assert capsys.readouterr().out.splitlines() == [
         "Training in logs/loss_x",
-        "Epoch 12: train loss 0.2500, validation loss 0.5000 (1 min 1 s).",
+        "Epoch 47/140: train loss 0.2500, validation loss 0.5000 (1 min 1 s).",
     ]
+
+
+def test_the_bar_and_every_line_about_an_epoch_say_how_many_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    history = RunHistory()
+    history.apply(replace(STARTED, plan={"stages": [{"name": "freeze", "first_epoch": 0, "last_epoch": 139}]}))
+    with BarPrinter(history) as printer:
+        for event in (step(0), Evaluated(epoch=46, map50=0.5, map50_95=0.25, best=False), Paused(epoch=2, step=3)):
+            printer.show(event)
+        (task,) = printer.tasks
+    assert task.description == "epoch 1/140  freeze"
+    printed = capsys.readouterr().out
+    assert "Epoch 47/140: mAP50" in printed
+    assert "epoch 3/140" in printed
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.events import CheckpointSaved, Step
+from engine.events import CheckpointSaved, RunStarted, Step
 from engine.messages import BadInput
 from engine.runner.resume import resume
 from engine.runner.start import exit_code, start
-from engine.runs.folder import read_events
-from engine.runs.summary import list_runs
+from engine.runs.folder import load_plan, read_events
+from engine.runs.summary import list_runs, summarize_run
+from engine.training.checkpoint import load_newest, save_checkpoint
 from engine.training.control import Control
 from tests.command import command
 from tests.small_training import (
+    IMAGES,
     arguments,
     copy_run,
     copy_start,
@@ -28,10 +30,12 @@ from tests.small_training import (
     freezetui,
     only_run,
     plan_and_dataset,
+    prepare,
     same_bits,
     start_freezetui,
 )
 from tests.warm_processes import warm_processes
+from tui.wizard.run_history import RunHistory
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals as POSIX knows them")
 KILLS = int(os.environ.get("FREEZETUI_KILLS", "3"))
@@ -114,6 +118,54 @@ def test_a_finished_run_says_how_to_extend_it_and_extending_resumes_it(tmp_path:
     assert again.returncode == 2
     assert "finished its 4 epochs" in again.stderr
     assert "--set unfreeze_epoch=8" in again.stderr
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A run of four epochs, three of them of the freeze stage, stopped within the second."""
+    prepare(tmp_path, images=IMAGES)
+    plan, dataset = plan_and_dataset(tmp_path, freeze_epoch=3, unfreeze_epoch=4, freeze_batch_size=2)
+    control = Control()
+    for event in start(plan, control, dataset):
+        if isinstance(event, Step) and (event.epoch, event.step) == (1, 0):
+            control.stop()
+    return only_run(tmp_path)
+
+
+def test_a_run_is_shortened_to_what_has_begun_and_no_further(stopped: Path) -> None:
+    refused = command("resume", str(stopped), "--set", "unfreeze_epoch=1")
+    assert refused.returncode == 2
+    assert "has trained 2 epochs already" in refused.stderr
+    assert "the nearest is unfreeze_epoch=2" in refused.stderr
+    shortened = command("resume", str(stopped), "--set", "unfreeze_epoch=2")
+    assert shortened.returncode == 0, shortened.stderr
+    assert "Shortened from 4 to 2 epochs" in shortened.stdout
+    recipe = load_plan(stopped).recipe
+    assert (recipe.unfreeze_epoch, recipe.freeze_epoch) == (2, 2)
+    assert summarize_run(stopped).state == "finished"
+    again = command("resume", str(stopped), "--set", "unfreeze_epoch=1")
+    assert again.returncode == 2
+    assert "the nearest is unfreeze_epoch=2" in again.stderr
+
+
+def test_a_run_that_is_resumed_with_a_smaller_batch_says_how_many_steps_are_left(stopped: Path) -> None:
+    checkpoint = load_newest(stopped)
+    checkpoint.progress.batch_sizes = {"freeze": 2, "unfreeze": 2}
+    checkpoint.progress.accumulates = {"freeze": 2}
+    save_checkpoint(stopped, checkpoint)
+    history = RunHistory()
+    training = resume(stopped, Control())
+    for event in training:
+        history.apply(event)
+        if isinstance(event, Step) and event.epoch == 2:
+            break
+    training.close()
+    assert history.latest is not None
+    assert history.latest.steps == 2
+    assert [stage["steps_per_epoch"] for stage in history.stages] == [2, 5]
+    started = next(event for event in read_events(stopped) if isinstance(event, RunStarted) and event.continued)
+    assert started.plan["total_steps"] == 3 * 2 + 5
+    assert load_plan(stopped).stages[0].steps_per_epoch == 5, "the schedule is that of the plan"
 
 
 def test_a_misspelled_setting_is_answered_with_the_nearest_not_called_fixed(tmp_path: Path) -> None:

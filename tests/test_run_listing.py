@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from engine.events import EpochFinished, Event, Failed, Finished, RunStarted
+from engine.events import EpochFinished, Event, Failed, Finished, RunStarted, Stopped
 from engine.messages import Message
-from engine.runs.event_scan import scan_events
+from engine.runs.event_scan import EpochCurve, scan_events
 from engine.runs.folder import find_run
 from engine.runs.summary import list_runs, summarize_run
 from tests.command import command
 from tests.made_events import epoch, step
 from tests.recorded_run import recorded_run
+from tui.text.run_states import describe_resume, format_epochs
 
 STARTED = RunStarted(
     run="r",
@@ -156,6 +159,54 @@ def test_a_name_that_is_too_long_is_no_run(run: Path) -> None:
         answered = command("resume", name, "--workspace", str(run.parent.parent))
         assert answered.returncode == 2
     assert find_run(Path("loss_x"), run.parent.parent) == run.resolve()
+
+
+def stopped_run(run: Path, state: str = "stopped") -> None:
+    started = replace(STARTED, plan={"stages": [{**STARTED.plan["stages"][0], "last_epoch": 1}]})
+    write(run, started, step(0), epoch(0), *(replace(step(number), epoch=1, steps=10) for number in range(3)))
+    if state == "stopped":
+        write(run, Stopped(epoch=1, step=3, checkpoint="c"))
+
+
+@pytest.mark.parametrize("state", ["stopped", "interrupted"])
+def test_a_run_that_ended_within_its_last_epoch_does_not_read_as_if_it_were_done(run: Path, state: str) -> None:
+    stopped_run(run, state)
+    summary = summarize_run(run)
+    assert (summary.state, summary.epoch, summary.step, summary.steps) == (state, 1, 3, 10)
+    assert format_epochs(summary) == "2/2, step 3/10"
+    assert "2/2, step 3/10" in command("runs", "--workspace", str(run.parent.parent)).stdout
+    if state == "stopped":
+        assert "epoch 2 of 2, at step 3 of 10" in describe_resume(summary)
+
+
+def test_the_table_lists_the_newest_first_and_json_the_newest_last(run: Path) -> None:
+    newer = run.with_name("loss_y")
+    shutil.copytree(run, newer)
+    lines = command("runs", "--workspace", str(run.parent.parent)).stdout.splitlines()
+    names = [line.split()[0] for line in lines if line.startswith(("loss_x ", "loss_y "))]
+    assert names == ["loss_y", "loss_x"]
+    stored = json.loads(command("runs", "--json", "--workspace", str(run.parent.parent)).stdout)
+    assert [each["name"] for each in stored] == ["loss_x", "loss_y"]
+
+
+def test_the_curve_of_a_long_run_stays_short_and_is_kept(run: Path) -> None:
+    losses = [
+        EpochFinished(stage="freeze", epoch=n, train_loss=1000.0 - n, val_loss=None, seconds=1.0) for n in range(999)
+    ]
+    write(run, STARTED, *losses)
+    first = summarize_run(run)
+    assert (run / "summary.json").exists()
+    assert len(first.losses) <= EpochCurve.MAX_POINTS
+    assert list(first.losses) == sorted(first.losses, key=lambda point: -point[1])
+    assert all(epoch + loss == pytest.approx(1001) for epoch, loss in first.losses)
+    assert summarize_run(run) == first
+
+
+@pytest.mark.parametrize("plan", [{"data": []}, {"data": {"path": 3}}, {"preset": {}}, {"recipe": {"network": [1]}}])
+def test_a_damaged_origin_is_none(run: Path, plan: dict[str, object]) -> None:
+    write(run, replace(STARTED, plan={**STARTED.plan, **plan}))
+    summary = summarize_run(run)
+    assert (summary.data, summary.preset, summary.network) == (None, None, None)
 
 
 def test_a_finished_run_stays_finished_when_its_summary_is_stored(run: Path) -> None:

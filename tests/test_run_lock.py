@@ -17,6 +17,7 @@ import pytest
 from engine.messages import BadInput
 from engine.runs.delete import delete_run, sweep_deleted_runs
 from engine.runs.folder import PLAN
+from engine.runs.live import other_trainings
 from engine.runs.lock import is_running, run_lock, write_process_info
 
 PROJECT = Path(__file__).parent.parent
@@ -156,6 +157,21 @@ class TestWithoutLocksOfTheFileSystem:
                 pass
 
 
+def test_the_trainings_of_other_processes_are_found_in_this_workspace_and_elsewhere(tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here" / "logs" / "loss_a", tmp_path / "elsewhere" / "logs" / "loss_b"
+    for run in (here, elsewhere):
+        run.mkdir(parents=True)
+        (run / PLAN).write_text("{}")
+    with held_by_another_process(here) as holder, held_by_another_process(elsewhere) as other:
+        found = {each.run: each for each in other_trainings(tmp_path / "here")}
+        assert found[here.resolve()].pid == holder.pid
+        assert (found[here.resolve()].memory_bytes or 0) > 2**20
+        if sys.platform == "linux":
+            assert found[elsewhere.resolve()].pid == other.pid
+    left = {each.run for each in other_trainings(tmp_path / "here")}
+    assert not left & {here.resolve(), elsewhere.resolve()}
+
+
 RACE = """
 import itertools, os, random, sys, time
 from pathlib import Path
@@ -258,7 +274,14 @@ def test_what_a_process_killed_before_its_plan_leaves_is_swept_and_nothing_else(
     make("lost_its_plan", "classes.txt", "last.ckpt")
     make("has_notes", "classes.txt", "notes.txt")
     make("is_being_made", "classes.txt")
+    logs = tmp_path / "logs"
+    for name in ("loss_2026_01_02_03_04_05", "loss_2026_01_02_03_04_05_1", "mine", "loss_2026_01_02_03_04_06"):
+        (logs / name).mkdir()
+    (logs / "loss_2026_01_02_03_04_05_1" / "run.lock").touch()
+    for name in ("loss_2026_01_02_03_04_05", "loss_2026_01_02_03_04_05_1", "mine"):
+        os.utime(logs / name, (1e9, 1e9))  # of a process that was killed before it could lock its folder
     with run_lock(tmp_path / "logs" / "is_being_made"):
         sweep_deleted_runs(tmp_path)
     left = {folder.name for folder in (tmp_path / "logs").iterdir()}
-    assert left == {"not_locked_yet", "lost_its_plan", "has_notes", "is_being_made"}
+    new = "loss_2026_01_02_03_04_06"
+    assert left == {"not_locked_yet", "lost_its_plan", "has_notes", "is_being_made", "mine", new}

@@ -31,7 +31,10 @@ def _main() -> None:
         set_language(language_of_locale())
         print_error(_("Standard output is closed. To print nowhere, add: > {null}", null=os.devnull))
         sys.exit(BAD_INPUT)
-    if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+    is_bare = (
+        len(sys.argv) == 1 and "_FREEZETUI_COMPLETE" not in os.environ
+    )  # a shell asks for completions without arguments
+    if is_bare and sys.stdin.isatty() and sys.stdout.isatty():
         # Not through the commands: what they import would delay the first screen.
         from pathlib import Path
 

@@ -8,17 +8,20 @@ import importlib
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.message_pump import MessagePump
 from textual.reactive import reactive
 from textual.screen import ModalScreen
+from textual.theme import Theme
 
 from engine.messages import BadInput
 from tui.cli.errors import STOPPED
@@ -27,8 +30,10 @@ from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.help import HelpDialog, HelpTopic
 from tui.dialogs.resume_session import ResumeSessionDialog
 from tui.screens.registry import SCREENS, screen_class
+from tui.terminal.announcer import SWITCH, Announcer
 from tui.terminal.stdio import start_resource_tracker
 from tui.text import N_, _, language_of_locale, set_language, translate
+from tui.theme import DARK, LIGHT, readable
 from tui.wizard.state import WizardState, save_state
 from tui.wizard.steps import SCREEN_ORDER
 from tui.workers.hardware_monitor import HardwareMonitor, OpenHardwareSource
@@ -40,7 +45,13 @@ if TYPE_CHECKING:
     from tui.wizard.approved_plan import ApprovedPlan
     from tui.wizard.dataset_inspection import DatasetInspection
     from tui.wizard.planner import Planner
+    from tui.wizard.training_status import TrainingStatus
     from tui.workers.training_session import TrainingSession
+
+STATUS_PERIOD = 1.0
+"""Seconds between two looks at a running training."""
+BUILTIN_DEFAULT = "textual-dark"
+"""Textual's theme if neither the user nor the environment (TEXTUAL_THEME) names one; ours replaces it."""
 
 
 class Freezetui(App[int]):
@@ -61,6 +72,9 @@ class Freezetui(App[int]):
     hardware: reactive[Hardware | None] = reactive(None, repaint=False)
     """The newest result of the hardware monitor. Screens watch it."""
 
+    training_status: reactive[TrainingStatus | None] = reactive(None, repaint=False)
+    """How far the running training is; None: nothing is training. Screens watch it. Updated once a second."""
+
     def __init__(
         self,
         state: WizardState,
@@ -70,6 +84,8 @@ class Freezetui(App[int]):
         open_hardware: OpenHardwareSource | None = None,
         driver_class: type[Driver] | None = None,
         graphics: Graphics | None = None,
+        announcer: Announcer | None = None,
+        language: str | None = None,
     ) -> None:
         """Create the app; `run` shows it.
 
@@ -80,11 +96,21 @@ class Freezetui(App[int]):
             open_hardware: opens the source of hardware information; None: this machine.
             driver_class: None: Textual's own.
             graphics: the terminal's graphics protocol; None: show images as half blocks.
+            announcer: sets the terminal's title and announces the end of a training; None: nothing does.
+            language: of this session, whatever language is saved; None: the saved one, or that of the locale.
         """
         super().__init__(driver_class=driver_class)
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        saved = state.theme if state.theme in self.available_themes else None
+        if saved is not None or self.theme == BUILTIN_DEFAULT:
+            # Now, not when mounted: every change of the theme styles all widgets again.
+            self.set_reactive(App.theme, saved or DARK.name)
+            self.stylesheet.set_variables(self.get_css_variables())
         self.state = state
         self.workspace = workspace = workspace.absolute()  # runs are compared by their paths
         self.graphics = graphics
+        self.announcer = announcer or Announcer({SWITCH: "off"})
         self.inspection: DatasetInspection | None = None
         self.approved_plan: ApprovedPlan | None = None
         self.preload = threading.Thread(target=self._preload_modules, name="preload", daemon=True)
@@ -95,7 +121,8 @@ class Freezetui(App[int]):
         self._exit_code_after_training: int | None = None
         """Set while the app only waits for the training to stop."""
         self._screen_before_runs: str | None = None
-        set_language(state.language or language_of_locale())
+        self.opened_from_runs = False
+        set_language(language or state.language or language_of_locale())
 
     @cached_property
     def datasets(self) -> DatasetReader:
@@ -123,12 +150,18 @@ class Freezetui(App[int]):
         """Whether a training is running."""
         return "training" in self.__dict__ and self.training.is_running
 
+    @property
+    def farewell(self) -> Iterator[str]:
+        """What to print after the app has ended: about the training of this session, if there was one."""
+        if "training" in self.__dict__ and (run := self.training.run) is not None:
+            from tui.wizard.farewell import farewell
+
+            yield from farewell(run, self.training.last_event, self.workspace)
+
     # Start and end
 
     def on_mount(self) -> None:
         """Show the first screen, then start the threads."""
-        if self.state.theme in self.available_themes:
-            self.theme = str(self.state.theme)
         self.push_screen(screen_class(self.state.screen_name)(self))
         if self._offer_resume:
             self.push_screen(ResumeSessionDialog(self.state), lambda resume: self.reset() if resume is False else None)
@@ -144,6 +177,8 @@ class Freezetui(App[int]):
     def _start_threads(self) -> None:
         start_resource_tracker()
         self._hardware_monitor.start()
+        self.announcer.set_title(self.TITLE)
+        self.set_interval(STATUS_PERIOD, self._update_training_status)
         self.preload.start()
 
     def _preload_modules(self) -> None:
@@ -189,19 +224,52 @@ class Freezetui(App[int]):
         self.training.stop()
         self.notify(_("Saving a checkpoint before leaving ..."), timeout=600, markup=False)
 
+    # Colours
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """The theme with the colours that our styles need, readable on its backgrounds."""
+        theme = super().get_theme(theme_name)
+        if theme is None:
+            return None
+        known = self._readable_themes
+        if theme.name not in known:
+            known[theme.name] = readable(theme)
+        return known[theme.name]
+
+    @cached_property
+    def _readable_themes(self) -> dict[str, Theme]:
+        return {}
+
     # Screens and state
 
     def show_screen(self, name: str) -> None:
         """Replace the current screen."""
-        if name not in SCREEN_ORDER and self.state.screen_name in SCREEN_ORDER:
-            self._screen_before_runs = self.state.screen_name
+        previous = self.state.screen_name
+        if name not in SCREEN_ORDER and previous in SCREEN_ORDER and not self.opened_from_runs:
+            self._screen_before_runs = previous
+        if name != previous:
+            self.opened_from_runs = previous not in SCREEN_ORDER
         self.state.visit(name)
         self.save_state()
-        self.switch_screen(screen_class(name)(self))
+        self._paint_once(self.switch_screen(screen_class(name)(self)))
+
+    def _paint_once(self, switch: AwaitComplete) -> None:
+        """Paint nothing until the next screen is laid out: half-built screens would flash."""
+        batch = contextlib.ExitStack()
+        batch.enter_context(self.batch_update())
+
+        async def end() -> None:
+            with batch:
+                await switch
+            self.screen.refresh(layout=True)
+
+        pump: MessagePump = self
+        pump.call_later(end)
 
     def back_to_steps(self) -> None:
         """From Runs, back to the screen that was left for it."""
         self.show_screen(self._screen_before_runs or self.state.furthest_screen)
+        self.opened_from_runs = False
 
     def set_language(self, code: str) -> None:
         """Change the language and show the current screen again."""
@@ -238,10 +306,42 @@ class Freezetui(App[int]):
             self.state.run = event.run
             self.save_state()
         self.training.updates.publish(event)
+        if event is None:
+            self._update_training_status()
+            self._announce_end()
         if event is None and self._exit_code_after_training is not None:
             self.exit(self._exit_code_after_training)
         elif event is None and (self.state.screen_name != "train" or isinstance(self.screen, ModalScreen)):
             self.notify(_("The training has ended. The Train screen shows how."), markup=False)
+
+    def _update_training_status(self) -> None:
+        if not self.is_training:
+            self.training_status = None
+            return
+        from tui.wizard.training_status import training_status
+
+        status = training_status(self.training.history)
+        if status != self.training_status:
+            self.training_status = status
+            self.announcer.set_title(status.title)
+
+    def _announce_end(self) -> None:
+        """Say outside the window how the training ended, but not to a user who has stopped it just now."""
+        from engine.events import Finished, Stopped
+        from tui.wizard.training_status import terminal_title, training_status
+        from tui.workers.run_outcome import run_outcome
+
+        event = self.training.last_event
+        state = (
+            _("finished")
+            if isinstance(event, Finished)
+            else _("stopped")
+            if isinstance(event, Stopped)
+            else _("failed")
+        )
+        self.announcer.set_title(terminal_title(state, training_status(self.training.history).map50))
+        if not isinstance(event, Stopped):
+            self.announcer.announce(run_outcome(self.training, self).message)
 
     # Keys
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import gc
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from engine.files import make_folder
+from engine.messages import BadInput
 from engine.workspace import logs_folder
+from tui.cli.console import OutputClosed, print_line
 from tui.cli.errors import BAD_INPUT, DEFECT, STOPPED, print_error
+from tui.terminal.announcer import Announcer
 from tui.terminal.graphics import query_graphics
 from tui.terminal.stdio import can_show_screens, driver_class, redirect_stdio
 from tui.text import _, parse_language
@@ -23,7 +27,9 @@ GC_THRESHOLDS = (1_000, 10, 50)
 def open_wizard(
     workspace: Path, *, data: str | None = None, preset: str | None = None, language: str | None = None
 ) -> int:
-    """Run the wizard until it ends; returns the exit code. Arguments replace what was entered the last time.
+    """Run the wizard until it ends; returns the exit code.
+
+    `data` and `preset` replace what was entered the last time. `language` is that of this session and is not saved.
 
     Raises:
         BadInput: there is no such preset or language, or the workspace cannot be written to.
@@ -47,11 +53,11 @@ def open_wizard(
         from engine.recipe.presets import find_preset
 
         state.preset, state.settings = find_preset(preset, workspace).name, {}
-    if language is not None:
-        state.language = parse_language(language)
+        state.preset_origin = "chosen"
+    own_language = None if language is None else parse_language(language)
     from tui.app import Freezetui
 
-    graphics = query_graphics()
+    graphics, announcer = query_graphics(), Announcer()
     log = logs_folder(workspace) / "wizard.log"
     gc.set_threshold(*GC_THRESHOLDS)
     make_folder(log.parent)
@@ -63,11 +69,16 @@ def open_wizard(
             state,
             workspace,
             offer_resume=offer_resume,
-            driver_class=driver_class(on_disconnect=lambda: app.leave(STOPPED)),
+            driver_class=driver_class(lambda: app.leave(STOPPED), announcer),
             graphics=graphics,
+            announcer=announcer,
+            language=own_language,
         )
         app.run()
     code = app.return_value if app.return_value is not None else app.return_code or 0
+    with suppress(BadInput, OutputClosed):  # the terminal may be closed
+        for line in app.farewell:
+            print_line(line)
     if code == DEFECT:
         print_error(_("The wizard crashed. Please report this, with the file {log}.", log=log))
     if app.preload.is_alive():

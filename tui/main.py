@@ -9,12 +9,17 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.commands import data, evaluate, plan, predict, presets, probe, resume, runs, train, weights
+from engine.messages import Message
+from tui.cli import completion
+from tui.cli.command_log import command_log
+from tui.cli.commands import data, evaluate, export, plan, predict, presets, probe, resume, runs, train, weights
 from tui.cli.console import print_line
-from tui.cli.errors import BAD_INPUT, STOPPED, print_error, run_guarded
-from tui.cli.options import HERE, Workspace
-from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup, translate_usage_error
-from tui.text import N_, _, language_of_locale, parse_language, set_language
+from tui.cli.errors import BAD_INPUT, STOPPED, refuse, run_guarded
+from tui.cli.options import DATA_PATH, HERE, OUTPUT_SECTION, Workspace
+from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup, usage_error
+from tui.text import LANGUAGES, N_, language_of_locale, parse_language, set_language
+
+COMPLETION_SECTION = N_("Completion")
 
 app = typer.Typer(
     name="freezetui",
@@ -38,22 +43,73 @@ def _print_version(context: typer.Context, is_given: bool) -> None:
         raise typer.Exit
 
 
+def _install_completion(context: typer.Context, is_given: bool) -> None:
+    if is_given and not context.resilient_parsing:
+        print_line(completion.install())
+        raise typer.Exit
+
+
+def _show_completion(context: typer.Context, is_given: bool) -> None:
+    if is_given and not context.resilient_parsing:
+        print_line(completion.script())
+        raise typer.Exit
+
+
 @app.callback()
 def _freezetui(
     context: typer.Context,
-    data: Annotated[str | None, typer.Option("--data", help=N_("Start the wizard with this data set."))] = None,
-    preset: Annotated[str | None, typer.Option("--preset", help=N_("Start the wizard with this preset."))] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", metavar=DATA_PATH, help=N_("Start the wizard with this data set."))
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help=N_("Start the wizard with this preset."),
+            autocompletion=completion.complete_preset,
+        ),
+    ] = None,
     workspace: Workspace = HERE,
     lang: Annotated[
         str | None,
         typer.Option(
             "--lang",
-            help=N_("The language of the wizard and of all commands: en or zh_CN."),
+            metavar="|".join(LANGUAGES),
+            help=N_("The language of the wizard and of all commands."),
             show_default=N_("that of the locale"),
+            autocompletion=completion.one_of(*LANGUAGES),
         ),
     ] = None,
     version: Annotated[  # noqa: ARG001
-        bool, typer.Option("--version", help=N_("Print the version."), callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help=N_("Print the version."),
+            callback=_print_version,
+            is_eager=True,
+            rich_help_panel=OUTPUT_SECTION,
+        ),
+    ] = False,
+    install_completion: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--install-completion",
+            help=N_("Install completion for your shell: Tab completes commands, options and their values."),
+            callback=_install_completion,
+            is_eager=True,
+            rich_help_panel=COMPLETION_SECTION,
+        ),
+    ] = False,
+    show_completion: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--show-completion",
+            help=N_("Print the script that does it, to install it yourself."),
+            callback=_show_completion,
+            is_eager=True,
+            rich_help_panel=COMPLETION_SECTION,
+        ),
     ] = False,
 ) -> int:
     if context.invoked_subcommand is not None:
@@ -102,19 +158,23 @@ _command(help=N_("Train from beginning to end. Ctrl+C stops after the current st
     train.train
 )
 _command(help=N_("Resume a run from its last checkpoint; extend it with --set unfreeze_epoch=..."))(resume.resume)
-_command(help=N_("List the runs: state, stage, epoch, best values."))(runs.runs)
+app.add_typer(runs.app, name="runs")
 _command(help=N_("Evaluate weights on a split of a data set: mAP, and the scores of each class."))(evaluate.evaluate)
 _command(help=N_("Detect objects in images and folders."))(predict.predict)
+_command(help=N_("Write weights for other programs: ONNX, TorchScript, Darknet, the tutorials' .pth."))(export.export)
 
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
-    sys.exit(run_guarded(lambda: _run(sys.argv[1:])))
+    with command_log():
+        sys.exit(run_guarded(lambda: _run(sys.argv[1:])))
 
 
 def _run(arguments: list[str]) -> object:
     command = typer.main.get_command(app)
     set_language(language_of_locale())
+    if completion.is_asked():
+        completion.answer(command)
     # A first pass, since help and usage errors are printed before the options are processed.
     context = command.make_context("freezetui", list(arguments), resilient_parsing=True)
     if (lang := context.params.get("lang")) is not None:
@@ -137,7 +197,12 @@ def _report_usage_error(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "freezetui"
     if getattr(error, "option_name", None) == "--lang":
-        print_error(_("--lang is an option of freezetui itself; put it before the command: freezetui --lang zh_CN ..."))
-        return BAD_INPUT
-    print_error(_("{error} See: {command} --help", error=translate_usage_error(text), command=command))
-    return BAD_INPUT
+        message = Message(
+            "command.lang_misplaced",
+            "--lang is an option of freezetui itself; put it before the command: freezetui --lang zh_CN ...",
+        )
+    else:
+        message = Message(
+            "command.usage", "{error} See: {command} --help", {"error": usage_error(text), "command": command}
+        )
+    return refuse([message], BAD_INPUT)

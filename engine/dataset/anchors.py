@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.dataset.image_pool import image_pool
 from engine.dataset.image_size import read_image_size
 from engine.dataset.images import UnreadableImage, clipped_boxes
 from engine.dataset.index import Dataset
@@ -60,13 +60,17 @@ class AnchorSuggestion:
     after: AnchorFit
 
     @property
+    def has_enough_boxes(self) -> bool:
+        """Whether the boxes tell what sizes the objects have."""
+        return self.box_count >= MIN_BOXES
+
+    @property
     def fits_badly(self) -> bool:
         """Whether the anchors at hand should be replaced."""
         gain = self.after.mean_iou - self.before.mean_iou
         is_bad = self.before.recall < GOOD_RECALL or self.before.mean_iou < GOOD_IOU
-        is_known = self.box_count >= MIN_BOXES
         return (
-            is_known
+            self.has_enough_boxes
             and is_bad
             and (gain >= WORTHWHILE_GAIN or self.after.recall - self.before.recall >= 1 - GOOD_RECALL)
         )
@@ -118,15 +122,11 @@ def box_sizes(
 ) -> Sizes:
     """The sizes of the boxes of `images` (indices) in an input of `input_shape`; unreadable images are skipped."""
     parts: list[Sizes] = []
-    with ThreadPoolExecutor() as pool:
-        try:
-            for done, part in enumerate(pool.map(lambda index: _sizes_of(dataset, int(index), input_shape), images), 1):
-                parts.append(part)
-                if progress is not None:
-                    progress(done, len(images))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with image_pool() as pool:
+        for done, part in enumerate(pool.map(lambda index: _sizes_of(dataset, int(index), input_shape), images), 1):
+            parts.append(part)
+            if progress is not None:
+                progress(done, len(images))
     return np.concatenate(parts) if parts else np.zeros((0, 2))
 
 

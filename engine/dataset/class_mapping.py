@@ -94,8 +94,7 @@ class ClassMapping:
             "warning",
             "class.similar",
             str(root),
-            "{file}: classes whose names differ in letter case, spaces or hyphens only: {names}. They are different classes; --map OLD=NEW "
-            "makes them one.",
+            "{file}: classes whose names differ in letter case, spaces or hyphens only: {names}. They are different classes.",
             names=join_names(similar),
         )
 
@@ -134,7 +133,7 @@ def map_classes(
         if name not in label_names:
             raise bad_input(
                 "dataset.mapping",
-                "--map {name}: the labels have no such class; they have {names}.",
+                "{name}: the labels have no such class to rename; they have {names}.",
                 name=name,
                 names=join_names(label_names),
             )

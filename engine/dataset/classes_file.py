@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from engine.files import read_lines
+from engine.messages import gettext_noop
 
 OWN_CLASSES_FILES = ("classes.txt", "_classes.txt", "obj.names", "classes.names", "_darknet.labels")
 """What label tools call the class names of a data set, the surest first."""
@@ -26,6 +28,9 @@ OTHER_CLASSES_FILES = (
 )
 """For formats whose labels contain the class names themselves: a file that may name them differently."""
 
+REPEATED_NAMES = gettext_noop("{file}: class names that are there more than once: {names}; such classes become one.")
+"""The finding `class.repeated`."""
+
 
 def read_class_names(path: Path) -> list[str]:
     """The class names in a file; the index of a name is its class id.
@@ -34,6 +39,11 @@ def read_class_names(path: Path) -> list[str]:
         BadInput: the file cannot be read.
     """
     return read_lines(path)
+
+
+def repeated_names(names: Sequence[str]) -> list[str]:
+    """The names that are there more than once, each once."""
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def find_classes_file(folder: Path, names: Sequence[str]) -> Path | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dataset.box_checks import ImageBoxes, check_boxes
+from engine.dataset.image_pool import image_pool
 from engine.dataset.images import DecodedImage, UnreadableImage, decode_image, read_image_file
 from engine.dataset.index import Dataset, Finding, Severity, finding
 from engine.dataset.near_duplicates import Fingerprint, fingerprint, near_duplicates
+from engine.dataset.split_checks import check_classes, check_splits, readable_counts
 from engine.dataset.splits import SPLITS
-from engine.messages import join_names, phrase
-from engine.recipe import MIN_BATCH_SIZE
+from engine.messages import phrase
 
 DEFAULT_INPUT_SHAPE = (416, 416)
-FEW_BOXES = 50
-RARE_CLASS = 0.02
-"""A class with less than this fraction of all boxes is rare."""
-IMBALANCE = 20
-"""Classes are unbalanced if the largest has so many times the boxes of the smallest."""
-MANY_BACKGROUNDS = 0.5
-"""If more than this fraction of the images has no box, labels are probably missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +29,12 @@ class DatasetReport:
     dataset: Dataset
     findings: tuple[Finding, ...]
     """All of them, errors first; see `engine.dataset.finding_groups` for a list that can be read."""
+    unreadable: frozenset[int]
+    """Indices of the images that cannot be read."""
+
+    def readable_counts(self) -> dict[str, int]:
+        """Number of images in each split that can be read."""
+        return readable_counts(self.dataset, self.unreadable)
 
     def to_json(self) -> dict[str, Any]:
         """The form of `data check --json`."""
@@ -76,7 +74,7 @@ def check_dataset(
     findings = list(dataset.findings)
     digests: list[str | None] = []
     fingerprints: dict[int, Fingerprint] = {}
-    with _cancelling_pool() as pool:
+    with image_pool() as pool:
         checks = pool.map(lambda index: _check_image(dataset, index, input_shape), range(len(dataset.images)))
         for image_index, check in enumerate(checks):
             findings.extend(check.findings)
@@ -86,20 +84,11 @@ def check_dataset(
             if progress is not None:
                 progress(image_index + 1, len(dataset.images))
     findings.extend(_find_duplicates(dataset, digests, fingerprints))
-    findings.extend(_check_classes(dataset))
-    findings.extend(_check_splits(dataset))
+    unreadable = frozenset(index for index, digest in enumerate(digests) if digest is None)
+    findings.extend(check_classes(dataset))
+    findings.extend(check_splits(dataset, unreadable))
     severities = {"error": 0, "warning": 1, "info": 2}
-    return DatasetReport(dataset, tuple(sorted(findings, key=lambda item: severities[item.severity])))
-
-
-@contextmanager
-def _cancelling_pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads that start no other image once the check is cancelled."""
-    pool = ThreadPoolExecutor()
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return DatasetReport(dataset, tuple(sorted(findings, key=lambda item: severities[item.severity])), unreadable)
 
 
 def _check_image(dataset: Dataset, image_index: int, input_shape: tuple[int, int]) -> _ImageCheck:
@@ -201,101 +190,3 @@ def _duplicate_image(dataset: Dataset, split_of: Mapping[int, str], original: in
         first=first or phrase("no split"),
         second=second or phrase("no split"),
     )
-
-
-def _check_classes(dataset: Dataset) -> Iterator[Finding]:
-    """Classes with few boxes or none, in the whole data set and in its splits."""
-    counts = dataset.box_counts()
-    total = sum(counts.values())
-    root = str(dataset.root)
-    for name, count in counts.items():
-        if count == 0:
-            yield finding("warning", "class.empty", root, "{file}: class {name} has no box.", name=name)
-        elif count < FEW_BOXES:
-            yield finding(
-                "info",
-                "class.few",
-                root,
-                "{file}: class {name} has few boxes: {count}; {few} or more are better.",
-                name=name,
-                count=count,
-                few=FEW_BOXES,
-            )
-        elif count < RARE_CLASS * total:
-            yield finding(
-                "info",
-                "class.rare",
-                root,
-                "{file}: class {name} is rare: {count} of {total} boxes.",
-                name=name,
-                count=count,
-                total=total,
-            )
-    present = {name: count for name, count in counts.items() if count}
-    if present and max(present.values()) >= IMBALANCE * min(present.values()):
-        most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
-        yield finding(
-            "info",
-            "class.imbalance",
-            root,
-            "{file}: the classes are unbalanced: {most} has {most_count} boxes, {least} only {least_count}.",
-            most=most,
-            most_count=present[most],
-            least=least,
-            least_count=present[least],
-        )
-    for split in SPLITS:
-        absent = [name for name in present if not _boxes_in(dataset, split)[dataset.classes.index(name)]]
-        if absent and len(absent) < len(present):  # a split without any box is a finding of its own
-            yield finding(
-                "info" if split == "test" else "warning",
-                "class.absent",
-                root,
-                "{file}: classes without a box in {split}: {names}.",
-                split=split,
-                names=join_names(absent),
-            )
-
-
-def _check_splits(dataset: Dataset) -> Iterator[Finding]:
-    """Splits without images or boxes, and images without boxes."""
-    root = str(dataset.root)
-    if len(dataset.splits["train"]) < MIN_BATCH_SIZE:
-        yield finding(
-            "error",
-            "split.too_few",
-            root,
-            "{file}: too few training images ({count}); a step needs at least {least}.",
-            count=len(dataset.splits["train"]),
-            least=MIN_BATCH_SIZE,
-        )
-    if not len(dataset.splits["val"]):
-        yield finding(
-            "warning",
-            "split.no_validation",
-            root,
-            "{file}: there is no validation image, so nothing will show when the network stops learning.",
-        )
-    severities: Mapping[str, Severity] = {"train": "error", "val": "warning"}
-    for split, severity in severities.items():
-        if len(dataset.splits[split]) and not _boxes_in(dataset, split).any():
-            yield finding(severity, "split.no_boxes", root, "{file}: no image in {split} has a box.", split=split)
-    if background := int((np.diff(dataset.offsets) == 0).sum()):
-        share = background / len(dataset.images)
-        yield finding(
-            "warning" if share > MANY_BACKGROUNDS else "info",
-            "image.background",
-            root,
-            "{file}: images without a box: {count} of {total} ({percent} %); they are used as background.",
-            count=background,
-            total=len(dataset.images),
-            percent=f"{100 * share:.3g}",
-        )
-
-
-def _boxes_in(dataset: Dataset, split: str) -> NDArray[np.int64]:
-    """(classes,) the number of boxes of each class in a split."""
-    per_image = np.diff(dataset.offsets)
-    in_split = np.zeros(len(dataset.images), bool)
-    in_split[dataset.splits[split]] = True
-    return np.bincount(dataset.labels[np.repeat(in_split, per_image)], minlength=len(dataset.classes))

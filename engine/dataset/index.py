@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -67,6 +67,27 @@ class Dataset:
         """The same data set, with the splits that it lacks drawn by `seed`."""
         splits, drawn = fill_splits(self.own_splits, len(self.images), seed)
         return replace(self, splits=splits, splits_drawn=drawn)
+
+    def with_images(self, kept: Sequence[int], seed: int) -> Dataset:
+        """The images `kept` (ascending indices) with their boxes; `seed` draws the splits again where they were drawn."""
+        new_index = np.full(len(self.images), -1, np.int32)
+        new_index[kept] = np.arange(len(kept), dtype=np.int32)
+        has_box = np.repeat(new_index >= 0, np.diff(self.offsets))  # (boxes,)
+
+        def remaining(splits: Mapping[str, NDArray[np.int32]]) -> dict[str, NDArray[np.int32]]:
+            return {name: found[found >= 0] for name, part in splits.items() for found in (new_index[part],)}
+
+        own, drawn = remaining(self.own_splits), remaining(self.splits)
+        return replace(
+            self,
+            images=tuple(self.images[index] for index in kept),
+            sizes=self.sizes[kept],
+            boxes=self.boxes[has_box],
+            labels=self.labels[has_box],
+            offsets=np.concatenate(([0], np.cumsum(np.diff(self.offsets)[kept]))).astype(np.int64),
+            splits=fill_splits(own, len(kept), seed)[0] if self.splits_drawn else drawn,
+            own_splits=own,
+        )
 
     def image_path(self, image_index: int) -> Path:
         """The path of one image."""

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPLITS = ("train", "val", "test")
+DEFAULT_SEED = 11
+"""The default of the recipe's `seed`, which draws the splits that a data set lacks."""
 
 NAMES_OF_SPLITS = {
     "train": ("train", "training", "trainset", "训练", "训练集"),

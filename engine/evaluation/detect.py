@@ -25,6 +25,25 @@ class Detections:
     labels: NDArray[np.int32]
 
 
+@dataclass(frozen=True, slots=True)
+class TrueBoxes:
+    """The labels of one image: boxes (n, 4) x1 y1 x2 y2, class numbers (n,)."""
+
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+
+MAX_DRAWN = 30
+"""More boxes than this hide an image; the weaker ones are only counted."""
+
+
+def strongest(detections: Detections, threshold: float, count: int = MAX_DRAWN) -> tuple[Detections, int]:
+    """The `count` most confident objects from `threshold` on, and how many weaker ones from `threshold` on are left out."""
+    found = int((detections.scores >= threshold).sum())  # the scores are in descending order
+    kept = min(found, count)
+    return Detections(detections.boxes[:kept], detections.scores[:kept], detections.labels[:kept]), found - kept
+
+
 def non_max_suppression(
     decoded: Tensor, *, confidence: float, iou: float = NMS_IOU, max_detections: int = MAX_DETECTIONS
 ) -> list[Detections]:

@@ -2,61 +2,108 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import cv2
-import matplotlib.font_manager
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from numpy.typing import NDArray
 
-from engine.dataset.images import Pixels
-from engine.evaluation.colours import colour_of
-from engine.evaluation.detect import Detections
-from engine.messages import printable
+from engine.dataset.images import Pixels, encode_image
+from engine.evaluation.box_labels import BoxLabel, draw_labels
+from engine.evaluation.colours import Colour, colour_of, text_colour
+from engine.evaluation.detect import Detections, TrueBoxes
+from engine.evaluation.fonts import font_for
+from engine.files import error_reason
+from engine.messages import Message, bad_input, join_names, printable
 
-_CHINESE_FONTS = (
-    "Noto Sans CJK SC",
-    "Noto Sans SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "Microsoft YaHei",
-    "SimHei",
-    "PingFang SC",
-    "Hiragino Sans GB",
-)
+_WRITABLE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
-def draw_detections(pixels: Pixels, detections: Detections, classes: tuple[str, ...]) -> Pixels:
-    """A copy of an image (h, w, 3) with the box, name and confidence of each object."""
+def draw_detections(
+    pixels: Pixels, detections: Detections, classes: tuple[str, ...], truth: TrueBoxes | None = None
+) -> Pixels:
+    """A copy of an image (h, w, 3) with the box, name and confidence of each object; true boxes are thin and white."""
     height, width = pixels.shape[:2]
-    line_width = max(2, round(min(height, width) / 250))
     image = pixels.copy()
-    for box, label in zip(detections.boxes, detections.labels, strict=True):
-        x1, y1, x2, y2 = (round(float(corner)) for corner in box)
-        cv2.rectangle(image, (x1, y1), (x2, y2), colour_of(int(label)), line_width, cv2.LINE_AA)
-    canvas = Image.fromarray(image)
-    draw = ImageDraw.Draw(canvas)
-    font = _font(max(12, round(min(height, width) / 32)), ascii_only=all(name.isascii() for name in classes))
+    if truth is not None:
+        _draw_boxes(image, truth.boxes, [(255, 255, 255)] * len(truth.boxes), 1)
+    colours = [colour_of(int(label)) for label in detections.labels]
+    _draw_boxes(image, detections.boxes, colours, max(2, round(min(height, width) / 250)))
+    names = [_drawable(name, label) for label, name in enumerate(classes)]
+    labels = [
+        BoxLabel(round(float(box[0])), round(float(box[1])), f"{names[label]} {score:.2f}", colour, text_colour(colour))
+        for box, score, label, colour in zip(
+            detections.boxes, detections.scores, detections.labels.tolist(), colours, strict=True
+        )
+    ]
     # The most confident is drawn last, on top.
-    for box, score, label in reversed(list(zip(detections.boxes, detections.scores, detections.labels, strict=True))):
-        text = f"{printable(classes[label])} {score:.2f}"
-        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-        x = max(0.0, min(float(box[0]), width - (right - left) - 6))
-        y = float(box[1]) - (bottom - top) - 6
-        y = y if y >= 0 else max(0.0, float(box[1]))
-        colour = colour_of(int(label))
-        draw.rectangle((x, y, x + right - left + 6, y + bottom - top + 6), fill=colour)
-        text_colour = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
-        draw.text((x + 3 - left, y + 3 - top), text, fill=text_colour, font=font)
-    return np.asarray(canvas)
+    return draw_labels(image, labels[::-1], max(12, round(min(height, width) / 32)))
 
 
-@lru_cache(maxsize=8)
-def _font(size: int, *, ascii_only: bool) -> ImageFont.FreeTypeFont:
-    """Matplotlib's own font; for names that are not ASCII the first installed font with Chinese characters."""
-    if not ascii_only:
-        installed = {font.name: font.fname for font in matplotlib.font_manager.fontManager.ttflist}
-        for name in _CHINESE_FONTS:
-            if name in installed:
-                return ImageFont.truetype(installed[name], size)
-    return ImageFont.truetype(matplotlib.font_manager.findfont("DejaVu Sans"), size)
+def missing_font(classes: Iterable[str]) -> Message | None:
+    """What to tell if no font on this system has the letters of some class names; None if all can be drawn."""
+    missing = [name for name in map(printable, classes) if font_for(name, 12) is None]
+    if not missing:
+        return None
+    return Message(
+        "draw.no_font",
+        "No font on this system has all letters of {names}: the numbers of these classes are drawn instead. Install a font "
+        "such as Noto Sans CJK to see the names.",
+        {"names": join_names(missing)},
+    )
+
+
+def save_drawn(folder: Path, image: Path, pixels: Pixels, detections: Detections, classes: tuple[str, ...]) -> Path:
+    """Write an image with its boxes into `folder`; returns its path. No file that exists is overwritten.
+
+    Args:
+        folder: exists.
+        image: the file gets its name, with a number where that is taken.
+        pixels: (h, w, 3) RGB.
+        detections: all of them are drawn.
+        classes: the names of the classes.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
+    path = _reserve_name(folder, image)
+    try:
+        encode_image(path, draw_detections(pixels, detections, classes))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _reserve_name(folder: Path, image: Path) -> Path:
+    """An empty new file: under the name of the image, with a number where that is taken."""
+    suffix = image.suffix if image.suffix.lower() in _WRITABLE_SUFFIXES else ".png"
+    path = folder / f"{image.stem}{suffix}"
+    for number in itertools.count(2):
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            path = folder / f"{image.stem}_{number}{suffix}"
+        except OSError as error:
+            raise bad_input(
+                "predict.not_saved",
+                "{path}: the image cannot be saved there ({reason}).",
+                path=path,
+                reason=error_reason(error),
+            ) from error
+        else:
+            break
+    return path
+
+
+def _drawable(name: str, label: int) -> str:
+    """The name of a class; its number where no font has all its letters."""
+    return printable(name) if font_for(printable(name), 12) is not None else str(label)
+
+
+def _draw_boxes(image: Pixels, boxes: NDArray[np.float32], colours: Sequence[Colour], line_width: int) -> None:
+    for box, colour in zip(boxes, colours, strict=True):
+        x1, y1, x2, y2 = (round(float(corner)) for corner in box)
+        cv2.rectangle(image, (x1, y1), (x2, y2), colour, line_width, cv2.LINE_AA)

@@ -13,11 +13,11 @@ from torch import Tensor
 from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
 from engine.dataset.loader import Batch, CachedImages, validation_batches
-from engine.evaluation.detect import EVALUATION_CONFIDENCE, non_max_suppression
+from engine.evaluation.detect import EVALUATION_CONFIDENCE, Detections, TrueBoxes, non_max_suppression
 from engine.evaluation.metrics import DetectionMetrics, Scores
 from engine.messages import bad_input, join_names
 from engine.network.detector import Detector
-from engine.network.precision import autocast, network_input
+from engine.network.precision import network_input
 from engine.weights.native import WeightsInfo
 
 
@@ -29,6 +29,15 @@ class Evaluation:
     skipped: tuple[UnreadableImage, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What was detected in one image of a data set, and its labels; boxes in pixels of the image."""
+
+    image_index: int
+    detections: Detections
+    truth: TrueBoxes
+
+
 @torch.inference_mode()
 def evaluate(
     network: Detector,
@@ -38,11 +47,11 @@ def evaluate(
     *,
     batch_size: int,
     device: torch.device,
-    precision: str = "fp32",
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
+    on_image: Callable[[ImageResult], None] | None = None,
 ) -> Evaluation:
-    """Compute the scores of `network` on every image of `split`.
+    """Compute the scores of `network` on every image of `split`, in fp32 as a training does (`Learner.predict`).
 
     Args:
         network: put into eval mode and moved to `device`.
@@ -51,9 +60,9 @@ def evaluate(
         split: train, val or test.
         batch_size: images in a batch.
         device: where to compute.
-        precision: fp32, bf16 or fp16.
         workers: threads that prepare images.
         progress: called with the number of images that are done and their total.
+        on_image: called with the boxes of each image.
 
     Raises:
         BadInput: the split is empty, or the data set has classes that the weights do not have.
@@ -72,9 +81,11 @@ def evaluate(
         for batch in batches:
             skipped.extend(batch.skipped)
             if batch.indices:
-                with autocast(device, precision):
-                    raw = network(network_input(batch.images, device))
-                score_batch(metrics, batch, network.decode(raw, info.input_shape), class_numbers)
+                raw = network(network_input(batch.images, device))
+                results = score_batch(metrics, batch, network.decode(raw, info.input_shape), class_numbers)
+                if on_image is not None:
+                    for result in results:
+                        on_image(result)
             done += len(batch.indices) + len(batch.skipped)
             if progress is not None:
                 progress(done, total)
@@ -83,7 +94,7 @@ def evaluate(
 
 def score_batch(
     metrics: DetectionMetrics, batch: Batch, decoded: Tensor, class_numbers: Sequence[int] | None = None
-) -> None:
+) -> list[ImageResult]:
     """Add the ground truth and the detections of a validation batch to `metrics`, in pixels of the original images.
 
     Args:
@@ -91,13 +102,19 @@ def score_batch(
         batch: from `validation_batches`.
         decoded: (batch, rows, 5 + classes) from `Detector.decode`.
         class_numbers: for each class of the data set its number in `metrics`; None if they are the same.
+
+    Returns:
+        What was added, for each image.
     """
-    detected = non_max_suppression(decoded, confidence=EVALUATION_CONFIDENCE)
     renumber = None if class_numbers is None else np.array(class_numbers, np.int32)
-    for truth, detections in zip(batch.ground_truth, detected, strict=True):
+    results = []
+    detected = non_max_suppression(decoded, confidence=EVALUATION_CONFIDENCE)
+    for index, truth, found in zip(batch.indices, batch.ground_truth, detected, strict=True):
         labels = truth.labels if renumber is None else renumber[truth.labels]
-        boxes = truth.letterbox.to_original(detections.boxes, truth.size)
-        metrics.add(truth.size, truth.boxes, labels, replace(detections, boxes=boxes))
+        detections = replace(found, boxes=truth.letterbox.to_original(found.boxes, truth.size))
+        metrics.add(truth.size, truth.boxes, labels, detections)
+        results.append(ImageResult(index, detections, TrueBoxes(truth.boxes, labels)))
+    return results
 
 
 def _class_numbers(dataset: Dataset, classes: Sequence[str]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,23 +10,25 @@ from typing import Any
 
 import torch
 
-from engine.dataset.images import UnreadableImage, encode_image
+from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
 from engine.dataset.splits import SPLITS
-from engine.evaluation.draw import draw_detections
+from engine.evaluation.detect import EVALUATION_CONFIDENCE
+from engine.evaluation.draw import missing_font, save_drawn
 from engine.evaluation.evaluate import Evaluation, evaluate
-from engine.evaluation.predict import Prediction, predict
+from engine.evaluation.predict import Prediction, default_threshold, predict
 from engine.files import error_reason
 from engine.hardware import Hardware, probe
 from engine.messages import BadInput, Message, bad_input, nearest, phrase
 from engine.weights.load import load_network
 
-_WRITABLE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """The objects in one image, as text and as a JSON line. If the image cannot be read, `text` says why, and `line` is None."""
+    """The objects in one image, as text and as a JSON line.
+
+    If the image cannot be read, `text` says why, and `line` is None.
+    """
 
     text: Message
     line: dict[str, Any] | None
@@ -61,26 +62,35 @@ def evaluate_weights(
 
 
 def predict_files(
-    weights: Path, images: Sequence[Path], *, threshold: float | None, device: str, save: Path | None
+    weights: Path,
+    images: Sequence[Path],
+    *,
+    threshold: float | None,
+    device: str,
+    save: Path | None,
+    on_remark: Callable[[Message], None] = lambda _: None,
 ) -> Iterator[PredictionRow]:
     """Detect objects in images; with `save`, write each image with its boxes into that folder.
 
-    No file that exists is overwritten: where a name is taken, the image gets a number.
+    No file that exists is overwritten: where a name is taken, the image gets a number. `on_remark` is told once what holds for
+    all images.
 
     Raises:
         BadInput: the weights, the device or the folder cannot be used.
     """
     network, info = load_network(weights)
     if save is not None:
-        _make_folder(save)
-    predictions = predict(network, info, images, threshold=threshold, device=resolve_device(device), precision="fp32")
+        make_save_folder(save)
+        if (remark := missing_font(info.classes)) is not None:
+            on_remark(remark)
+    predictions = predict(network, info, images, threshold=threshold, device=resolve_device(device))
     for prediction in predictions:
         if isinstance(prediction, UnreadableImage):
             yield PredictionRow(prediction.message, None)
             continue
         text, line = _text(prediction), prediction.to_json()
         if save is not None:
-            saved = _save_drawn(prediction, save)
+            saved = save_drawn(save, prediction.path, prediction.pixels, prediction.detections, prediction.classes)
             line["saved"] = str(saved)
             if saved.stem != prediction.path.stem:
                 text = Message("", "{text} (saved as {name})", {"text": text, "name": saved.name})
@@ -88,7 +98,7 @@ def predict_files(
 
 
 class Predictor:
-    """Loaded weights that detect objects in one image at a time."""
+    """Loaded weights that detect objects in one image at a time. `threshold`: that of their best F1."""
 
     def __init__(self, weights: Path, device: str = "auto") -> None:
         """Load the weights.
@@ -98,14 +108,17 @@ class Predictor:
         """
         self._network, self._info = load_network(weights)
         self._device = resolve_device(device)
+        self.threshold = default_threshold(self._info)
 
     def predict(self, image: Path) -> Prediction:
-        """The objects in an image, at the weights' own threshold.
+        """The objects in an image, all with a confidence of 0.01 or more.
 
         Raises:
             BadInput: the image cannot be read.
         """
-        prediction = next(predict(self._network, self._info, [image], device=self._device, precision="fp32"))
+        prediction = next(
+            predict(self._network, self._info, [image], threshold=EVALUATION_CONFIDENCE, device=self._device)
+        )
         if isinstance(prediction, UnreadableImage):
             raise BadInput(prediction.message) from prediction
         return prediction
@@ -143,7 +156,12 @@ def _text(prediction: Prediction) -> Message:
     return Message("", "{image}: {objects}", {"image": prediction.path, "objects": objects})
 
 
-def _make_folder(folder: Path) -> None:
+def make_save_folder(folder: Path) -> None:
+    """Create a folder for images with boxes.
+
+    Raises:
+        BadInput: it cannot be created.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -153,39 +171,3 @@ def _make_folder(folder: Path) -> None:
             path=folder,
             reason=error_reason(error),
         ) from error
-
-
-def _save_drawn(prediction: Prediction, folder: Path) -> Path:
-    """Write the image with its boxes into `folder`; returns its path."""
-    path = _reserve_name(folder, prediction.path)
-    try:
-        encode_image(path, draw_detections(prediction.pixels, prediction.detections, prediction.classes))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _reserve_name(folder: Path, image: Path) -> Path:
-    """An empty new file: under the name of the image, with a number where that is taken.
-
-    Raises:
-        BadInput: the folder cannot be written.
-    """
-    suffix = image.suffix if image.suffix.lower() in _WRITABLE_SUFFIXES else ".png"
-    path = folder / f"{image.stem}{suffix}"
-    for number in itertools.count(2):
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            path = folder / f"{image.stem}_{number}{suffix}"
-        except OSError as error:
-            raise bad_input(
-                "predict.not_saved",
-                "--save {path}: the image cannot be saved there ({reason}).",
-                path=path,
-                reason=error_reason(error),
-            ) from error
-        else:
-            break
-    return path

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from engine.evaluation.detect import MAX_DETECTIONS, Detections
 
 logging.getLogger("faster_coco_eval").setLevel(logging.ERROR)
-_THRESHOLDS = np.linspace(0.01, 0.99, 99)
+_THRESHOLDS = np.linspace(0.05, 0.99, 95)
+"""From which the best is chosen. With fewer than one in twenty boxes right, no threshold is a useful one."""
 _IOUS = np.linspace(0.5, 0.95, 10)
 
 

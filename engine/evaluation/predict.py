@@ -12,23 +12,25 @@ import torch
 
 from engine.dataset.images import Pixels, UnreadableImage, read_image
 from engine.dataset.letterbox import preprocess_image
-from engine.evaluation.detect import NMS_IOU, Detections, non_max_suppression
+from engine.evaluation.detect import NMS_IOU, Detections, TrueBoxes, non_max_suppression
 from engine.network.detector import Detector
-from engine.network.precision import autocast, network_input
+from engine.network.precision import network_input
 from engine.weights.native import WeightsInfo
 
 DEFAULT_THRESHOLD = 0.5
 """For weights that do not store the confidence of their best F1."""
+MIN_THRESHOLD = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The objects in one image; boxes in pixels of that image."""
+    """The objects in one image; boxes in pixels of that image. `truth`: its labels, where it has any."""
 
     path: Path
     pixels: Pixels
     detections: Detections
     classes: tuple[str, ...]
+    truth: TrueBoxes | None = None
 
     def to_json(self) -> dict[str, Any]:
         """One line of `predict --json`."""
@@ -49,6 +51,11 @@ class Prediction:
         }
 
 
+def default_threshold(info: WeightsInfo) -> float:
+    """The confidence of the weights' best F1. Older versions stored ones as low as 0.01, at which an image is full of boxes."""
+    return DEFAULT_THRESHOLD if info.threshold is None else max(info.threshold, MIN_THRESHOLD)
+
+
 @torch.inference_mode()
 def predict(
     network: Detector,
@@ -58,7 +65,6 @@ def predict(
     threshold: float | None = None,
     iou: float = NMS_IOU,
     device: torch.device,
-    precision: str,
 ) -> Iterator[Prediction | UnreadableImage]:
     """The objects in each image, in order; for an image that cannot be read, its error.
 
@@ -69,11 +75,10 @@ def predict(
         threshold: smallest confidence; None: that of the weights' best F1.
         iou: of two boxes of one class with a larger IoU, the less confident is dropped.
         device: where to compute.
-        precision: fp32, bf16 or fp16.
     """
     network.move_to(device)
     if threshold is None:
-        threshold = DEFAULT_THRESHOLD if info.threshold is None else info.threshold
+        threshold = default_threshold(info)
     for path in paths:
         try:
             pixels = read_image(path)
@@ -82,8 +87,7 @@ def predict(
             continue
         resized, letterbox = preprocess_image(pixels, info.input_shape, info.preprocessing)
         batch = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
-        with autocast(device, precision):
-            raw = network(network_input(batch, device))
+        raw = network(network_input(batch, device))
         (detections,) = non_max_suppression(network.decode(raw, info.input_shape), confidence=threshold, iou=iou)
         boxes = letterbox.to_original(detections.boxes, (pixels.shape[1], pixels.shape[0]))
         yield Prediction(path, pixels, Detections(boxes, detections.scores, detections.labels), info.classes)

@@ -3,35 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from engine.dataset.images import UnreadableImage, load_image
 from engine.dataset.index import Dataset
 from engine.dataset.stored_splits import restore_splits
-from engine.evaluation.detect import Detections
-from engine.evaluation.evaluate import evaluate
+from engine.evaluation.evaluate import ImageResult, evaluate
 from engine.evaluation.inference import resolve_device
 from engine.evaluation.metrics import Scores
-from engine.evaluation.predict import DEFAULT_THRESHOLD, Prediction, predict
-from engine.evaluation.zero_map_checks import Check, TrainingFacts, zero_map_checks
-from engine.messages import bad_input
+from engine.evaluation.mistakes import count_mistakes
+from engine.evaluation.predict import Prediction
+from engine.evaluation.zero_map_checks import NEARLY_ZERO_MAP, Check, TrainingFacts, zero_map_checks
+from engine.messages import BadInput, bad_input
+from engine.network.precision import cpu_threads
 from engine.plan import DataSource, open_source
 from engine.runs.folder import BEST_WEIGHTS, load_dataset_json, load_plan
 from engine.weights.load import load_network
 
-MAX_IMAGES = 8
-MIN_SCORE = 0.01
+MAX_IMAGES = 200
+"""More images than anybody looks at would only take memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """The results on `split`; `checks` is empty if objects are detected."""
+    """The results on `split`; `checks` is empty unless (nearly) nothing is detected."""
 
     split: str
     scores: Scores
-    threshold: float
-    predictions: tuple[Prediction, ...]
+    images: tuple[ImageResult, ...]
+    """Those with the most mistakes first; among equals those with the most objects."""
     checks: tuple[Check, ...]
+    _dataset: Dataset
+    _classes: tuple[str, ...]
+
+    @property
+    def threshold(self) -> float:
+        """The confidence from which an object counts as detected: that of the best F1."""
+        return self.scores.threshold
+
+    def prediction(self, index: int) -> Prediction:
+        """One of `images` with its pixels. All detections with a confidence of 0.01 or more are in it.
+
+        Raises:
+            BadInput: the image cannot be read any more.
+        """
+        result = self.images[index]
+        try:
+            pixels = load_image(self._dataset, result.image_index).pixels
+        except UnreadableImage as error:
+            raise BadInput(error.message) from error
+        path = self._dataset.image_path(result.image_index)
+        return Prediction(path, pixels, result.detections, self._classes, result.truth)
 
 
 def run_report(
@@ -41,6 +64,8 @@ def run_report(
     open_data: Callable[[DataSource, int], Dataset] = open_source,
 ) -> RunReport:
     """Evaluate the best weights of a run on its validation images (without any, on its test or training images).
+
+    On the processor with the number of threads of the training: so the scores are those of the training to the last bit.
 
     Args:
         run: the run folder.
@@ -62,28 +87,26 @@ def run_report(
     dataset = restore_splits(open_data(plan.data, plan.recipe.seed), load_dataset_json(run))
     split = next((name for name in ("val", "test", "train") if len(dataset.splits[name])), "train")
     network, info = load_network(weights)
-    device = resolve_device(plan.device.partition(":")[0])
-    batch_size = min(stage.batch_size for stage in plan.stages)
-    evaluation = evaluate(network, info, dataset, split, batch_size=batch_size, device=device, progress=progress)
-    # Images with many objects show more than those with none.
-    indices = sorted(dataset.splits[split].tolist(), key=lambda index: -len(dataset.boxes_of(index)[1]))
-    paths = [dataset.image_path(index) for index in indices[:MAX_IMAGES]]
-    threshold = DEFAULT_THRESHOLD if info.threshold is None else info.threshold
-    results = predict(network, info, paths, threshold=MIN_SCORE, device=device, precision="fp32")
-    predictions = [result for result in results if isinstance(result, Prediction)]
-    best_scores = [
-        float(prediction.detections.scores[0]) for prediction in predictions if len(prediction.detections.scores)
-    ]
-    detected = tuple(_above(prediction, threshold) for prediction in predictions)
+    images: list[ImageResult] = []
+    with cpu_threads(plan.threads):
+        scores = evaluate(
+            network,
+            info,
+            dataset,
+            split,
+            batch_size=min(stage.batch_size for stage in plan.stages),
+            device=resolve_device(plan.device.partition(":")[0]),
+            progress=progress,
+            on_image=images.append,
+        ).scores
+
+    def worst_first(image: ImageResult) -> tuple[int, int]:
+        mistakes = count_mistakes(image.detections, image.truth, scores.threshold)
+        return -mistakes.total, -len(image.truth.labels)
+
+    images.sort(key=worst_first)
+    best = max((float(image.detections.scores[0]) for image in images if len(image.detections.scores)), default=None)
     checks: tuple[Check, ...] = ()
-    if evaluation.scores.map50 == 0 or not any(len(prediction.detections.scores) for prediction in detected):
-        checks = zero_map_checks(training, threshold, max(best_scores, default=None), dataset, info)
-    return RunReport(split, evaluation.scores, threshold, detected, checks)
-
-
-def _above(prediction: Prediction, threshold: float) -> Prediction:
-    """The prediction with the objects of at least this confidence only."""
-    detections = prediction.detections
-    count = int((detections.scores >= threshold).sum())  # the scores are in descending order
-    kept = Detections(detections.boxes[:count], detections.scores[:count], detections.labels[:count])
-    return replace(prediction, detections=kept)
+    if scores.map50 < NEARLY_ZERO_MAP or best is None or best < scores.threshold:
+        checks = zero_map_checks(training, scores.threshold, best, dataset, info)
+    return RunReport(split, scores, tuple(images[:MAX_IMAGES]), checks, dataset, info.classes)

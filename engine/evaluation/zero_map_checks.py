@@ -1,4 +1,4 @@
-"""Checks why weights detect nothing: everything that can be the reason, with what is known about it."""
+"""Checks why weights detect (nearly) nothing: everything that can be the reason, with what is known about it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from engine.dataset.index import Dataset
 from engine.messages import Message
 from engine.weights.native import WeightsInfo
 
+NEARLY_ZERO_MAP = 0.05
+"""With a lower mAP50 the reason is looked for."""
 MIN_SIZE_RATIO = 0.5
 """A box is too small if its longer side is less than this fraction of the smallest anchor's longer side."""
 MAX_SMALL_BOXES = 0.2
@@ -116,8 +118,8 @@ def _check_box_sizes(dataset: Dataset, info: WeightsInfo) -> Iterator[Check]:
         share > MAX_SMALL_BOXES,
         Message(
             "nothing.small_boxes",
-            "{percent} % of the boxes are too small for the anchors at this input size ({height}x{width}); a larger input_shape "
-            "or anchors of your own help (freezetui data anchors).",
+            "{percent} % of the boxes are too small for the anchors at this input size ({height}x{width}). A larger input_shape "
+            "helps, or anchors that fit these boxes.",
             {"percent": f"{share * 100:.0f}", "height": info.input_shape[0], "width": info.input_shape[1]},
         ),
     )

@@ -10,8 +10,10 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,7 +22,10 @@ from engine.hardware.cgroups import read_cgroup_limits
 from engine.hardware.snapshot import Memory, Processor
 
 ROOT = Path("/")
+MIN_INTERVAL = 0.5
+"""Seconds over which the use of the processor can be measured."""
 _AMX_TILE_LEAF = 0x1D
+_PROCESSOR_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "soc_thermal")
 
 
 def read_processor(root: Path = ROOT, allowed: Sequence[int] | None = None) -> Processor:
@@ -45,6 +50,31 @@ def avoid_broken_amx(root: Path = ROOT) -> None:
     flags = _flags(root)
     if flags is not None and "amx_tile" in flags and _amx_tiles_hidden(root):
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
+
+
+class ProcessorSensors:
+    """How busy and how hot the processor is. For use from one thread."""
+
+    def __init__(self) -> None:
+        self._read_at: float | None = None
+
+    def read(self, processor: Processor) -> Processor:
+        """`processor` with its present figures."""
+        now = time.monotonic()
+        with suppress(OSError):
+            percent = round(psutil.cpu_percent())  # since the call before
+            known = self._read_at is not None and now - self._read_at >= MIN_INTERVAL
+            self._read_at = now
+            return replace(processor, utilisation=percent if known else None, temperature=_temperature())
+        return processor
+
+
+def _temperature() -> int | None:
+    """Of the whole processor, where the system has a sensor for it: Linux only, and not in most virtual machines."""
+    read = getattr(psutil, "sensors_temperatures", None)
+    sensors = {} if read is None else read()
+    readings = next((sensors[name] for name in _PROCESSOR_SENSORS if sensors.get(name)), None)
+    return None if readings is None else round(readings[0].current)
 
 
 def read_memory(root: Path = ROOT) -> Memory:

@@ -11,12 +11,18 @@ from engine.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """`cores`: physical cores that this process may use. The flags are None where they cannot be read."""
+    """`cores`: physical cores that this process may use. The flags are None where they cannot be read.
+
+    `utilisation` in percent of the machine's processors since the snapshot before; None in the first one. `temperature` in degrees
+    Celsius.
+    """
 
     name: str
     cores: int
     amx_bf16: bool | None = None
     avx512_bf16: bool | None = None
+    utilisation: int | None = None
+    temperature: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

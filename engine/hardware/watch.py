@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -11,11 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from engine.hardware.cuda_order import CudaOrder, cuda_order
-from engine.hardware.machine import ROOT, free_disk, has_nvidia_card, read_memory, read_processor
+from engine.hardware.machine import ROOT, ProcessorSensors, free_disk, has_nvidia_card, read_memory, read_processor
 from engine.hardware.nvml import Nvml
 from engine.hardware.snapshot import Card, Driver, Hardware, TorchBuild
 from engine.hardware.torch_build import incompatibility, read_torch_build
 from engine.messages import Message
+
+_log = logging.getLogger(__name__)
 
 
 class HardwareWatch:
@@ -41,6 +44,7 @@ class HardwareWatch:
         self._root = root
         self._environment = os.environ if environment is None else environment
         self._processor = read_processor(root)
+        self._sensors = ProcessorSensors()
         self._torch = read_torch_build() if torch_build is None else torch_build
         self._nvml = Nvml()
 
@@ -49,7 +53,7 @@ class HardwareWatch:
         driver, cards = self._nvml.read()
         order = cuda_order(self._nvml.identities(), self._environment)
         return Hardware(
-            processor=self._processor,
+            processor=self._sensors.read(self._processor),
             memory=read_memory(self._root),
             disk_free=free_disk(self._workspace),
             torch=self._torch,
@@ -99,7 +103,12 @@ def probe(
 ) -> Hardware:
     """One snapshot; arguments as for `HardwareWatch`. `workspace` need not exist yet."""
     with HardwareWatch(workspace, torch_build=torch_build, root=root, environment=environment) as watch:
-        return watch.read()
+        hardware = watch.read()
+    processor, memory = hardware.processor, hardware.memory
+    _log.info("processor: %s, %s cores; memory: %s bytes free", processor.name, processor.cores, memory.available)
+    for card in hardware.cards:
+        _log.info("card: %s, usable: %s, %s bytes free", card.name, card.usable, card.memory_free)
+    return hardware
 
 
 _MAC = Message(

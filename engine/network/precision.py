@@ -1,8 +1,13 @@
-"""The number format a network computes in, and the conversion of images into its input."""
+"""The number format a network computes in, and the conversion of images into its input.
+
+A training may compute in 16 bits. Whatever measures or uses trained weights (validation, evaluation, prediction) computes in
+fp32, so that the same weights have the same scores everywhere.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -15,6 +20,17 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[obj
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, _DTYPES[precision])
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Inside the context this thread computes on `count` threads: another number adds in another order, and rounds differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def to_device(tensor: Tensor, device: torch.device) -> Tensor:

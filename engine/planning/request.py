@@ -5,20 +5,23 @@ Importing this module does not import torch: a wrong recipe or data set is repor
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.dataset.index import Dataset
 from engine.hardware import Hardware
 from engine.plan import DataSource, Plan, open_source
-from engine.planning.warnings import advised_steps, counted_steps
+from engine.planning.advice import StepAdvice, plan_advice
 from engine.recipe import Recipe
 
 if TYPE_CHECKING:
     from engine.planning.memory.batch_size import BatchSizes
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class PlanRequest:
     source: DataSource
     hardware: Hardware
     workspace: Path
+    preset: str | None = None
+    """Name of the preset that the recipe was made from; stored with the run."""
     check_amp: bool = True
     """Check whether 16-bit works before planning with it: seconds, once for each device and network."""
 
@@ -49,14 +54,9 @@ class PreparedPlan:
         return self.plan.fits
 
     @property
-    def counted_steps(self) -> int:
-        """Optimizer steps, counted as the recipe's method counts them for `advised_steps`."""
-        return counted_steps(self.plan)
-
-    @property
-    def advised_steps(self) -> int:
-        """The number of steps that the recipe's method should have at least."""
-        return advised_steps(self.plan.recipe.method, self.plan.recipe.optimizer_type)
+    def step_advice(self) -> StepAdvice:
+        """What is to be said about the number of steps."""
+        return plan_advice(self.plan)
 
     @property
     def is_timed(self) -> bool:
@@ -112,5 +112,12 @@ def prepare(request: PlanRequest, datasets: DatasetReader | None = None) -> Prep
     if request.check_amp:
         check_amp(recipe, hardware)
     plan = make_plan(recipe, dataset, request.source, hardware, request.workspace)
+    plan = replace(plan, preset=request.preset)
     problem = batch_size_problem(recipe, dataset, plan.device, plan.precision, hardware)
-    return PreparedPlan(plan, dataset, hardware, suggest_batch_sizes(problem))
+    prepared = PreparedPlan(plan, dataset, hardware, suggest_batch_sizes(problem))
+    _log.info(
+        "weights: %s; device: %s; precision: %s; fits: %s", plan.weights, plan.device, plan.precision, prepared.fits
+    )
+    for stage in plan.stages:
+        _log.info("%s", stage)
+    return prepared

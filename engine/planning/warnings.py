@@ -6,27 +6,18 @@ import math
 from collections.abc import Iterator
 
 from engine.dataset.index import Dataset
-from engine.messages import Message, gettext_noop
-from engine.plan import Plan
-
-ADVISED_STEPS = {"sgd": 50_000, "adam": 15_000, "adamw": 15_000}
-"""The tutorials' lower limits, for their method."""
-
-MODERN_ADVISED_STEPS = 400
-"""On the blood cell data set the modern method reaches mAP50 0.85 within 460 steps."""
-
-FIRST_LOOK_STEPS = 150
-"""With the quick preset's 168 steps the modern method reaches mAP50 0.97 on the drawn sample set."""
+from engine.messages import Message, gettext_noop, phrase
+from engine.plan import Plan, StageName
+from engine.planning.advice import step_warning
+from engine.recipe import make_recipe
+from engine.training.schedule import TUTORIAL_BATCH_SIZE, TUTORIAL_MIN_LR_RATIO, learning_rate_bounds
 
 _NO_BOXES = {
     "train": gettext_noop("None of the {count} training images has a box, so the network learns to detect nothing."),
     "val": gettext_noop("None of the {count} validation images has a box, so mAP says nothing."),
 }
 
-
-def advised_steps(method: str, optimizer_type: str) -> int:
-    """The number of steps that a training should have at least."""
-    return MODERN_ADVISED_STEPS if method == "modern" else ADVISED_STEPS[optimizer_type]
+_STAGES: dict[StageName, str] = {"freeze": gettext_noop("freeze"), "unfreeze": gettext_noop("unfreeze")}
 
 
 def plan_warnings(plan: Plan, dataset: Dataset) -> Iterator[Message]:
@@ -46,7 +37,9 @@ def plan_warnings(plan: Plan, dataset: Dataset) -> Iterator[Message]:
         yield Message("plan.label_smoothing", "label_smoothing above 0.01 usually lowers accuracy.")
     if recipe.start == "scratch":
         yield from _scratch_warnings(plan)
-    yield from _step_warnings(plan)
+    if (message := step_warning(plan)) is not None:
+        yield message
+    yield from _learning_rate_warnings(plan)
     if not plan.images["val"]:
         yield Message(
             "plan.no_validation", "There are no validation images, so nothing shows when the network stops improving."
@@ -67,16 +60,6 @@ def split_warnings(dataset: Dataset) -> Iterator[Message]:
             yield Message("plan.split_without_boxes", template, {"count": len(images)})
 
 
-def counted_steps(plan: Plan) -> int:
-    """The number of steps to compare with `advised_steps`.
-
-    For the modern method the steps of all stages. The tutorials count as if all epochs used the unfreeze batch size.
-    """
-    if plan.recipe.method == "modern":
-        return plan.total_steps
-    return plan.stages[-1].steps_per_epoch * plan.recipe.unfreeze_epoch
-
-
 def _scratch_warnings(plan: Plan) -> Iterator[Message]:
     yield Message(
         "plan.scratch",
@@ -90,21 +73,38 @@ def _scratch_warnings(plan: Plan) -> Iterator[Message]:
         )
 
 
-def _step_warnings(plan: Plan) -> Iterator[Message]:
-    advised, steps = advised_steps(plan.recipe.method, plan.recipe.optimizer_type), counted_steps(plan)
-    if steps >= advised:
+def _learning_rate_warnings(plan: Plan) -> Iterator[Message]:
+    """Where the tutorial method trains with another learning rate than the one that somebody chose.
+
+    Its own default is fitted to the batch size like any other, which needs no warning.
+    """
+    recipe = plan.recipe
+    if recipe.method != "tutorial":
         return
-    missing_epochs = math.ceil((advised - steps) / plan.stages[-1].steps_per_epoch)
-    values = {"steps": steps, "advised": advised, "epochs": plan.recipe.unfreeze_epoch + missing_epochs}
-    if plan.recipe.method == "modern" and steps >= FIRST_LOOK_STEPS:
-        yield Message(
-            "plan.first_look",
-            "{steps} steps are enough for a first result; {advised} or more (unfreeze_epoch={epochs}) detect better.",
-            values,
-        )
-    else:
-        yield Message(
-            "plan.few_steps",
-            "{steps} steps are few: {advised} or more (unfreeze_epoch={epochs}) are advised.",
-            values,
-        )
+    default = make_recipe({"method": "tutorial", "optimizer_type": recipe.optimizer_type})
+    chosen = {
+        "init_lr": (recipe.init_lr, recipe.init_lr != default.init_lr),
+        "min_lr": (recipe.min_lr, not math.isclose(recipe.min_lr, TUTORIAL_MIN_LR_RATIO * recipe.init_lr)),
+    }
+    for stage in plan.stages:
+        images = stage.batch_size * stage.accumulate
+        used = {"init_lr": stage.init_lr, "min_lr": stage.min_lr}
+        for key, (low, high) in learning_rate_bounds(recipe).items():
+            value, is_chosen = chosen[key]
+            scaled = value * images / TUTORIAL_BATCH_SIZE
+            if is_chosen and not low <= scaled <= high:
+                yield Message(
+                    "plan.lr_clipped",
+                    "{key}: {value} is {scaled} for a batch of {batch} images, and the tutorial method allows {low} to {high}; the "
+                    "{stage} stage uses {used}.",
+                    {
+                        "key": key,
+                        "value": f"{value:g}",
+                        "scaled": f"{scaled:g}",
+                        "batch": images,
+                        "low": f"{low:g}",
+                        "high": f"{high:g}",
+                        "stage": phrase(_STAGES[stage.name]),
+                        "used": f"{used[key]:g}",
+                    },
+                )

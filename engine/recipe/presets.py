@@ -11,14 +11,12 @@ from typing import Annotated, Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.files import write_text
+from engine.files import make_folder, write_text
 from engine.messages import BadInput, Message, bad_input, nearest
 from engine.recipe.files import read_settings_file, to_plain_value
 from engine.recipe.making import make_recipe
 from engine.recipe.model import Recipe
-
-_CHECKOUT = Path(__file__).parents[2] / "presets"
-_INSTALLED = Path(__file__).parents[1] / "preset_files"
+from engine.workspace import built_in_presets, preset_folders
 
 DEFAULT_PRESET = "modern-whole"
 
@@ -35,6 +33,13 @@ class Preset:
     path: Path
     settings: Mapping[str, Any]
     """Only what differs from the defaults."""
+    based_on: str | None = None
+    """Name of the preset that it was made from in the wizard; `summary` then only says this, in English."""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it comes with freezetui."""
+        return self.path.parent == built_in_presets()
 
     def recipe(self) -> Recipe:
         """The Recipe of the preset.
@@ -91,10 +96,7 @@ def find_preset(name: str, workspace: Path | None = None) -> Preset:
 
 
 def _preset_files(workspace: Path | None) -> Iterator[Path]:
-    folders = [_CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED]
-    if workspace is not None and (workspace / "presets").resolve() != folders[0].resolve():
-        folders.append(workspace / "presets")
-    for folder in folders:
+    for folder in preset_folders(workspace):
         with contextlib.suppress(OSError):  # a folder that cannot be read
             yield from sorted(folder.glob("*.toml"))
 
@@ -117,6 +119,7 @@ class _Description(BaseModel):
     title: str | None = None
     summary: str = ""
     order: Annotated[int, Field(ge=-(2**31), le=2**31)] = 99
+    based_on: str | None = None
 
 
 def _read_preset(path: Path) -> Preset:
@@ -145,6 +148,7 @@ def _read_preset(path: Path) -> Preset:
         order=description.order,
         path=path,
         settings=settings,
+        based_on=description.based_on,
     )
 
 
@@ -164,7 +168,14 @@ def non_default_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def save_preset(
-    workspace: Path, name: str, settings: Mapping[str, Any], title: str, summary: str, *, replace: bool = False
+    workspace: Path,
+    name: str,
+    settings: Mapping[str, Any],
+    title: str,
+    summary: str,
+    *,
+    based_on: str | None = None,
+    replace: bool = False,
 ) -> Path:
     """Write `settings` as a commented preset into the workspace's presets/, only what differs from the defaults.
 
@@ -175,17 +186,17 @@ def save_preset(
     if not name or name.startswith(".") or name != name.strip(" .") or not set(name).isdisjoint('<>:"/\\|?*'):
         raise bad_input("preset.name", '"{name}" cannot be a file name; use letters, digits and hyphens.', name=name)
     path = workspace / "presets" / f"{name}.toml"
-    built_in = _CHECKOUT if _CHECKOUT.is_dir() else _INSTALLED
+    built_in = built_in_presets()
     if (built_in / path.name).exists() and built_in.resolve() != path.parent.resolve():
         raise bad_input("preset.own", "{name} is a preset that comes with freezetui; choose another name.", name=name)
     if path.exists() and not replace:
         raise bad_input("preset.exists", "A preset named {name} exists already.", name=name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, _preset_toml(name, non_default_settings(settings), title, summary))
+    make_folder(path.parent)
+    write_text(path, _preset_toml(name, non_default_settings(settings), title, summary, based_on))
     return path
 
 
-def _preset_toml(name: str, settings: Mapping[str, Any], title: str, summary: str) -> str:
+def _preset_toml(name: str, settings: Mapping[str, Any], title: str, summary: str, based_on: str | None) -> str:
     """In the form of the presets that come with freezetui: title, summary, the command, each setting with its meaning."""
     document = tomlkit.document()
     for line in (title, "", summary, "", f"    freezetui train --data FOLDER --preset {name}"):
@@ -197,5 +208,7 @@ def _preset_toml(name: str, settings: Mapping[str, Any], title: str, summary: st
     document.add(tomlkit.nl())
     table = tomlkit.table()
     table.update({"title": title, "summary": summary, "order": 50})
+    if based_on is not None:
+        table.add("based_on", based_on)
     document.add("preset", table)
     return tomlkit.dumps(document)

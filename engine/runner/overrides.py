@@ -44,20 +44,52 @@ def with_overrides(
                 key=key,
                 free=", ".join(OVERRIDABLE),
             )
-    recipe = make_recipe(_with_matching_batches(plan.recipe.relevant_settings(), overrides))
+    _check_epochs(overrides, checkpoint)
+    settings = _with_matching_freeze_epoch(plan.recipe.relevant_settings(), overrides)
+    recipe = make_recipe(_with_matching_batches(settings, overrides))
     note = _note(plan.recipe, recipe, overrides)
     new_plan = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), resumed=plan)
     for stage in ("freeze", "unfreeze"):
         if checkpoint is not None and f"{stage}_batch_size" in overrides:
             checkpoint.progress.batch_sizes.pop(stage, None)
             checkpoint.progress.accumulates.pop(stage, None)
-    return replace(new_plan, threads=plan.threads), note
+    return replace(new_plan, threads=plan.threads, preset=plan.preset), note
+
+
+def _check_epochs(overrides: Mapping[str, Any], checkpoint: Checkpoint | None) -> None:
+    """Raise BadInput where fewer epochs are asked for than have been trained, the one that has begun included."""
+    epochs = overrides.get("unfreeze_epoch")
+    if checkpoint is None or not isinstance(epochs, int):
+        return
+    done = checkpoint.progress.epoch + (checkpoint.progress.step > 0)
+    if epochs < done:
+        raise bad_input(
+            "resume.epochs_done",
+            "--set unfreeze_epoch={epochs}: the run has trained {done} epochs already, the one that has begun included; the nearest "
+            "is unfreeze_epoch={done}.",
+            epochs=epochs,
+            done=done,
+        )
+
+
+def _with_matching_freeze_epoch(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`settings` whose freeze stage ends with the run, where the run becomes shorter than it."""
+    freeze, epochs = settings.get("freeze_epoch"), overrides.get("unfreeze_epoch")
+    if isinstance(freeze, int) and isinstance(epochs, int) and 0 < epochs < freeze:
+        return {**settings, "freeze_epoch": epochs}
+    return settings
 
 
 def _note(old: Recipe, new: Recipe, overrides: Mapping[str, Any]) -> Message:
     if new.freeze_train and old.freeze_epoch == old.unfreeze_epoch < new.unfreeze_epoch:
         return Message(
             "resume.unfreeze_added", "The freeze stage stays as it was; the new epochs train the whole network."
+        )
+    if new.unfreeze_epoch < old.unfreeze_epoch:
+        return Message(
+            "resume.shortened",
+            "Shortened from {old} to {new} epochs: the learning rate schedule is computed again for the new length.",
+            {"old": old.unfreeze_epoch, "new": new.unfreeze_epoch},
         )
     if new.unfreeze_epoch != old.unfreeze_epoch:
         return Message(

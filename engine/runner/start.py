@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from engine.training.gc_freeze import gc_frozen
 from engine.training.oom import release_memory
 from engine.weights.load import load_weights
 from engine.workspace import logs_folder
+
+_log = logging.getLogger(__name__)
 
 _DOES_NOT_FIT = Message(
     "plan.does_not_fit",
@@ -68,6 +71,7 @@ def start(
         network, loaded = network_to_start(plan)
         _check_disk(plan, network)
         run = make_run_folder(Path(plan.workspace))
+        _log.info("run folder: %s", run)
         try:
             with run_lock(run):  # before it is a run, so that no other process can resume or delete it
                 write_run_files(run, plan, splits_to_json(dataset))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +35,7 @@ from engine.runner.failures import (
 )
 from engine.runs.folder import save_plan, write_error
 from engine.runs.lock import write_process_info
-from engine.training.checkpoint import Checkpoint, load_newest
+from engine.training.checkpoint import Checkpoint, current_stage, load_newest
 from engine.training.control import Control
 from engine.training.determinism import deterministic
 from engine.training.learner import NonFiniteLoss
@@ -117,13 +117,21 @@ class _Supervisor:
         first, last = self.plan.stages[0].first_epoch, self.plan.stages[-1].last_epoch
         return RunStarted(
             run=str(self.run),
-            plan=self.plan.to_json(),
+            plan=self._current_plan(checkpoint).to_json(),
             # A run whose last event alone is missing has done its last epoch.
             epoch=first if checkpoint is None else min(checkpoint.progress.epoch, last),
             step=0 if checkpoint is None else checkpoint.progress.step,
             continued=checkpoint is not None,
             note=start_state.note,
         )
+
+    def _current_plan(self, checkpoint: Checkpoint | None) -> Plan:
+        """The plan with the batch sizes that the run has now: those that were lowered before it was resumed."""
+        if checkpoint is None:
+            return self.plan
+        images = len(self.dataset.splits["train"])
+        stages = (current_stage(self.plan.recipe, stage, checkpoint.progress, images) for stage in self.plan.stages)
+        return replace(self.plan, stages=tuple(stages))
 
     def _build_trainer(
         self, network: Detector, control: Control, checkpoint: Checkpoint | None

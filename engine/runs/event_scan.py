@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Literal
+from statistics import fmean
+from typing import Any, BinaryIO, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
@@ -38,10 +40,41 @@ _MAX_SUMMARY_BYTES = 2**25
 RunEnd = Finished | Stopped | OutOfMemory | LossNotFinite | Failed
 
 
+Point = tuple[float, float]
+"""Epochs that were finished, and a value after the last of them."""
+
+
+class EpochCurve(BaseModel):
+    """A curve over the epochs in at most `MAX_POINTS` points. When they are too many, neighbouring points become their mean."""
+
+    MAX_POINTS: ClassVar[int] = 64
+
+    points: list[Point] = []
+    values_per_point: int = Field(1, ge=1)
+    rest: list[Point] = []
+    """Values that do not make a whole point yet."""
+
+    def append(self, epoch: int, value: float) -> None:
+        """Add the value after `epoch`, which counts from 0."""
+        self.rest.append((epoch + 1, value))
+        if len(self.rest) < self.values_per_point:
+            return
+        self.points.append(_mean_point(self.rest))
+        self.rest = []
+        if len(self.points) == self.MAX_POINTS:
+            self.points = [_mean_point(pair) for pair in zip(self.points[::2], self.points[1::2], strict=True)]
+            self.values_per_point *= 2
+
+    @property
+    def all_points(self) -> tuple[Point, ...]:
+        """The points, the incomplete last one included."""
+        return (*self.points, _mean_point(self.rest)) if self.rest else tuple(self.points)
+
+
 class EventScan(BaseModel):
     """The events of a run up to `offset`, as far as a list of runs shows them. Epochs count from 0."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     offset: int = Field(0, ge=0)
     """How many bytes of the log were read."""
     fingerprint: str = ""
@@ -49,6 +82,18 @@ class EventScan(BaseModel):
     stage: StageName | None = None
     epoch: int | None = None
     last_epoch: int | None = None
+    step: int | None = None
+    """Steps of `epoch` that were done; None where the epoch is finished."""
+    steps: int | None = None
+    """Steps that `epoch` has."""
+    data: str | None = None
+    """Path of the data set."""
+    preset: str | None = None
+    network: str | None = None
+    losses: EpochCurve = Field(default_factory=EpochCurve)
+    val_losses: EpochCurve = Field(default_factory=EpochCurve)
+    maps: EpochCurve = Field(default_factory=EpochCurve)
+    """mAP50 on the validation split."""
     best_map50: float | None = None
     best_val_loss: float | None = None
     started: float | None = None
@@ -73,15 +118,31 @@ class EventScan(BaseModel):
             case RunStarted():
                 if self.started is None:
                     self.started = event.time
+                self.step = event.step
+                self.steps = self.steps if event.epoch == self.epoch else None
                 self.epoch = event.epoch
-                stages = event.plan.get("stages")
-                self.last_epoch = stages[-1]["last_epoch"] if stages else None
-            case StageStarted() | Step() | EpochFinished():
+                self._apply_plan(event.plan)
+            case StageStarted():
                 self.stage, self.epoch = event.stage, event.epoch
-                if isinstance(event, EpochFinished) and event.val_loss is not None:
+            case Step():
+                self.stage, self.epoch = event.stage, event.epoch
+                self.step, self.steps = event.step + 1, event.steps
+            case EpochFinished():
+                self.stage, self.epoch = event.stage, event.epoch
+                self.step = self.steps = None
+                self.losses.append(event.epoch, event.train_loss)
+                if event.val_loss is not None:
+                    self.val_losses.append(event.epoch, event.val_loss)
                     self.best_val_loss = min(_present(event.val_loss, self.best_val_loss))
             case Evaluated():
+                self.maps.append(event.epoch, event.map50)
                 self.best_map50 = max(_present(event.map50, self.best_map50))
+
+    def _apply_plan(self, plan: Mapping[str, Any]) -> None:
+        stages, data, recipe = plan.get("stages"), plan.get("data"), plan.get("recipe", {})
+        self.last_epoch = stages[-1]["last_epoch"] if stages else None
+        self.data = _text(data.get("path")) if isinstance(data, dict) else None
+        self.preset, self.network = _text(plan.get("preset")), _text(recipe.get("network"))
 
 
 def scan_events(run: Path) -> EventScan:
@@ -123,6 +184,16 @@ def _apply_lines(scan: EventScan, file: BinaryIO) -> bytes:
         scan.apply(line)
     scan.apply(step)
     return b""
+
+
+def _mean_point(points: Sequence[Point]) -> Point:
+    if len(points) == 1:
+        return points[0]
+    return fmean(epoch for epoch, _value in points), fmean(value for _epoch, value in points)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _present(*values: float | None) -> list[float]:

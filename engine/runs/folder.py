@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,12 +25,20 @@ from engine.workspace import logs_folder
 PLAN, RECIPE, CLASSES, DATASET, EVENTS = "plan.json", "recipe.toml", "classes.txt", "dataset.json", "events.jsonl"
 LAST_CHECKPOINT, PREVIOUS_CHECKPOINT = "last.ckpt", "previous.ckpt"
 BEST_WEIGHTS, LAST_WEIGHTS = "best_epoch_weights.pth", "last_epoch_weights.pth"
+SAMPLES = "samples"
+"""Folder of validation images with their detections, in one folder for each epoch (`engine/evaluation/samples.py`)."""
+
+DETECTIONS = "detections"
+"""Folder of the images that the user saved with their detections."""
 
 LOCK, LOCK_OWNER = "run.lock", "run.owner"
 _BEFORE_THE_PLAN = frozenset({LOCK, LOCK_OWNER, CLASSES, DATASET, RECIPE})
 HIDDEN_PLAN = f".{PLAN}.deleted"
 """The plan of a run that is being deleted."""
 RUN_GONE = gettext_noop("{run}: this run was deleted or renamed while it was in use.")
+_RUN_NAME = re.compile(r"loss_[0-9]{4}(_[0-9]{2}){5}(_[0-9]{1,3})?")
+_LOCKED_WITHIN = 600.0
+"""Seconds after which a process that makes a run folder has locked it, or has died. It takes milliseconds."""
 _RUN_SIGNS = (PLAN, EVENTS, LAST_CHECKPOINT)
 _MAX_LINE_BYTES = 2**24
 _MAX_LOG_BYTES = 2**40
@@ -223,18 +232,19 @@ def is_being_deleted(run: Path) -> bool:
 
 
 def is_half_made(folder: Path) -> bool:
-    """Whether a process has locked the folder and not written the plan that makes it a run: it still runs, or has died.
+    """Whether a process has made the folder and not written the plan that makes it a run: it still runs, or has died.
 
     Only what `write_run_files` writes before the plan may be in it, so that a run that has lost its plan is never taken for one.
     """
     try:
         names = {entry.name for entry in folder.iterdir()}
-        # An empty lock file belongs to a process that is about to lock it.
-        return (
-            LOCK in names
-            and all(name in _BEFORE_THE_PLAN or is_temporary_name(name) for name in names)
-            and (folder / LOCK).stat().st_size > 0
-        )
+        if not all(name in _BEFORE_THE_PLAN or is_temporary_name(name) for name in names):
+            return False
+        if LOCK in names and (folder / LOCK).stat().st_size > 0:
+            return True
+        # Without a byte in its lock it belongs to a process that is about to lock it, unless that was long ago.
+        is_old = time.time() - folder.stat().st_mtime > _LOCKED_WITHIN
+        return is_old and names <= {LOCK} and _RUN_NAME.fullmatch(folder.name) is not None
     except OSError:
         return False
 

@@ -120,6 +120,16 @@ def trained_by(run: Path, pid: int) -> bool:
     return stored is not None and stored.pid == pid and not stored.is_elsewhere
 
 
+def lock_holder(run: Path) -> int | None:
+    """The process that was the last to lock the run; None where it is unknown, or on another machine."""
+    stored = _read_process_record(run)
+    if stored is not None and stored.is_elsewhere:
+        return None
+    with suppress(OSError, ValueError), (run / LOCK).open("rb") as file:
+        return int(_read_pid(file))
+    return None
+
+
 @contextmanager
 def _locked(run: Path, file: BinaryIO) -> Iterator[None]:
     """Hold the lock of the open lock file, or the marker file where there are no locks."""

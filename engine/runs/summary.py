@@ -12,9 +12,10 @@ from engine.files import error_reason
 from engine.hardware.process_info import KillReason
 from engine.messages import BadInput, Message, phrase
 from engine.runs.delete import sweep_deleted_runs
-from engine.runs.event_scan import EventScan, RunEnd, scan_events
+from engine.runs.event_scan import EventScan, Point, RunEnd, scan_events
 from engine.runs.folder import PLAN, load_plan, run_folders
 from engine.runs.lock import is_running, read_kill_reason
+from engine.runs.note import read_note
 
 RunState = Literal[
     "running", "finished", "stopped", "failed", "out_of_memory", "loss_not_finite", "interrupted", "unreadable"
@@ -54,10 +55,27 @@ class RunSummary:
     """What probably killed the run, where it was interrupted."""
     hint: Message | None = None
     """What to do about it on the command line."""
+    step: int | None = None
+    """Steps of `epoch` that were done; None where the epoch is finished."""
+    steps: int | None = None
+    """Steps that `epoch` has."""
+    data: str | None = None
+    """Path of the data set."""
+    preset: str | None = None
+    """None where the recipe was made without a preset, and for runs of older versions."""
+    network: str | None = None
+    note: str = ""
+    """What the user wrote about the run."""
+    losses: tuple[Point, ...] = ()
+    """The training loss of every epoch; of many epochs, means of neighbouring ones."""
+    val_losses: tuple[Point, ...] = ()
+    maps: tuple[Point, ...] = ()
+    """mAP50."""
 
     def to_json(self) -> dict[str, Any]:
-        """The form of `runs --json`."""
-        values = {name: getattr(self, name) for name in RunSummary.__dataclass_fields__}
+        """The form of `runs --json`; the curves are in events.jsonl."""
+        curves = ("losses", "val_losses", "maps")
+        values = {name: getattr(self, name) for name in RunSummary.__dataclass_fields__ if name not in curves}
         return {**values, "message": str(self.message or ""), "hint": str(self.hint or "")}
 
 
@@ -121,6 +139,15 @@ def _summary(
         resumable=resumable,
         cause=cause,
         hint=hint,
+        step=scan.step,
+        steps=scan.steps,
+        data=scan.data,
+        preset=scan.preset,
+        network=scan.network,
+        note=read_note(run),
+        losses=scan.losses.all_points,
+        val_losses=scan.val_losses.all_points,
+        maps=scan.maps.all_points,
     )
 
 

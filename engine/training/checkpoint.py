@@ -21,8 +21,10 @@ from engine.files import atomic_write, replace_file
 from engine.hardware import free_disk
 from engine.messages import BadInput, Message, bad_input, format_bytes, join_phrases, phrase
 from engine.network.detector import Detector
-from engine.plan import StageName
+from engine.plan import StageName, StagePlan
+from engine.recipe import Recipe
 from engine.runs.folder import LAST_CHECKPOINT, PREVIOUS_CHECKPOINT, read_events
+from engine.training.schedule import with_batch
 from engine.weights.torch_file import check_tensor, plain_dict, read_torch_file
 
 NEW_CHECKPOINT = f".{LAST_CHECKPOINT}.new"
@@ -78,6 +80,13 @@ class Progress:
         self.step = self.seen = 0
         self.sums = [0.0] * _LOSS_PARTS
         self.epoch_seconds = 0.0
+
+
+def current_stage(recipe: Recipe, stage: StagePlan, progress: Progress, train_images: int) -> StagePlan:
+    """A stage of the plan with the batch size that it has now, which may have been lowered, and its number of steps."""
+    batch_size = progress.batch_sizes.get(stage.name, stage.batch_size)
+    accumulate = progress.accumulates.get(stage.name, stage.accumulate)
+    return with_batch(recipe, stage, batch_size, accumulate, train_images)
 
 
 @dataclass(frozen=True, slots=True)

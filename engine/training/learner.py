@@ -117,9 +117,11 @@ class Learner:
         return sums
 
     def predict(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Raw outputs of `eval_network` for validation; `images` are (batch, 3, height, width) uint8."""
-        with autocast(self.device, self.precision):
-            outputs: tuple[Tensor, ...] = self.eval_network(network_input(images, self.device))
+        """Raw outputs of `eval_network` for validation; `images` are (batch, 3, height, width) uint8.
+
+        In fp32 whatever the training computes in: so the saved weights have the same scores wherever they are evaluated.
+        """
+        outputs: tuple[Tensor, ...] = self.eval_network(network_input(images, self.device))
         return outputs
 
     def rollback(self) -> bool:

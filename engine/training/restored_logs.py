@@ -30,8 +30,18 @@ def epoch_lines(event: Event) -> Iterator[tuple[str, str]]:
 
 
 def epoch_record(event: EpochFinished | Evaluated) -> dict[str, Any]:
-    """The event as a checkpoint stores it: also with values that JSON has no number for."""
-    return {"event": event.event_name(), **{f.name: getattr(event, f.name) for f in fields(event)}}
+    """The event as a checkpoint stores it: also with values that JSON has no number for.
+
+    Without the AP of each class, which would make the checkpoint of a long training with many classes grow by megabytes.
+    """
+    names = (f.name for f in fields(event) if f.name != "per_class")
+    return {"event": event.event_name(), **{name: getattr(event, name) for name in names}}
+
+
+def best_epoch(records: Sequence[Mapping[str, Any]]) -> int | None:
+    """The last epoch whose weights were the best so far; None before the first mAP."""
+    epochs = [record["epoch"] for record in records if record.get("best")]
+    return epochs[-1] if epochs and isinstance(epochs[-1], int) else None
 
 
 def finished_epochs(

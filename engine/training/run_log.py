@@ -13,9 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from engine.dataset.image_header import image_size
 from engine.evaluation.curves import draw_curves
+from engine.evaluation.samples import sample_folder
 from engine.events import EpochFinished, Evaluated, Event, Finished, Step, Stopped
-from engine.messages import Message, format_bytes
+from engine.messages import Message, format_bytes, printable
 from engine.plan import Plan
 from engine.runs.folder import EVENTS, write_error
 from engine.training.restored_logs import LOGS, epoch_lines, restore_logs
@@ -99,7 +101,9 @@ class RunLog:
                 case EpochFinished():
                     self._plot(event.epoch, {"loss/train": event.train_loss, "loss/validation": event.val_loss})
                 case Evaluated():
-                    self._plot(event.epoch, {"map/50": event.map50, "map/50_95": event.map50_95})
+                    classes = {f"ap50/{printable(name)}": ap50 for name, ap50 in event.per_class.items()}
+                    self._plot(event.epoch, {"map/50": event.map50, "map/50_95": event.map50_95, **classes})
+                    self._plot_samples(event.epoch)
                     self.draw()
         except OSError as error:
             raise write_error(self.run, error) from error
@@ -149,6 +153,12 @@ class RunLog:
         for name, value in values.items():
             if value is not None:
                 self._tensorboard.add(name, value, epoch)
+
+    def _plot_samples(self, epoch: int) -> None:
+        for path in sorted(sample_folder(self.run, epoch).glob("*.jpg")):
+            jpeg = path.read_bytes()
+            if self._tensorboard is not None and (size := image_size(jpeg)) is not None:
+                self._tensorboard.add_image(f"samples/{printable(path.stem)}", jpeg, (size.width, size.height), epoch)
 
 
 def _open_tensorboard(run: Path, first_epoch: int) -> TensorBoardWriter:

@@ -12,6 +12,10 @@ from engine.recipe import Recipe
 
 WARM_UP_STEPS = 20
 """Warm-up of the modern method; in a training of fewer than ten times as many steps it is a tenth of the steps."""
+TUTORIAL_BATCH_SIZE = 64
+"""The tutorials' learning rates are those of a batch of so many images."""
+TUTORIAL_MIN_LR_RATIO = 0.01
+"""Of the smallest to the largest learning rate, and of their bounds."""
 
 
 class Schedule(Protocol):
@@ -35,13 +39,19 @@ def fit_learning_rates(recipe: Recipe, batch_size: int) -> tuple[float, float]:
     """
     if recipe.method == "modern":
         return recipe.init_lr, recipe.min_lr
+    scale, bounds = batch_size / TUTORIAL_BATCH_SIZE, learning_rate_bounds(recipe)
+
+    def clip(key: str, lr: float) -> float:
+        low, high = bounds[key]
+        return min(max(scale * lr, low), high)
+
+    return clip("init_lr", recipe.init_lr), clip("min_lr", recipe.min_lr)
+
+
+def learning_rate_bounds(recipe: Recipe) -> dict[str, tuple[float, float]]:
+    """Smallest and largest value of `init_lr` and `min_lr` in the tutorial method, once they are fitted to the batch size."""
     low, high = (5e-4, 5e-2) if recipe.optimizer_type == "sgd" else (3e-4, 1e-3)
-    scale = batch_size / 64
-
-    def clip(lr: float, bound_scale: float) -> float:
-        return min(max(scale * lr, low * bound_scale), high * bound_scale)
-
-    return clip(recipe.init_lr, 1), clip(recipe.min_lr, 0.01)
+    return {"init_lr": (low, high), "min_lr": (low * TUTORIAL_MIN_LR_RATIO, high * TUTORIAL_MIN_LR_RATIO)}
 
 
 def fit_stage(recipe: Recipe, stage: StagePlan, train_images: int) -> StagePlan:
@@ -49,6 +59,13 @@ def fit_stage(recipe: Recipe, stage: StagePlan, train_images: int) -> StagePlan:
     images_per_step = stage.batch_size * stage.accumulate
     init_lr, min_lr = fit_learning_rates(recipe, images_per_step)
     return replace(stage, init_lr=init_lr, min_lr=min_lr, steps_per_epoch=max(1, train_images // images_per_step))
+
+
+def with_batch(recipe: Recipe, stage: StagePlan, batch_size: int, accumulate: int, train_images: int) -> StagePlan:
+    """`stage` with another batch size, and what follows from it; `stage` itself where nothing differs."""
+    if (batch_size, accumulate) == (stage.batch_size, stage.accumulate):
+        return stage
+    return fit_stage(recipe, replace(stage, batch_size=batch_size, accumulate=accumulate), train_images)
 
 
 class TutorialSchedule:

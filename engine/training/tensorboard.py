@@ -44,6 +44,16 @@ class TensorBoardWriter:
         summary = Summary(value=[Summary.Value(tag=name, simple_value=value)])
         self._write(Event(wall_time=self._time(), step=epoch, summary=summary))
 
+    def add_image(self, name: str, jpeg: bytes, size: tuple[int, int], epoch: int) -> None:
+        """Write one image of `size` (width, height).
+
+        Raises:
+            OSError: the disk is full.
+        """
+        image = Summary.Image(width=size[0], height=size[1], colorspace=3, encoded_image_string=jpeg)
+        summary = Summary(value=[Summary.Value(tag=name, image=image)])
+        self._write(Event(wall_time=self._time(), step=epoch, summary=summary))
+
     def sync(self) -> None:
         """Flush the file to the disk.
 

@@ -10,7 +10,6 @@ import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,7 @@ from torch import Tensor
 from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
 from engine.dataset.loader import Batch, CachedImages, training_batches
+from engine.evaluation.samples import pick_samples, read_predictions, save_samples
 from engine.events import (
     BatchChanged,
     CheckpointSaved,
@@ -36,14 +36,14 @@ from engine.events import (
 from engine.network.detector import Detector
 from engine.plan import Plan, StagePlan
 from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
-from engine.training.checkpoint import Checkpoint, Progress, save_checkpoint
+from engine.training.checkpoint import Checkpoint, Progress, current_stage, save_checkpoint
 from engine.training.control import Control
 from engine.training.learner import Learner, NonFiniteLoss
-from engine.training.restored_logs import epoch_record
+from engine.training.restored_logs import best_epoch, epoch_record
 from engine.training.save_weights import save_epoch_weights, update_best
-from engine.training.schedule import fit_stage, make_schedule
+from engine.training.schedule import make_schedule
 from engine.training.step_reports import StepReports
-from engine.training.validation import StopRequested, validate
+from engine.training.validation import StopRequested, ValidationResult, validate
 
 CHECKPOINT_SECONDS = 180.0
 """During a long epoch a checkpoint is saved this often."""
@@ -73,6 +73,7 @@ class Trainer:
         self.recipe = plan.recipe
         self.dataset = dataset
         self.images = CachedImages(dataset)
+        self._sample_images = pick_samples(dataset)
         self.control = control
         self.device = torch.device(plan.device)
         self.learner = Learner(plan.recipe, network.move_to(self.device), self.device, plan.precision, plan.total_steps)
@@ -121,12 +122,7 @@ class Trainer:
 
     def _current(self, stage: StagePlan) -> StagePlan:
         """The stage of the plan with its current batch size, which may have been lowered."""
-        batch_size = self.progress.batch_sizes.get(stage.name, stage.batch_size)
-        accumulate = self.progress.accumulates.get(stage.name, stage.accumulate)
-        if (batch_size, accumulate) == (stage.batch_size, stage.accumulate):
-            return stage
-        changed = replace(stage, batch_size=batch_size, accumulate=accumulate)
-        return fit_stage(self.recipe, changed, len(self.dataset.splits["train"]))
+        return current_stage(self.recipe, stage, self.progress, len(self.dataset.splits["train"]))
 
     def _train_epoch(self) -> Iterator[Event]:
         self.phase = "training"
@@ -149,7 +145,13 @@ class Trainer:
         is_last = epoch == self.plan.stages[-1].last_epoch
         with_map = is_last or (epoch + 1) % self.recipe.eval_period == 0
         validation = validate(
-            self.learner, self.images, self.recipe, self.validation_batch(), with_map=with_map, control=self.control
+            self.learner,
+            self.images,
+            self.recipe,
+            self.validation_batch(),
+            with_map=with_map,
+            control=self.control,
+            sample_images=self._sample_images,
         )
         self.learner.enter_stage(self.stage.name)
         train_loss = progress.sums[0] / max(progress.step, 1)
@@ -167,7 +169,14 @@ class Trainer:
         is_best = update_best(progress, validation)
         if validation.scores is not None:
             scores = validation.scores
-            evaluated = Evaluated(epoch=epoch, map50=scores.map50, map50_95=scores.map50_95, best=is_best)
+            evaluated = Evaluated(
+                epoch=epoch,
+                map50=scores.map50,
+                map50_95=scores.map50_95,
+                best=is_best,
+                per_class={name: score.ap50 for name, score in scores.per_class.items() if score.boxes},
+            )
+            self._save_samples(validation, scores.threshold, is_best=is_best)
             yield evaluated
             records.append(epoch_record(evaluated))
         is_due = is_last or (epoch + 1) % self.recipe.save_period == 0
@@ -185,6 +194,12 @@ class Trainer:
         progress.epochs += records
         progress.next_epoch()
         yield self.save()
+
+    def _save_samples(self, validation: ValidationResult, threshold: float, *, is_best: bool) -> None:
+        """Write the sample images of this epoch."""
+        epoch = self.progress.epoch
+        best = epoch if is_best else best_epoch(self.progress.epochs)
+        save_samples(self.run, epoch, best, threshold, read_predictions(self.images, validation.samples))
 
     # Steps
 

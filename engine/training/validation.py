@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import torch
 
 from engine.dataset.images import UnreadableImage
 from engine.dataset.loader import CachedImages, validation_batches
-from engine.evaluation.evaluate import score_batch
+from engine.evaluation.evaluate import ImageResult, score_batch
 from engine.evaluation.metrics import DetectionMetrics, Scores
 from engine.recipe import Recipe
 from engine.training.control import Control
@@ -29,6 +30,8 @@ class ValidationResult:
     loss: float | None
     scores: Scores | None
     skipped: tuple[UnreadableImage, ...]
+    samples: tuple[ImageResult, ...] = ()
+    """Of the sample images, in the order in which they were requested."""
 
 
 @torch.inference_mode()
@@ -41,10 +44,12 @@ def validate(
     with_map: bool,
     control: Control,
     max_batches: int | None = None,
+    sample_images: Sequence[int] = (),
 ) -> ValidationResult:
     """Loss and, `with_map`, mAP over every validation image once (or over the first `max_batches` batches, to time it).
 
-    Leaves the evaluated network in eval mode.
+    Leaves the evaluated network in eval mode. `with_map` also returns the boxes of `sample_images`, which are indices of the
+    data set.
 
     Raises:
         StopRequested: `control` requested a stop between two batches.
@@ -54,6 +59,7 @@ def validate(
     metrics = DetectionMetrics(images.dataset.classes) if with_map else None
     total: Terms | None = None
     skipped: list[UnreadableImage] = []
+    samples: dict[int, ImageResult] = {}
     batches = validation_batches(images, "val", recipe.input_shape, batch_size, recipe.num_workers)
     with closing(batches):
         for batch in itertools.islice(batches, max_batches):
@@ -66,7 +72,15 @@ def validate(
             terms = learner.loss.terms(raw, batch.targets.to(learner.device), training=False)
             total = terms if total is None else total + terms
             if metrics is not None:
-                score_batch(metrics, batch, network.decode(raw, recipe.input_shape))
+                results = score_batch(metrics, batch, network.decode(raw, recipe.input_shape))
+                samples.update(
+                    (result.image_index, result) for result in results if result.image_index in sample_images
+                )
     if total is None:
         return ValidationResult(None, None, tuple(skipped))
-    return ValidationResult(total.parts().total.item(), metrics.result() if metrics else None, tuple(skipped))
+    return ValidationResult(
+        total.parts().total.item(),
+        metrics.result() if metrics else None,
+        tuple(skipped),
+        tuple(samples[index] for index in sample_images if index in samples),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from engine.weights.tutorial_pth import (
     rename_tensors,
 )
 
+_log = logging.getLogger(__name__)
+
 
 def load_network(path: Path, classes: Sequence[str] | None = None) -> tuple[Detector, WeightsInfo]:
     """A network ready to detect (in eval mode, on the CPU) from weights of any of the three kinds.
@@ -49,6 +52,7 @@ def load_network(path: Path, classes: Sequence[str] | None = None) -> tuple[Dete
             network=file.network,
             kind=file.kind,
         )
+    _log.info("%s: %s, %s, %s classes", path, file.kind, file.network, file.classes)
     info = file.info or _assumed_info(file, file.classes)
     if classes is not None:
         info = _with_classes(path, info, classes)

@@ -22,6 +22,8 @@ from tests.small_training import child_environment
 
 CHECKING_IN = "import os, sys, fcntl, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
 
+IGNORING_SIGHUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+
 
 class Session:
     """The process, and what it has printed."""
@@ -90,12 +92,23 @@ def set_size(tty: int, columns: int, rows: int) -> None:
 
 
 @contextmanager
-def session(*words: str | Path, size: tuple[int, int] = (80, 24), **environment: str) -> Iterator[Session]:
-    """Start `freezetui` with `words` in a terminal of (columns, rows)."""
+def session(
+    *words: str | Path, size: tuple[int, int] = (80, 24), nohup: bool = False, **environment: str
+) -> Iterator[Session]:
+    """Start `freezetui` with `words` in a terminal of (columns, rows); `nohup`: with SIGHUP ignored."""
     terminal, tty = pty.openpty()
     set_size(tty, *size)
     process = subprocess.Popen(
-        [sys.executable, "-c", CHECKING_IN, sys.executable, "-P", "-m", "tui", *map(str, words)],
+        [
+            sys.executable,
+            "-c",
+            (IGNORING_SIGHUP if nohup else "") + CHECKING_IN,
+            sys.executable,
+            "-P",
+            "-m",
+            "tui",
+            *map(str, words),
+        ],
         stdin=tty,
         stdout=tty,
         stderr=tty,

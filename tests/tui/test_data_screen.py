@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
+from engine.dataset.formats import open_dataset
+from engine.dataset.images import UnreadableImage, read_image
+from engine.dataset.index import finding
 from engine.dataset.sample_dataset import draw_sample_dataset
 from engine.evaluation.colours import colour_of
-from tests.dataset_on_disk import annotation, cut_off, write_voc
-from tests.tui.driving import drive, shown, until
+from engine.planning.request import DatasetReader
+from tests.dataset_on_disk import annotation, cut_off, write_cat_voc, write_image, write_voc
+from tests.tui.driving import drive, shown, until, until_shown
 from tui.app import Freezetui
 from tui.dialogs.class_names import ClassNamesDialog, NameInput
 from tui.dialogs.folder_picker import FolderPicker, FolderTree
+from tui.dialogs.format_choice import FormatDialog
 from tui.screens.data import DataScreen
-from tui.text.datasets import FORMAT_NAMES
+from tui.text.datasets import finding_sentence, split_origin
 from tui.widgets.findings import FindingsPanel
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput
@@ -96,7 +105,9 @@ def test_enter_alone_uses_the_data_set_in_the_workspace(tmp_path: Path) -> None:
         await pilot.pause()
         assert app.state.screen_name == "weights"
 
-    assert drive(tmp_path, script, screen_name="data").data == str(tmp_path / "my images")
+    state = drive(tmp_path, script, screen_name="data")
+    assert state.data == str(tmp_path / "my images")
+    assert state.train_images == len(open_dataset(tmp_path / "my images").splits["train"])
 
 
 def test_a_wrong_path_is_reported_while_typing_and_tab_completes_a_right_one(tmp_path: Path) -> None:
@@ -122,7 +133,7 @@ def test_a_changed_path_closes_the_data_set(tmp_path: Path) -> None:
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until_checked(app, pilot)
-        await pilot.press("x")
+        await pilot.press("end", "x")
         await pilot.pause()
         assert "images" not in label_text(app, "#enter-hint")
         await pilot.press("enter")
@@ -316,7 +327,7 @@ def test_every_text_is_translated(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until_checked(app, pilot)
         text = shown(app)
-        for sentence in ("⟦Folder", "⟦12 ", "⟦train {", "⟦Enter continues", "⟦Findings", "⟦F4 ", "⟦sample set"):
+        for sentence in ("⟦Folder", "⟦12 ", "⟦train {", "⟦Enter continues", "⟦Findings", "⟦F4 ", "⟦sample"):
             assert sentence.replace("{", "")[:8] in text.replace("{count} ", "12 "), sentence
 
     drive(tmp_path, script, screen_name="data", data=str(tmp_path / "drawn"), language="pseudo", size=(120, 40))
@@ -334,25 +345,176 @@ def test_completions_are_folders_then_suitable_files(tmp_path: Path) -> None:
     assert "There is no nowhere" in inspect_path(f"{tmp_path}/nowhere/deep", lambda path: False).problem
 
 
-def test_f7_selects_another_format(tmp_path: Path) -> None:
+def test_f7_selects_another_format_and_leads_back_to_the_recognised_one(tmp_path: Path) -> None:
     folder = write_voc_of_class(tmp_path / "voc", "cat")
+
+    async def choose(app: Freezetui, pilot: Pilot[int], name: str) -> None:
+        await pilot.press("f7")
+        await until(pilot, lambda: isinstance(app.screen, FormatDialog))
+        app.screen.query_one(OptionList).highlighted = app.screen.query_one(OptionList).get_option_index(name)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, DataScreen))
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until_checked(app, pilot)
+        assert "f6 classes  f7 format" in shown(app)
         await pilot.press("f7")
-        await until(
-            pilot, lambda: app.state.format == "voc" and "Read as Pascal VOC" in label_text(app, "#path-status")
-        )
-        await pilot.press("f7")
+        await until_shown(app, pilot, "recognise it: Pascal VOC")
+        await pilot.press("escape")
+        await choose(app, pilot, "yolo")
         await until(pilot, lambda: "no labels found" in findings(app))
-        assert "Read as YOLO. F7" in label_text(app, "#path-status")
+        assert "Read as YOLO, chosen with F7" in label_text(app, "#path-status")
         await pilot.press("enter")
         await until(pilot, lambda: "This data set cannot be used" in shown(app))
-        await pilot.press(*["f7"] * (len(FORMAT_NAMES) - 1))
+        await choose(app, pilot, "auto")
         await until(pilot, lambda: app.state.format == "auto" and "Enter continues" in label_text(app, "#enter-hint"))
         assert "This data set cannot be used" not in shown(app)
 
     drive(tmp_path, script, screen_name="data", data=str(folder))
+
+
+def test_keys_for_classes_and_formats_appear_with_a_data_set(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_shown(app, pilot, "f3 folder")
+        assert "f6" not in shown(app)
+        assert "f7" not in shown(app)
+
+    drive(tmp_path, script, screen_name="data")
+
+
+def test_images_that_cannot_be_read_do_not_count(tmp_path: Path) -> None:
+    folder = write_voc(tmp_path / "voc", train=8, val=2)
+    for number in (1, 3, 9):
+        (folder / "JPEGImages" / f"{number:03d}.jpg").write_bytes(b"")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_checked(app, pilot)
+        await until_shown(app, pilot, "Enter continues with 7 images. 3 cannot be read.", "3 images cannot be read")
+
+    drive(tmp_path, script, screen_name="data", data=str(folder))
+
+
+def test_a_data_set_of_which_nothing_can_be_read_is_no_way_on(tmp_path: Path) -> None:
+    folder = write_voc(tmp_path / "voc", train=3, val=1)
+    for image in (folder / "JPEGImages").iterdir():
+        image.write_bytes(b"")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: app.inspection is not None and app.inspection.findings is not None)
+        await until_shown(app, pilot, "too few training images (0)")
+        await pilot.press("enter")
+        await until_shown(app, pilot, "too few of its training images can be read")
+        assert app.state.screen_name == "data"
+
+    drive(tmp_path, script, screen_name="data", data=str(folder))
+
+
+def test_tab_completes_no_path_that_is_open(tmp_path: Path) -> None:
+    folder = draw_sample_dataset(tmp_path / "drawn", 12).parents[1]
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_checked(app, pilot)
+        await pilot.press("end", "tab")
+        await pilot.pause()
+        assert app.screen.query_one("#path", PathInput).value == str(folder)
+        assert app.screen.focused is not app.screen.query_one("#path", PathInput)
+
+    drive(tmp_path, script, screen_name="data", data=str(folder))
+
+
+def test_page_keys_scroll_findings_that_do_not_fit_and_the_title_says_so(tmp_path: Path) -> None:
+    folder = write_voc(tmp_path / "voc", train=8, val=2)
+    flat = annotation("000.jpg", (96, 64), [("thing", (5, 5, 5, 30)), ("thing", (5, 4, 35, 29))])
+    (folder / "Annotations" / "000.xml").write_text(flat, encoding="utf-8")
+    (folder / "JPEGImages" / "001.jpg").write_bytes(b"")
+    write_image(folder / "JPEGImages" / "unused.jpg")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_checked(app, pilot)
+        await until_shown(app, pilot, "Findings · PgUp PgDn scroll")
+        panel = app.screen.query_one(FindingsPanel)
+        await pilot.press("pagedown")
+        await until(pilot, lambda: panel.scroll_y > 0)
+        assert app.screen.focused is app.screen.query_one("#path", PathInput)
+        await pilot.press("pageup")
+        await until(pilot, lambda: panel.scroll_y == 0)
+
+    drive(tmp_path, script, screen_name="data", data=str(folder))
+
+
+def test_escape_stops_the_reading_of_a_large_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = draw_sample_dataset(tmp_path / "drawn", 12).parents[1]
+    ended = threading.Event()
+
+    def read_slowly(_self: object, _source: object, _seed: int, progress: Callable[[int, int], None]) -> None:
+        try:
+            for done in range(100_000):
+                progress(done, 100_000)
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(DatasetReader, "open", read_slowly)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_shown(app, pilot, "of 100000 ... Esc stops.")
+        await pilot.press("escape")
+        await until(pilot, ended.is_set)
+        await until_shown(app, pilot, "The reading was stopped.", "Enter reads this data set.")
+        assert app.state.screen_name == "data"
+        await pilot.press("escape")
+        await until(pilot, lambda: app.state.screen_name == "hardware")
+
+    drive(tmp_path, script, screen_name="data", data=str(folder))
+
+
+def test_the_first_image_shown_is_one_that_can_be_read(tmp_path: Path) -> None:
+    folder = write_voc(tmp_path / "voc", train=8, val=2)
+    for number in (0, 1):
+        (folder / "JPEGImages" / f"{number:03d}.jpg").write_bytes(b"")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_checked(app, pilot)
+        image = app.screen.query_one(TerminalImage)
+        await until(pilot, lambda: str(image.border_title).startswith("F4 ◂ 3 of 10"))
+        await pilot.press("f4")
+        await until_shown(app, pilot, "JPEGImages/001.jpg: ")
+
+    drive(tmp_path, script, screen_name="data", data=str(folder), size=(120, 40))
+
+
+def test_help_names_the_keys_of_the_screen(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.press("f1")
+        await until_shown(app, pilot, "F7      chooses the format, or recognises it", "Esc     stops the reading")
+        assert "freezetui data" not in shown(app)
+
+    drive(tmp_path, script, screen_name="data")
+
+
+def test_the_origin_of_the_splits_is_said(tmp_path: Path) -> None:
+    assert split_origin(open_dataset(write_cat_voc(tmp_path / "all", "a b c d e f g h i j"))).startswith("split drawn")
+    assert "too few images for a test split" in split_origin(open_dataset(write_cat_voc(tmp_path / "few", "a b c")))
+    names = "a b c d e f g h i j"
+    only_val = open_dataset(write_cat_voc(tmp_path / "val", names, train=names))
+    assert split_origin(only_val).startswith("validation images drawn from the training images")
+    own = open_dataset(write_cat_voc(tmp_path / "own", "a b c", train="a b", val="c"))
+    assert split_origin(own) == "split of the data set"
+
+
+def test_findings_call_the_data_set_by_the_name_of_its_folder(tmp_path: Path) -> None:
+    found = finding("warning", "class.empty", str(tmp_path / "set"), "{file}: class {name} has no box.", name="cat")
+    assert finding_sentence(found.message, tmp_path / "set") == "set/: class cat has no box."
+    assert finding_sentence(found.message, tmp_path / "other") == f"{tmp_path / 'set'}: class cat has no box."
+
+
+def test_paths_in_findings_are_relative_to_the_data_set(tmp_path: Path) -> None:
+    write_voc(tmp_path, train=2)
+    image = tmp_path / "JPEGImages" / "000.jpg"
+    image.write_bytes(b"")
+    with pytest.raises(UnreadableImage) as unreadable:
+        read_image(image)
+    assert finding_sentence(unreadable.value.message, tmp_path).startswith("JPEGImages/000.jpg: ")
 
 
 def test_the_sample_set_is_read_without_what_was_chosen_for_it_before(tmp_path: Path) -> None:
@@ -381,5 +543,5 @@ def test_leaving_during_the_check_does_not_wait_for_its_end(tmp_path: Path) -> N
 
     drive(tmp_path, script, screen_name="data", data=str(folder))
     (screen,) = screens
-    assert screen._check_progress is not None
-    assert screen._check_progress[0] < 400
+    assert screen._opening.check_progress is not None
+    assert screen._opening.check_progress[0] < 400

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 from textual.command import CommandList
 from textual.pilot import Pilot
 
-from tests.tui.driving import drive, shown, until
+from tests.tui.driving import NO_CARD, drive, shown, until
 from tui.app import Freezetui
+from tui.dialogs.help import HelpDialog
 from tui.screens.registry import screen_class
+from tui.widgets.label import Label
 from tui.widgets.step_header import StepMarker
 from tui.wizard.state import WizardState, load_state
 from tui.wizard.steps import SCREEN_ORDER
@@ -27,6 +31,53 @@ def test_runs_open_with_a_key_and_escape_leads_back(tmp_path: Path, screen_name:
         await until(pilot, lambda: isinstance(app.screen, screen_class(screen_name)))
 
     assert drive(tmp_path, script, screen_name=screen_name, furthest_screen=SCREEN_ORDER[-1]).screen_name == screen_name
+
+
+def test_escape_leads_back_to_runs_from_a_screen_that_was_opened_there(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        for name in ("runs", "results"):
+            app.show_screen(name)
+            await until(pilot, partial(is_shown, app, name))
+        app.set_language("zh_CN")
+        await until(pilot, lambda: "结果" in shown(app))
+        for name in ("runs", "data", "hardware"):
+            await pilot.press("escape")
+            await until(pilot, partial(is_shown, app, name))
+
+    drive(tmp_path, script, screen_name="data", furthest_screen="results")
+
+
+@pytest.mark.parametrize("screen_name", [*SCREEN_ORDER, "runs"])
+def test_f1_says_more_than_the_subtitle(tmp_path: Path, screen_name: str) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: isinstance(app.screen, screen_class(screen_name)))
+        app.screen.set_focus(None)
+        await pilot.press("f1")
+        await until(pilot, lambda: isinstance(app.screen, HelpDialog))
+        text = str(app.screen.query(Label).first().visual)
+        screen = screen_class(screen_name)
+        assert not {text, text.strip()} & {screen.reason, screen.heading}
+        assert len(text) > len(screen.reason) + 20
+
+    drive(tmp_path, script, screen_name=screen_name, furthest_screen="results")
+
+
+def test_a_notification_leaves_the_hint_and_the_keys_visible(tmp_path: Path) -> None:
+    async def run() -> None:
+        state = WizardState(language="en", screen_name="data", furthest_screen="data")
+        app = Freezetui(state, tmp_path, open_hardware=NO_CARD.open)
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await until(pilot, lambda: "Enter uses" in shown(app))
+            before = shown(app).splitlines()
+            for number in range(3):
+                app.notify(f"A sentence that is long enough for several lines of a notification, number {number}")
+            await until(pilot, lambda: "number 2" in shown(app))
+            lines = shown(app).splitlines()
+            assert lines[14:] == before[14:]
+            assert lines[0] == before[0]
+
+    asyncio.run(run())
 
 
 def test_a_click_on_the_path_goes_where_one_has_been_and_nowhere_else(tmp_path: Path) -> None:
@@ -85,6 +136,10 @@ def test_another_data_set_changes_what_hangs_on_the_data_and_nothing_else() -> N
 def test_nothing_is_offered_where_nothing_was_entered() -> None:
     assert not WizardState(screen_name="runs", language="zh_CN", theme="nord").has_entries
     assert WizardState(data="somewhere").has_entries
+
+
+def is_shown(app: Freezetui, screen_name: str) -> bool:
+    return isinstance(app.screen, screen_class(screen_name))
 
 
 async def choose_first(app: Freezetui, pilot: Pilot[int], words: str) -> None:

@@ -39,7 +39,7 @@ def test_a_card_says_which_network_and_file_the_preset_brings(tmp_path: Path, we
         await until(pilot, lambda: "switches to yolov4, downloads yolov4.weights (246 MiB)" in hint(app))
         assert "switches to yolov4, downloads yolov4.weights (246 MiB)" in shown(app)
         await highlight(app, pilot, "modern-whole")
-        await until(pilot, lambda: "(downloads yolov4-tiny.weights (23.1 MiB))" in hint(app))
+        await until(pilot, lambda: "· downloads yolov4-tiny.weights (23.1 MiB)" in hint(app))
 
     # Neither do changes for another network hide it.
     settings = {"unfreeze_epoch": 2, "freeze_epoch": 1, "anchors": [[n, n] for n in range(1, 7)]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,20 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
-from engine.recipe.presets import find_preset, list_presets
+from engine.plan import DataSource
+from engine.recipe.presets import find_preset, list_presets, save_preset
 from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until
 from tui.app import Freezetui
-from tui.text import set_language
+from tui.text import _, set_language
+from tui.text.presets import preset_summary
+from tui.widgets.goal_choice import GoalChoice
+from tui.widgets.label import Label
 from tui.widgets.preset_list import PresetList
+from tui.wizard.cli_equivalent import command_words
+from tui.wizard.recipe_draft import recipe_draft
 from tui.wizard.recommendation import recommend
+from tui.wizard.state import WizardState
 
 PROCESSOR_ONLY = Hardware(Processor("a processor", 4), Memory(16 * 2**30, 8 * 2**30), None, TorchBuild("2.14.0"))
 CARD = Card(0, "RTX 3060", cuda_index=0, memory_total=12 * 2**30, memory_free=7 * 2**30, capability=(8, 6))
@@ -140,3 +148,128 @@ def test_a_damaged_file_in_the_workspace_is_named_and_ours_are_there(tmp_path: P
         assert "broken.toml" in shown(app).replace("\n", "").replace(" ", "")
 
     drive(tmp_path, script, screen_name="recipe", size=(160, 40))
+
+
+def goals(app: Freezetui) -> str:
+    return str(app.screen.query_one(GoalChoice).content)
+
+
+def test_g_switches_between_a_good_result_and_a_first_look_each_with_its_time(tmp_path: Path) -> None:
+    prepare(tmp_path)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "● a good result: 200 epochs, 397 steps, about" in shown(app))
+        assert "○ a first look: 77 epochs, 151 steps, about" in shown(app)
+        assert "G switches to it" in shown(app)
+        assert "With 16 training images, more images help most." in shown(app)
+        await pilot.press("g")
+        await until(pilot, lambda: "● a first look" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.screen_name == "tune")
+        draft = recipe_draft(app.state, tmp_path)
+        assert draft.recipe().unfreeze_epoch == 77
+        assert "unfreeze_epoch=77" in command_words(draft, DataSource("data"), tmp_path)
+
+    state = drive(
+        tmp_path, script, screen_name="recipe", data=str(tmp_path / "data"), start="whole", model_path="start.pth"
+    )
+    assert (state.goal, state.train_images, state.settings) == ("first_look", 16, {})
+
+
+def test_presets_that_are_to_be_repeated_as_they_are_have_no_goals(tmp_path: Path) -> None:
+    prepare(tmp_path)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: "a good result" in goals(app))
+        cards = app.screen.query_one(PresetList)
+        for name in ("tutorial-whole-adam", "modern-scratch"):
+            cards.highlighted = cards.get_option_index(name)
+            await until(pilot, lambda: not app.screen.query_one(GoalChoice).display and "other goal" not in shown(app))
+
+    drive(tmp_path, script, screen_name="recipe", data=str(tmp_path / "data"), start="whole")
+
+
+def test_enter_waits_until_the_images_are_counted(tmp_path: Path) -> None:
+    prepare(tmp_path)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: app.screen.query_one(PresetList).selected is not None)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.state.screen_name == "tune")
+
+    state = drive(
+        tmp_path,
+        script,
+        screen_name="recipe",
+        data=str(tmp_path / "data"),
+        start="whole",
+        model_path="start.pth",
+        preset="quick-cpu",
+    )
+    assert recipe_draft(state, tmp_path).recipe().unfreeze_epoch == 200
+
+
+def test_a_saved_preset_is_not_suggested_for_the_next_training_but_one_that_was_chosen_is(tmp_path: Path) -> None:
+    save_preset(tmp_path, "mine", {"unfreeze_epoch": 9}, "mine", "Mine.")
+
+    def highlighted(**entered: object) -> str:
+        found: list[str] = []
+
+        async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+            await ready(app, pilot)
+            selected = app.screen.query_one(PresetList).selected
+            assert selected is not None
+            found.append(selected.name)
+
+        drive(tmp_path, script, screen_name="recipe", preset="mine", **entered)
+        return found[0]
+
+    assert highlighted() == "mine"
+    saved = WizardState(data="a", preset="mine", preset_origin="saved")
+    saved.set_data("a")
+    assert highlighted(preset_origin=saved.preset_origin) == "mine"  # the same training: going back loses nothing
+    saved.set_data("b")
+    assert highlighted(preset_origin=saved.preset_origin) == "quick-cpu"
+    chosen = WizardState(data="a", preset="mine")
+    chosen.set_data("b")
+    assert highlighted(preset_origin=chosen.preset_origin) == "mine"
+
+
+def test_settings_of_an_earlier_training_are_named_and_can_be_reset(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        await until(pilot, lambda: "2 settings of yours apply too" in shown(app))
+        assert "input_shape = 320 x 320, unfreeze_epoch = 7. Ctrl+R resets them." in " ".join(shown(app).split())
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "of yours" not in shown(app))
+
+    settings = {"input_shape": [320, 320], "unfreeze_epoch": 7, "network": "yolov4"}
+    state = drive(tmp_path, script, screen_name="recipe", preset="modern-whole", settings=settings)
+    assert state.settings == {"network": "yolov4"}
+
+
+def test_the_hint_has_no_parentheses_within_parentheses(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await ready(app, pilot)
+        cards = app.screen.query_one(PresetList)
+        for preset in list_presets():
+            cards.highlighted = cards.get_option_index(preset.name)
+            await pilot.pause()
+            hint = str(app.screen.query_one("#enter-hint", Label).content)
+            assert preset.title in hint
+            assert not re.search(r"\([^()]*\(", hint), hint
+
+    drive(tmp_path, script, screen_name="recipe", start="whole")
+
+
+def test_a_saved_preset_says_in_any_language_what_it_is_based_on(tmp_path: Path) -> None:
+    save_preset(tmp_path, "mine", {"seed": 3}, "mine", "Saved in the wizard, based on quick-cpu.", based_on="quick-cpu")
+    preset = find_preset("mine", tmp_path)
+    assert preset.based_on == "quick-cpu"
+    set_language("zh_CN")
+    try:
+        assert preset_summary(preset) == _("Saved in the wizard, based on {preset}.", preset="quick-cpu")
+        assert preset_summary(preset) != preset.summary
+    finally:
+        set_language("en")
+    assert preset_summary(preset) == preset.summary

@@ -16,14 +16,17 @@ from engine.planning.request import PreparedPlan
 from engine.recipe.presets import find_preset
 from tests.given_hardware import GivenHardware
 from tests.small_training import freezetui
+from tests.test_run_lock import held_by_another_process
 from tests.training_passes import PassGate, gated_passes
 from tests.tui.driving import drive, shown, until
 from tests.tui.entered import somewhere
 from tests.tui.training import ended, held
 from tui.app import Freezetui
+from tui.dialogs.confirm import ConfirmDialog
 from tui.screens.review import ReviewScreen
 from tui.wizard.cli_equivalent import command_words, set_argument
 from tui.wizard.data_source import absolute_source
+from tui.wizard.dataset_inspection import check_images, inspect_dataset
 from tui.wizard.recipe_draft import RecipeDraft, recipe_draft
 from tui.wizard.state import WizardState
 
@@ -174,6 +177,7 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
         await until(pilot, saved.exists)
         assert app.state.preset == "mine"
         assert app.state.settings == {}
+        assert app.state.preset_origin == "saved"
         saved.write_text("seed = 99\n", encoding="utf-8")
         await pilot.pause()
         await save(app, pilot, "mine")
@@ -187,6 +191,7 @@ def test_it_is_saved_as_a_preset_of_ones_own_and_never_over_another_unasked(tmp_
     preset = find_preset("mine", tmp_path)
     assert preset.recipe() == before
     assert preset.settings["unfreeze_epoch"] == 3
+    assert (preset.based_on, preset.summary) == ("modern-whole", "Saved in the wizard, based on modern-whole.")
     assert "optimizer_type" not in preset.settings
     assert "# The total number of epochs." in saved.read_text(encoding="utf-8")
 
@@ -215,3 +220,74 @@ def test_enter_starts_the_training_also_where_it_came_too_early(tmp_path: Path) 
             open_hardware=machine.open,
             **somewhere(tmp_path, "review"),
         )
+
+
+def test_the_goal_is_shown_and_a_first_look_is_no_warning(tmp_path: Path) -> None:
+    entered = somewhere(tmp_path, "review")
+    entered["settings"] = {name: value for name, value in entered["settings"].items() if not name.endswith("_epoch")}
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        prepared = await planned(app, pilot)
+        text = page(app)
+        epochs = prepared.plan.recipe.unfreeze_epoch
+        assert f"a first look from 16 training images: {epochs} epochs" in text
+        assert f"{prepared.plan.total_steps} steps in total: a first look; a good result takes" in text
+        assert "steps are enough" not in text
+        assert "steps are few" not in text
+
+    drive(tmp_path, script, **{**entered, "goal": "first_look", "train_images": 16})
+
+
+def test_images_that_cannot_be_read_are_counted_once_they_were_checked(tmp_path: Path) -> None:
+    entered = somewhere(tmp_path, "review")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        prepared = await planned(app, pilot)
+        assert "cannot be read" not in page(app)
+        source = app.state.source
+        assert source is not None
+        for index in prepared.dataset.splits["val"].tolist():
+            prepared.dataset.image_path(index).write_bytes(b"no image")
+        inspection = inspect_dataset(source, tmp_path, app.datasets)
+        assert inspection is not None
+        app.inspection = check_images(inspection, lambda *_: None, lambda: False)
+        app.show_screen("tune")
+        await until(pilot, lambda: app.state.screen_name == "tune")
+        app.show_screen("review")
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
+        await planned(app, pilot)
+        count = len(prepared.dataset.splits["val"])
+        assert f"{count} images cannot be read and are left out: 16 remain for training, 0 for validation." in page(app)
+        assert "No validation image can be read" in page(app)
+
+    drive(tmp_path, script, **entered)
+
+
+def test_a_learning_rate_that_is_clipped_is_said(tmp_path: Path) -> None:
+    settings = {"method": "tutorial", "network": "yolov4-tiny", "init_lr": 1.0}
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        assert "the tutorial method allows 0.0005 to 0.05; the freeze stage uses 0.05" in page(app)
+
+    drive(tmp_path, script, **somewhere(tmp_path, "review", **settings))
+
+
+def test_a_second_training_starts_only_where_that_is_confirmed(tmp_path: Path) -> None:
+    entered = somewhere(tmp_path, "review")
+    run = tmp_path / "logs" / "loss_2026_01_02_03_04_05"
+    run.mkdir(parents=True)
+    (run / "plan.json").write_text("{}")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        with held_by_another_process(run) as holder:
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+            assert f"process {holder.pid}" in " ".join(shown(app).replace("│", "").split())
+            await pilot.press("enter")  # by habit
+            await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
+            assert not app.is_training
+            assert app.approved_plan is None
+
+    drive(tmp_path, script, size=(120, 40), **entered)

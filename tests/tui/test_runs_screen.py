@@ -6,15 +6,18 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from engine.network.detector import build_network
 from engine.runs.folder import BEST_WEIGHTS
 from engine.runs.lock import is_running, run_lock
+from engine.runs.note import read_note, write_note
 from engine.runs.summary import list_runs
 from engine.weights.native import info_of, save_weights
 from tests.small_training import child_environment, copy_run
@@ -27,9 +30,12 @@ from tui.dialogs.compare_runs import CompareRunsDialog
 from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.help import HelpDialog
 from tui.dialogs.prediction import PredictionDialog
+from tui.dialogs.run_note import RunNoteDialog
 from tui.screens.runs import RunsScreen
 from tui.widgets.path_input import PathInput
+from tui.widgets.plot import Plot
 from tui.widgets.terminal_image import UPPER_HALF
+from tui.wizard.run_comparison import compare
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_enter_goes_on_with_a_stopped_run(workspace: Path, language: str) -> Non
         await listed(app, pilot)
         await until(pilot, lambda: ("stopped" if language == "en" else "已停止") in shown(app))
         text = shown(app)
-        assert "1/2" in text
+        assert "1/2, " in text  # and the step
         if language == "en":
             assert "in stage freeze, epoch 1 of 2" in " ".join(text.split())
             await pilot.press("enter")
@@ -189,6 +195,68 @@ def test_at_eighty_columns_both_names_are_whole_and_f1_explains(workspace: Path,
     drive(workspace, script, size=(80, 24), screen_name="runs", furthest_screen="review")
 
 
+def comparison(runs: tuple[Path, Path]) -> tuple[str, ...]:
+    return compare(runs).limits
+
+
+def change_dataset(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    stored = json.loads((run / "dataset.json").read_text(encoding="utf-8"))
+    change(stored)
+    stored["fingerprint"] = "other"
+    (run / "dataset.json").write_text(json.dumps(stored), encoding="utf-8")
+
+
+def change_plan(run: Path, old: str, new: str) -> None:
+    plan = (run / "plan.json").read_text(encoding="utf-8")
+    assert old in plan
+    (run / "plan.json").write_text(plan.replace(old, new), encoding="utf-8")
+
+
+def test_what_makes_two_runs_hard_to_compare_is_found(two: tuple[Path, Path], workspace: Path) -> None:
+    one, other = two
+    assert comparison(two) == ()
+    change_dataset(other, lambda stored: stored["splits"]["train"].pop())
+    assert comparison(two) == ("training_images",)
+    change_dataset(other, lambda stored: stored["labels"].update(val=["0"]))
+    assert comparison(two) == ("data_changed",)
+    change_plan(other, str(workspace / "data"), "/elsewhere")
+    assert comparison(two) == ("data",)
+    change_plan(other, "/elsewhere", str(workspace / "data"))
+    shutil.copy(one / "dataset.json", other / "dataset.json")
+    change_dataset(
+        other, lambda stored: stored["splits"].update(train=stored["splits"]["val"], val=stored["splits"]["train"])
+    )
+    change_dataset(other, lambda stored: stored["splits"]["test"].extend(stored["splits"].pop("extra", [])))
+    assert comparison(two) == ("validation_images",)
+    shutil.copy(one / "dataset.json", other / "dataset.json")
+    change_plan(other, '"yolov4-tiny"', '"yolov4"')
+    assert comparison(two) == ("network",)
+    (other / "dataset.json").write_text("{", encoding="utf-8")
+    change_plan(other, str(workspace / "data"), "/elsewhere")
+    assert comparison(two) == ("data", "network")
+
+
+def test_the_comparison_says_what_cannot_be_compared_above_curves_on_common_axes(
+    workspace: Path, two: tuple[Path, Path]
+) -> None:
+    change_plan(two[1], str(workspace / "data"), "/elsewhere")
+    change_dataset(two[1], lambda stored: stored["labels"].update(val=["0"]))
+    write_note(two[1], "the second try")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: all(run.name in shown(app) for run in two))
+        await pilot.press("m", "down", "m")
+        await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog) and "seed" in shown(app))
+        text = " ".join(shown(app).replace("│", "").split())
+        assert "The data sets differ" in text
+        assert "neither mAP nor loss can be compared" in text
+        assert "the second try" in text
+        loss, map50 = app.screen.query(Plot)
+        assert (loss.size.height, loss.region.y) == (map50.size.height, map50.region.y)
+
+    drive(workspace, script, size=(120, 40), screen_name="runs", furthest_screen="review")
+
+
 @pytest.fixture
 def taught(workspace: Path) -> Path:
     """The run, with weights that know nothing and so find nothing."""
@@ -256,6 +324,74 @@ def locked(workspace: Path) -> Iterator[Path]:
     assert other.stdout.readline() == "held\n"
     yield only(workspace)
     other.communicate("")
+
+
+def test_what_the_footer_offers_can_be_done(locked: Path, workspace: Path) -> None:
+    """A run that trains can be looked at and compared, not extended or deleted; Esc and F1 are there."""
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await until_shown(
+            app, pilot, "It can be extended, resumed and deleted once it has stopped", "esc back", "f1 help"
+        )
+        assert "stop it before you do anything else" not in shown(app)
+        bindings = {active.binding.action: active for active in app.screen.active_bindings.values()}
+        assert {action for action in ("extend", "delete") if bindings[action].enabled} == set()
+        assert all(bindings[action].enabled for action in ("show_results", "compare", "edit_note", "back"))
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, RunNoteDialog))
+        await pilot.press("o", "k", "enter")
+        await until_shown(app, pilot, "Note: ok")
+
+    drive(workspace, script, screen_name="runs")
+    assert read_note(locked) == "ok"
+
+
+def test_a_second_training_is_asked_about(locked: Path, workspace: Path) -> None:
+    other = locked.with_name("loss_2031_01_01_00_00_00")
+    shutil.copytree(locked, other)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: other.name in shown(app))
+        await until_shown(app, pilot, "Enter resumes it.")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        text = " ".join(shown(app).replace("│", "").split())
+        assert "Another training is running on this machine." in text
+        assert "cores and" in text
+        assert "GiB of free memory" in text
+        await pilot.press("enter")  # by habit
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        assert not app.is_training
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("s")
+        await until(pilot, lambda: app.training.history.steps > 2)
+        app.training.stop()
+        await ended(app, pilot)
+
+    drive(workspace, script, size=(120, 40), screen_name="runs", furthest_screen="review")
+
+
+def test_a_note_is_written_changed_and_left_alone(workspace: Path) -> None:
+    run = only(workspace)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        for keys, note in ((("a", "enter"), "a"), (("b", "escape"), "a"), (("b", "enter"), "ab")):
+            await pilot.press("n")
+            await until(pilot, lambda: isinstance(app.screen, RunNoteDialog))
+            await pilot.press(*keys)
+            await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+            await until_shown(app, pilot, f"Note: {note}")
+            assert read_note(run) == note
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, RunNoteDialog))
+        app.screen.query_one(Input).value = "x" * 501
+        await pilot.press("enter")
+        await until_shown(app, pilot, "at most 500")
+
+    drive(workspace, script, screen_name="runs")
 
 
 def test_a_run_that_another_process_trains_is_neither_deleted_nor_gone_on_with(locked: Path, workspace: Path) -> None:
@@ -345,3 +481,18 @@ def test_a_run_in_use_is_not_removed_by_the_engine_either(workspace: Path) -> No
     with run_lock(run), pytest.raises(BadInput, match="is training into this run"):
         delete_run(run)
     assert run.is_dir()
+
+
+def test_detections_have_a_threshold_and_can_be_saved(workspace: Path, taught: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, PredictionDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: UPPER_HALF in shown(app) and "at 0.50" in shown(app))
+        await pilot.press("minus")
+        await until(pilot, lambda: "at 0.45" in shown(app))
+        await pilot.press("s")
+        await until(pilot, lambda: len(list((taught / "detections").glob("*"))) == 1)
+
+    drive(workspace, script, size=(120, 40), screen_name="runs", run=str(taught))

@@ -148,7 +148,7 @@ def test_a_window_that_is_too_small(workspace: Path, as_before: SnapshotAssertio
 
 
 @pytest.mark.parametrize(
-    ("language", "checked"), [("en", "50 or more are better"), ("zh_CN", "50 个或更多会更好")], ids=LANGUAGES
+    ("language", "checked"), [("en", "class ball has few boxes"), ("zh_CN", "类别 ball")], ids=LANGUAGES
 )
 def test_data(workspace: Path, as_before: SnapshotAssertion, language: str, checked: str) -> None:
     entered = somewhere(workspace, "data")
@@ -165,7 +165,8 @@ def test_weights(workspace: Path, as_before: SnapshotAssertion) -> None:
 
 
 def test_recipe(workspace: Path, as_before: SnapshotAssertion) -> None:
-    assert screen_of(workspace, says("recommended"), **somewhere(workspace, "recipe")) == as_before
+    entered = {**somewhere(workspace, "recipe"), "settings": {}}
+    assert screen_of(workspace, says("recommended", "a good result"), **entered) == as_before
 
 
 @pytest.mark.parametrize(("language", "planned"), [("en", "steps in total"), ("zh_CN", "建议 400 步")], ids=LANGUAGES)
@@ -213,7 +214,9 @@ def test_train(workspace: Path, as_before: SnapshotAssertion, size: tuple[int, i
     assert as_text(kept[0], workspace) == as_before
 
 
-@pytest.mark.parametrize("keys", [(), ("enter",), ("enter", "enter")], ids=["weights", "images", "classes"])
+@pytest.mark.parametrize(
+    "keys", [("enter",) * count for count in range(4)], ids=["overview", "weights", "images", "classes"]
+)
 def test_results(run: Path, as_before: SnapshotAssertion, keys: tuple[str, ...]) -> None:
     entered = {"screen_name": "results", "furthest_screen": "results", "run": str(run)}
     assert screen_of(run.parents[1], says("No objects are detected yet"), size=WIDE, keys=keys, **entered) == as_before

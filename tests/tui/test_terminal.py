@@ -61,6 +61,16 @@ def test_the_language_is_the_locales_or_that_of_the_option(tmp_path: Path) -> No
         terminal.see(FIRST)
 
 
+def test_the_language_of_the_option_is_not_kept(tmp_path: Path) -> None:
+    save_state(WizardState(language="en"), tmp_path)
+    with session("--workspace", tmp_path, "--lang", "zh_CN", "--data", "somewhere") as terminal:
+        terminal.see("这台机器的配置")
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+    assert load_state(tmp_path).language == "en"
+    assert load_state(tmp_path).data == "somewhere"
+
+
 def test_a_language_that_is_not_spoken_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with session("--workspace", tmp_path, "--lang", "zh") as terminal:
         assert terminal.ended() == 2
@@ -76,6 +86,81 @@ def test_no_color_is_honoured(tmp_path: Path) -> None:
     with session("--workspace", tmp_path, "--lang", "en") as terminal:
         terminal.see("Recommended")
         assert any(len(set(found)) > 1 for found in coloured.findall(terminal.printed))
+
+
+@pytest.mark.parametrize(
+    ("environment", "current", "other"),
+    [
+        ({}, rb"1;38;2;37;37;40;48;2;228;228;230m", rb"38;2;168;168;174;48;2;37;37;40m"),
+        ({"NO_COLOR": "1"}, rb"1;38;2;37;37;37;48;2;228;228;228m", rb"38;2;168;168;168;48;2;37;37;37m"),
+        ({"TERM": "xterm-16color", "COLORTERM": ""}, rb"1;30;107m", rb"37;40m"),
+    ],
+    ids=["true colour", "no colour", "16 colours"],
+)
+def test_the_current_step_is_the_strongest_and_every_step_is_seen(
+    tmp_path: Path, environment: dict[str, str], current: bytes, other: bytes
+) -> None:
+    with session("--workspace", tmp_path, "--lang", "en", **environment) as terminal:
+        terminal.see("Recommended")
+    assert re.search(rb"\x1b\[" + current + "● Hardware".encode(), terminal.printed)
+    assert re.search(rb"\x1b\[" + other + b"2 Data", terminal.printed)
+
+
+def test_the_first_line_does_not_flash_when_the_screen_changes(tmp_path: Path) -> None:
+    first_line = b"\x1b[1;1H"
+    with session("--workspace", tmp_path, "--lang", "en") as terminal:
+        terminal.see("Recommended")
+        terminal.press("\r")
+        terminal.see("Enter uses the sample set")
+    after = terminal.printed.partition("● Data".encode())[2]
+    unfinished = after.partition(b"Choose the training images")[0]
+    assert first_line not in unfinished, "the first paint of a screen has all of it"
+    assert after.count(first_line) <= 2
+
+
+def test_libraries_that_print_do_not_draw_over_the_screen(tmp_path: Path) -> None:
+    loud = tmp_path / "loud" / "torch"
+    loud.mkdir(parents=True)
+    (loud / "__init__.py").write_text(
+        "import ctypes, os, sys\n"
+        "libc = ctypes.CDLL(None)\n"
+        "for number in (1, 2):\n"
+        "    os.write(number, b'\\x1b[2J descriptor %d speaks\\n' % number)\n"
+        "libc.puts(b'C speaks')\n"
+        "libc.fflush(None)\n"
+        "os.system('echo a child speaks >&2')\n"
+        "print('Python speaks', file=sys.__stderr__ and sys.stderr, flush=True)\n"
+        "raise ImportError('end of torch')\n"
+    )
+    with session(
+        "--workspace", tmp_path, "--lang", "en", size=(140, 40), PYTHONPATH=f"{loud.parent}:{PROJECT}"
+    ) as terminal:
+        terminal.see("end of torch")
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+    assert b"speaks" not in terminal.printed
+    log = (tmp_path / "logs" / "wizard.log").read_text()
+    for voice in ("descriptor 1", "descriptor 2", "C", "a child"):
+        assert f"{voice} speaks" in log
+
+
+def test_sighup_stays_ignored_under_nohup(tmp_path: Path) -> None:
+    with session("--workspace", tmp_path, "--lang", "en", nohup=True) as terminal:
+        terminal.see(FIRST)
+        terminal.kill(signal.SIGHUP)
+        terminal.press("\r")
+        terminal.see("Choose the training images")
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+
+
+def test_the_title_is_set_and_the_old_one_restored(tmp_path: Path) -> None:
+    with session("--workspace", tmp_path, "--lang", "en", TMUX="") as terminal:
+        terminal.see("\x1b[22;2t\x1b]2;freezetui\x07")
+        terminal.press("\x11")
+        assert terminal.ended() == 0
+        assert terminal.printed.count(b"\x1b[23;2t") == 1
+        assert terminal.printed.index(b"\x1b[23;2t") < terminal.printed.index(RESTORED)
 
 
 def test_the_size_of_the_terminal_is_followed(tmp_path: Path) -> None:

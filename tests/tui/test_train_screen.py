@@ -155,6 +155,21 @@ def test_a_smaller_batch_and_more_epochs_while_it_trains(workspace: Path) -> Non
     assert load_plan(Path(list_runs(workspace)[0].path)).recipe.unfreeze_epoch == 5
 
 
+@pytest.mark.parametrize(("asked", "trained"), [(3, 3), (1, 2)], ids=["fewer", "fewer than have begun meanwhile"])
+def test_a_training_is_shortened_but_not_below_what_has_begun(workspace: Path, asked: int, trained: int) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
+        await held(pilot, gate)
+        assert app.training.history.epochs_begun == 2
+        app.training.extend(asked)
+        gate.open()
+        await ended(app, pilot)
+        assert isinstance(app.training.last_event, Finished)
+        assert app.training.history.finished_epochs[-1] == ("unfreeze", trained - 1)
+
+    watch(workspace, script, steps=2, freeze_epoch=1, unfreeze_epoch=30)
+    assert load_plan(Path(list_runs(workspace)[0].path)).recipe.unfreeze_epoch == trained
+
+
 def test_a_paused_training_stays_paused_when_it_is_extended(workspace: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
         await held(pilot, gate)

@@ -66,3 +66,18 @@ def test_a_closed_terminal_saves_and_exits(training: tuple[Session, Path, Any]) 
     assert running.ended(90) == 130
     (summary,) = list_runs(run.parent.parent)
     assert (summary.state, summary.resumable) == ("stopped", True)
+
+
+def test_ctrl_q_names_the_run_and_the_command_that_resumes_it(
+    training: tuple[Session, Path, Any], tmp_path: Path
+) -> None:
+    running, run, _before = training
+    running.see("% · freezetui\x07")
+    running.press("\x11")
+    running.see("A training is running.")
+    running.press("s")
+    assert running.ended() == 130
+    after = running.printed.partition(LEAVES_THE_SCREEN)[2].decode()
+    assert run.name in after
+    assert f"freezetui resume {run.name} --workspace {tmp_path}" in after
+    assert b"\x1b[23;2t" in running.printed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,25 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine.dataset.anchors import AnchorFit, AnchorSuggestion
 from engine.hardware import Hardware, Memory
 from engine.network.registry import NETWORKS
+from engine.planning.dry_run.dry_run import DryRunResult
 from engine.planning.request import PreparedPlan
 from engine.recipe import Recipe, make_recipe, to_plain_value
 from tests.dataset_on_disk import write_image, write_text
 from tests.given_hardware import PROCESSOR_ONLY, GivenHardware
+from tests.small_training import plan_and_dataset, prepare
 from tests.tui.driving import drive, shown, until
 from tests.tui.entered import somewhere
 from tui.app import Freezetui
 from tui.screens.tune import TuneScreen
 from tui.widgets.cycle_select import CycleSelect
 from tui.widgets.field_row import FieldRow
+from tui.wizard.anchor_offer import AnchorCheck, check_anchors
 from tui.wizard.free_memory import FreeMemoryMonitor
-from tui.wizard.recipe_fields import recipe_fields
+from tui.wizard.recipe_fields import FIELD_GROUPS, recipe_fields
+from tui.wizard.setting_notes import Note
 
 
 def tune(app: Freezetui) -> TuneScreen:
@@ -38,6 +44,11 @@ def row(app: Freezetui, name: str) -> FieldRow:
 
 def note(app: Freezetui, name: str) -> str:
     return str(row(app, name).query_one(".field-note").content)  # type: ignore[attr-defined]
+
+
+def notices(app: Freezetui) -> list[str]:
+    """The first sentence of each message that is shown beside the screen."""
+    return [notice.message.split(" The training")[0] for notice in app._notifications]
 
 
 async def enter(app: Freezetui, pilot: Pilot[int], name: str, text: str) -> None:
@@ -71,8 +82,9 @@ class TestFields:
     @pytest.mark.parametrize(
         ("name", "text", "value"),
         [
-            ("input_shape", "320x416", [320, 416]),
-            ("input_shape", "320 x 416", [320, 416]),
+            ("input_shape", "608x416", [416, 608]),
+            ("input_shape", "608 × 416", [416, 608]),
+            ("input_shape", "320", [320, 320]),
             ("input_shape", "[320, 416]", [320, 416]),
             ("devices", "0, 1", [0, 1]),
             ("devices", "", []),
@@ -121,7 +133,7 @@ def test_rates_steps_and_memory_follow_what_is_typed(tmp_path: Path) -> None:
         assert after.total_steps < before.total_steps
         # At 64 pixels the weights that are saved weigh more than a batch does.
         assert (after.stages[1].memory_estimate_bytes or 0) >= (before.stages[1].memory_estimate_bytes or 0) > 0
-        await until(pilot, lambda: f"{tune(app).prepared.counted_steps} steps in total; at least 400" in shown(app))  # type: ignore[union-attr]
+        await until(pilot, lambda: f"{tune(app).prepared.plan.total_steps} steps in total; at least 400" in shown(app))  # type: ignore[union-attr]
         assert "steps are few" in note(app, "unfreeze_epoch")
 
     drive(tmp_path, script, **somewhere(tmp_path, "tune"))
@@ -288,13 +300,13 @@ class TestTyping:
             for _ in range(4):
                 await pilot.press("down")
                 await pilot.pause()
-                focused = tune(app)._focused_row()
+                focused = tune(app)._form.focused_row()
                 seen.append(None if focused is None else focused.field.name)
             assert None not in seen
             assert len(set(seen)) == 4
             await pilot.press("up")
             await pilot.pause()
-            focused = tune(app)._focused_row()
+            focused = tune(app)._form.focused_row()
             assert focused is not None
             assert focused.field.name == seen[2]
 
@@ -313,10 +325,12 @@ def test_other_anchors_are_offered_where_those_of_the_network_fit_badly(tmp_path
         assert not row(app, "anchors").display
         await until(pilot, lambda: "F3 fits them" in note(app, "anchors"))
         assert row(app, "anchors").display
-        assert "F3 fits them: mean IoU 0." in shown(app)
+        assert "F3 fits them to your boxes: mean IoU 0." in shown(app)
+        assert "starts with a higher loss" in note(app, "anchors")
         await pilot.press("f3")
+        await until(pilot, lambda: notices(app) == ["The anchors are fitted to your boxes."])
         await until(pilot, lambda: tune(app).prepared.plan.recipe.anchors != "network")  # type: ignore[union-attr]
-        await until(pilot, lambda: "F3 fits them" not in note(app, "anchors"))
+        await until(pilot, lambda: "not the anchors of the weights" in note(app, "anchors"))
         assert row(app, "anchors").display
 
     state = drive(tmp_path, script, **{**somewhere(tmp_path, "tune"), "data": str(root)})
@@ -328,10 +342,113 @@ def test_other_anchors_are_offered_where_those_of_the_network_fit_badly(tmp_path
 def test_no_anchors_are_offered_where_those_at_hand_fit(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await planned(app, pilot)
-        await until(pilot, lambda: not tune(app)._anchor_query.is_pending)
+        await until(pilot, lambda: tune(app).anchors is not None)
         assert not row(app, "anchors").display
         await pilot.press("f3")
         await pilot.pause()
+        assert notices(app) == ["80 boxes are too few to fit anchors to them; 100 or more are needed."]
         assert "anchors" not in app.state.settings
 
     drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+
+def test_f3_says_why_it_changes_nothing(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.press("f3")
+        await pilot.pause()
+        assert notices(app) == ["It is not known yet whether the anchors fit your boxes."]
+
+    drive(tmp_path, script, screen_name="tune", preset="modern-whole", start="whole")
+    fit = AnchorFit(NETWORKS["yolov4-tiny"].anchors, mean_iou=0.71, recall=1.0)
+    check = AnchorCheck(make_recipe({}), AnchorSuggestion(500, fit, replace(fit, mean_iou=0.74)))
+    assert check.no_offer_reason() == (
+        "The anchors fit your boxes: their mean IoU is 0.71, and the best ones that were found have 0.74."
+    )
+    assert not check.has_offer
+
+
+def test_a_data_set_without_boxes_is_said_by_f3(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    plan, dataset = plan_and_dataset(tmp_path)
+    without = replace(dataset, boxes=dataset.boxes[:0], labels=dataset.labels[:0], offsets=dataset.offsets * 0)
+    check = check_anchors(PreparedPlan(plan, without, PROCESSOR_ONLY, None))
+    assert "no box" in check.no_offer_reason()
+
+
+class TestGroups:
+    def test_every_setting_is_in_one_group_and_has_a_word_of_its_own(self) -> None:
+        grouped = [name for names in FIELD_GROUPS.values() for name in names]
+        assert sorted(grouped) == sorted(set(Recipe.model_fields) - {"format_version"})
+        labels = [field.label for field in recipe_fields()]
+        assert len(set(labels)) == len(labels)
+        assert max(map(len, labels)) <= 22
+
+    def test_words_and_names_are_beside_each_other_below_the_title(self, tmp_path: Path) -> None:
+        async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+            await planned(app, pilot)
+            lines = shown(app).splitlines()
+            first = next(number for number, line in enumerate(lines) if line.strip() == "Schedule")
+            assert "epochs in all" in lines[first + 1]
+            assert "unfreeze_epoch" in lines[first + 1]
+            assert "Loss" not in shown(app)  # all of its settings are for experts
+            await pilot.press("f2", *["pagedown"] * 5)
+            await until(pilot, lambda: "Device" in shown(app))
+
+        drive(tmp_path, script, size=(120, 40), **somewhere(tmp_path, "tune"))
+
+    @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+    def test_a_reason_is_shown_whole(self, tmp_path: Path, size: tuple[int, int]) -> None:
+        long = "A reason that is as long as reasons are: " + "word " * 30 + "and its end."
+
+        async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+            await until(pilot, lambda: tune(app).anchors is not None)  # the last result, after which no note changes
+            row(app, "network").show_note(Note(long, "warning"))
+            await pilot.pause()
+            assert "and its end." in " ".join(shown(app).split())
+            shown_fields = [each for each in recipe_fields() if row(app, each.name).display]
+            longest = max(shown_fields, key=lambda each: len(each.description + each.allowed))
+            row(app, longest.name).query_one("Input, CycleSelect").focus()
+            await until(pilot, lambda: longest.allowed in " ".join(shown(app).split()))
+
+        drive(tmp_path, script, size=size, **somewhere(tmp_path, "tune"))
+
+
+@pytest.mark.parametrize("typed", ["320x320", "320 x 320", "320", "[320, 320]"])
+def test_the_size_of_the_input_is_typed_as_people_write_it(tmp_path: Path, typed: str) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        await enter(app, pilot, "input_shape", typed)
+        assert "width x height, each a multiple of 32 up to 8192" in " ".join(shown(app).split())
+        await until(pilot, lambda: tune(app).prepared.plan.recipe.input_shape == (320, 320))  # type: ignore[union-attr]
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+
+def test_the_seconds_of_a_dry_run_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.workers.plan_preview.DRY_RUN_DELAY", 0.05)
+    may_end = threading.Event()
+
+    def failing(_: object, prepared: PreparedPlan) -> tuple[PreparedPlan, DryRunResult]:
+        may_end.wait()
+        return prepared, DryRunResult({}, None, None, {}, failed="no memory")
+
+    monkeypatch.setattr("tui.wizard.planner.DryRunner.dry_run", failing)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        try:
+            await until(pilot, lambda: "measuring: 1 s so far" in shown(app))
+        finally:
+            may_end.set()
+        await until(pilot, lambda: "could not be measured" in shown(app))
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune", is_timed=False))
+
+
+def test_help_on_the_screen_says_more_than_its_subtitle(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        assert tune(app).reason not in tune(app).help_text()
+        await pilot.press("f1")
+        await until(pilot, lambda: "its name in presets and files" in " ".join(shown(app).split()))
+
+    drive(tmp_path, script, screen_name="tune", preset="modern-whole", start="whole")

@@ -11,9 +11,10 @@ from textual.pilot import Pilot
 
 from engine.network.detector import build_network
 from engine.network.registry import Address
+from engine.runs.folder import save_plan
 from engine.weights.download.registry import KNOWN
 from engine.weights.native import info_of, save_weights
-from tests.small_training import prepare
+from tests.small_training import plan_and_dataset, prepare
 from tests.tui.driving import drive, shown, until
 from tests.weights_server import OFFICIAL, WeightsServer, weights_server
 from tui.app import Freezetui
@@ -24,6 +25,7 @@ from tui.widgets.download_bar import DownloadBar
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput
 from tui.widgets.radio_list import RadioList
+from tui.wizard.weights_catalog import weights_options
 
 __all__ = ["weights_server"]
 
@@ -148,6 +150,44 @@ def test_weights_of_runs_are_offered_and_other_classes_are_no_obstacle(
         await pilot.press("tab", "down")
         await reported(app, pilot, "19 of 21 convolutions")
         assert "since the file has 2 classes and the network 3" in said(app, "#report-text")
+
+    drive(tmp_path, script, screen_name="weights", data=str(tmp_path / "data"))
+
+
+def test_runs_of_another_network_are_not_offered(tmp_path: Path) -> None:
+    prepare(tmp_path, 12)
+    plan, _dataset = plan_and_dataset(tmp_path)
+    for name, network in (("loss_2026_01_02_03_04_05", "yolov4"), ("loss_2026_01_02_03_04_06", "yolov4-tiny")):
+        run = tmp_path / "logs" / name
+        tiny_weights(run / "best_epoch_weights.pth")
+        save_plan(run, replace(plan, recipe=plan.recipe.model_copy(update={"network": network})))
+    names = [option.name for option in weights_options("yolov4", tmp_path) if option.kind == "run"]
+    assert names == ["loss_2026_01_02_03_04_05"]
+
+
+def test_the_mark_is_at_the_file_that_enter_takes(tmp_path: Path, weights_server: WeightsServer) -> None:
+    prepare(tmp_path, 12)
+    mine = tmp_path / "elsewhere" / "mine.pth"
+    tiny_weights(mine)
+
+    def marks(app: Freezetui) -> list[str]:
+        files = app.screen.query_one("#files", RadioList)
+        prompts = (str(files.get_option_at_index(index).prompt) for index in range(files.option_count))
+        return [prompt.split()[1] for prompt in prompts if prompt.startswith("●")]
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, lambda: marks(app) == ["yolov4-tiny.weights"])
+        field = app.screen.query_one("#file", PathInput)
+        field.value = str(mine)
+        await suggested(app, pilot, "Enter starts from the whole network in mine.pth.")
+        assert marks(app) == []
+        field.value = "start.pth"
+        await suggested(app, pilot, "Enter starts from the whole network in start.pth.")
+        assert marks(app) == ["start.pth"]
+        assert app.state.model_path == str(tmp_path / "model_data" / "start.pth")
+        field.value = ""
+        await suggested(app, pilot, "Enter downloads yolov4-tiny.weights")
+        assert marks(app) == ["yolov4-tiny.weights"]
 
     drive(tmp_path, script, screen_name="weights", data=str(tmp_path / "data"))
 

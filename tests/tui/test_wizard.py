@@ -56,7 +56,7 @@ def test_a_small_window_is_told_so_and_loses_nothing(tmp_path: Path) -> None:
 def test_a_dialog_does_not_cover_that_the_window_is_too_small(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
-        app.push_screen(epochs_prompt(3))
+        app.push_screen(epochs_prompt(3, 1))
         await until(pilot, lambda: "How many epochs" in shown(app))
         await pilot.resize_terminal(60, 20)
         await until(pilot, lambda: "60x20" in shown(app) and "How many epochs" not in shown(app))
@@ -71,7 +71,7 @@ def test_a_dialog_does_not_cover_that_the_window_is_too_small(tmp_path: Path) ->
 def test_f1_in_a_dialog_explains_the_dialog(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.pause()
-        app.push_screen(epochs_prompt(3))
+        app.push_screen(epochs_prompt(3, 1))
         await until(pilot, lambda: "How many epochs" in shown(app))
         await pilot.press("f1")
         await until(pilot, lambda: "Type a whole number" in shown(app))

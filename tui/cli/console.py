@@ -59,7 +59,14 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    # A file or a pipe has no width: no line is folded, so that names can be searched, and no rule is drawn to their end.
+    is_terminal = sys.stdout.isatty()
+    table = Table(
+        box=SIMPLE_HEAD if is_terminal else None,
+        padding=(0, 1) if is_terminal else (0, 3, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     cells = [list(row) for row in rows]
     columns = [n for n in range(len(header)) if not cells or any(row[n] not in ("", None) for row in cells)]
     for n in columns:
@@ -67,8 +74,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_column(header[n], justify="right" if is_numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*(Text(_cell_text(row[n])) for n in columns))
-    # In a file or a pipe lines are not folded, so that names can be searched and copied.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
+    console = Console(highlight=False, width=None if is_terminal else 500)
     with _output_errors(), console.capture() as captured:  # rich writes an empty text after it has captured the table
         console.print(table)
     _write("".join(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1]))

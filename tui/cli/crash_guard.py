@@ -1,7 +1,8 @@
 """Trains in a child process, and resumes the run in a new one where the child crashes because memory ran out.
 
-With `--on-oom retry` a training tries batch sizes near the limit, where libraries fail in every way: some (oneDNN, OpenBLAS)
-use memory that they were not given and end the process with a segmentation fault, and the kernel may kill it.
+With `--on-oom retry` a training tries batch sizes near the limit, where libraries fail in every way. oneDNN (in torch 2.14) calls
+kernels whose code it had no memory to generate: a null function pointer in `brgemm_convolution_bwd_strided_t`, a segmentation
+fault. OpenBLAS ends the process where it gets no buffers, and the kernel may kill it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tui.cli.command_log import is_shown
 from tui.cli.errors import print_error
 from tui.text import _
 
@@ -57,6 +59,8 @@ def train_guarded(on_out_of_memory: OnOutOfMemory, workspace: Path, options: Seq
         _stop_with_parent()
         return None
     command = [*_global_options(), "resume", "--workspace", str(workspace), "--on-oom", on_out_of_memory, *options]
+    if is_shown():
+        command.append("--verbose")
     words, is_retry = sys.argv[1:], False
     for retries_left in reversed(range(MAX_RETRIES + 1)):
         pid, code = _run_child(words)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.messages import bad_input, nearest
 from tui.cli.errors import print_error
-from tui.cli.progress import count_bar
+from tui.cli.progress import count_bar, waiting
 from tui.cli.weights_download import download_missing
 from tui.text import _, translate
 from tui.wizard.data_source import SAMPLE, absolute_source, data_source
@@ -43,6 +44,7 @@ def prepare_plan(options: PlanOptions) -> PreparedPlan:
     """
     from engine.hardware import probe
     from engine.planning.request import DatasetReader, PlanRequest, prepare
+    from engine.recipe.presets import DEFAULT_PRESET
 
     recipe = recipe_from_options(options)
     source = source_from_options(options.data, options.workspace, options.format, options.classes, options.mapping)
@@ -50,7 +52,9 @@ def prepare_plan(options: PlanOptions) -> PreparedPlan:
     with count_bar(_("Reading labels")) as update:
         datasets.open(source, recipe.seed, update)
     download_missing(recipe, options.workspace, offline=options.offline)  # only once the data set is known to be good
-    return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace), datasets)
+    preset = (options.preset or DEFAULT_PRESET) if options.recipe is None else None
+    with waiting(_("Planning")):
+        return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace, preset), datasets)
 
 
 def with_batches_that_fit(options: PlanOptions, plan: Plan) -> PlanOptions:
@@ -88,7 +92,8 @@ def source_from_options(
     if data == SAMPLE and Path(data).exists():
         data = str(Path(data).absolute())  # a folder of that name here is what the user means
     pairs = dict(_class_name_pair(word) for word in mapping)
-    source = data_source(data, workspace, format=format, classes_file=classes, mapping=pairs)
+    with waiting(_("Drawing images")) if data == SAMPLE else nullcontext():
+        source = data_source(data, workspace, format=format, classes_file=classes, mapping=pairs)
     return absolute_source(source, workspace)
 
 

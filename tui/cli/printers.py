@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from engine.events import (
     CheckpointSaved,
@@ -20,9 +20,12 @@ from tui.cli.console import print_json_text, print_line, without_controls
 from tui.cli.errors import print_error
 from tui.text import _, translate
 from tui.text.durations import duration
-from tui.text.events import describe_end, describe_event
+from tui.text.events import describe_end, describe_event, epoch_number
 from tui.text.stages import STAGE_NAMES
 from tui.wizard.run_history import RunHistory
+
+if TYPE_CHECKING:
+    from rich.progress import Task
 
 
 class Printer(Protocol):
@@ -62,9 +65,13 @@ class JsonPrinter(_PlainPrinter):
 class LinePrinter(_PlainPrinter):
     """Prints every event but single steps and checkpoints as text."""
 
+    def __init__(self, history: RunHistory) -> None:
+        """Make the printer. `history` has the event that is shown already: it knows how many epochs are planned."""
+        self._history = history
+
     def show(self, event: Event) -> None:
         """Print one event."""
-        if (text := event_text(event)) is not None:
+        if (text := event_text(event, _epochs(self._history))) is not None:
             print_line(text)
 
 
@@ -87,6 +94,11 @@ class BarPrinter:
         )
         self._task = self._bar.add_task(_("starting"), total=None, detail="")
 
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks of the bar: one, the current epoch."""
+        return self._bar.tasks
+
     def __enter__(self) -> Self:
         self._bar.start()
         return self
@@ -101,12 +113,16 @@ class BarPrinter:
         if isinstance(event, Step):
             self._bar.update(
                 self._task,
-                description=_("epoch {epoch}  {stage}", epoch=event.epoch + 1, stage=_(STAGE_NAMES[event.stage])),
+                description=_(
+                    "epoch {epoch}  {stage}",
+                    epoch=epoch_number(event.epoch, _epochs(self._history)),
+                    stage=_(STAGE_NAMES[event.stage]),
+                ),
                 total=event.steps,
                 completed=event.step + 1,
                 detail=self._step_detail(event),
             )
-        elif (text := event_text(event)) is not None:
+        elif (text := event_text(event, _epochs(self._history))) is not None:
             self._bar.console.print(without_controls(text), markup=False)
 
     def _step_detail(self, step: Step) -> str:
@@ -120,8 +136,8 @@ class BarPrinter:
         return detail if seconds is None else f"{detail}  " + _("about {time} left", time=duration(seconds))
 
 
-def event_text(event: Event) -> str | None:
-    """What a command prints about an event on standard output; None for steps, checkpoints and errors."""
+def event_text(event: Event, epochs: int | None = None) -> str | None:
+    """What a command prints about an event of a training of `epochs` on standard output; None for steps, checkpoints and errors."""
     match event:
         case CheckpointSaved() | OutOfMemory() | LossNotFinite() | Failed():
             return None
@@ -130,7 +146,12 @@ def event_text(event: Event) -> str | None:
             return f"{describe_event(event)} " + _("Resume with: {command}", command=f"freezetui resume {run}")
         case Finished():
             return f"{describe_event(event)} " + _("The weights: {path}", path=event.best)
-    return describe_event(event)
+    return describe_event(event, epochs)
+
+
+def _epochs(history: RunHistory) -> int | None:
+    """How many epochs are planned; None before the first event."""
+    return None if history.last_epoch is None else history.last_epoch + 1
 
 
 def print_failure(event: OutOfMemory | LossNotFinite | Failed) -> None:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from engine.messages import BadInput
+from tui.cli.command_log import is_shown
 from tui.cli.console import OutputClosed, discard_output
 from tui.cli.event_queue import EventQueue
 
@@ -31,11 +32,18 @@ def run_training(start: Callable[[Control], Iterator[Event]], *, json: bool) -> 
     from engine.events import Failed, LossNotFinite, OutOfMemory
     from engine.runner.start import exit_code
     from engine.training.control import Control
+    from tui.cli.announcing_printer import AnnouncingPrinter
     from tui.cli.printers import BarPrinter, JsonPrinter, LinePrinter, print_failure
     from tui.wizard.run_history import RunHistory
 
     control, event_queue, history = Control(), EventQueue(), RunHistory()
-    printer: Printer = JsonPrinter() if json else BarPrinter(history) if sys.stdout.isatty() else LinePrinter()
+    printer: Printer
+    if json:
+        printer = JsonPrinter()
+    elif sys.stdout.isatty() and not is_shown():  # the lines of a log would run into the bar
+        printer = AnnouncingPrinter(BarPrinter(history), history)
+    else:
+        printer = LinePrinter(history)
     printing = _Printing(event_queue, printer)
     last: Event | None = None
     with stop_on_signals(control):

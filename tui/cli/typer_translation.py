@@ -1,4 +1,7 @@
-"""Translates help texts when they are shown, and what typer itself writes: the fixed words of its help, its usage errors."""
+"""Commands whose help is in the user's language, with the type of each value by its meaning and with examples.
+
+Also translates what typer itself writes: the fixed words of its help, its usage errors.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.columns import Columns
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from engine.messages import Message
 from tui.cli.console import OutputClosed, discard_output, output_error
+from tui.cli.examples import EXAMPLES
+from tui.cli.options import OUTPUT_SECTION, Verbose
 from tui.text import N_, _
 
 if TYPE_CHECKING:  # typer's own copy of click; its names are needed for the annotations only
-    from typer._click import Context, HelpFormatter
+    from typer._click import Context, HelpFormatter, Parameter
+    from typer._click.shell_completion import CompletionItem
 
 HELP_OPTION_TEXT = N_("Show this message and exit.")
 
@@ -43,7 +51,11 @@ USAGE_ERRORS = (
 
 
 class TranslatedCommand(TyperCommand):
-    """A command whose help is in the user's language."""
+    """A command whose help is in the user's language; it has the option -v."""
+
+    def __init__(self, name: str | None, **attributes: Any) -> None:
+        super().__init__(name, **attributes)
+        _add_common(self)
 
     def format_usage(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the usage line."""
@@ -54,10 +66,20 @@ class TranslatedCommand(TyperCommand):
         _translate_help(self, ctx)
         with _closed_output_reported():
             super().format_help(ctx, formatter)
+            _print_examples(ctx)
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        """The options, with their help in the user's language."""
+        _translate_parameters(self, ctx)
+        return super().shell_complete(ctx, incomplete)
 
 
 class TranslatedGroup(TyperGroup):
-    """A group of commands whose help is in the user's language."""
+    """A group of commands whose help is in the user's language; it has the option -v."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        _add_common(self)
 
     def format_usage(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the usage line."""
@@ -66,18 +88,44 @@ class TranslatedGroup(TyperGroup):
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Print the help."""
         _translate_help(self, ctx)
-        for command in self.commands.values():
-            command.help = _translate(command.help)
+        self._translate_commands()
         with _closed_output_reported():
             super().format_help(ctx, formatter)
+            _print_examples(ctx)
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        """The commands and options, with their help in the user's language."""
+        _translate_parameters(self, ctx)
+        self._translate_commands()
+        return super().shell_complete(ctx, incomplete)
+
+    def _translate_commands(self) -> None:
+        for command in self.commands.values():
+            command.help = _translate(command.help)
 
 
-def translate_usage_error(text: str) -> str:
-    """An error message of typer in the user's language; English where it is unknown."""
+class _Argument(TyperArgument):
+    """An argument whose help says what it is by its name alone."""
+
+    def display_type_rich(self, ctx: Context) -> str | None:
+        """No type: the name, such as FOLDER, has the meaning."""
+        return None
+
+
+class _Option(TyperOption):
+    """An option whose help shows a type where it takes a value."""
+
+    def display_type_rich(self, ctx: Context) -> str | None:
+        """What the value is, such as FOLDER; nothing for a flag."""
+        return None if self.is_flag else super().display_type_rich(ctx)
+
+
+def usage_error(text: str) -> Message | str:
+    """An error message of typer as one that can be translated; the text itself where it is unknown."""
     for template in USAGE_ERRORS:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
         if (match := re.fullmatch(pattern, text, re.DOTALL)) is not None:
-            return _(template, **{name: translate_usage_error(value) for name, value in match.groupdict().items()})
+            return Message("", template, {name: usage_error(value) for name, value in match.groupdict().items()})
     return text
 
 
@@ -119,6 +167,26 @@ def _closed_output_reported() -> Iterator[None]:
         raise output_error(error) from error
 
 
+def _add_common(command: TyperCommand | TyperGroup) -> None:
+    """Add -v, and show the types of all parameters by their meaning."""
+    command.params.append(_verbose_option())
+    for parameter in command.params:
+        if isinstance(parameter, TyperArgument):
+            parameter.__class__ = _Argument  # typer has no setting for the class of a parameter
+        elif isinstance(parameter, TyperOption):
+            parameter.__class__ = _Option
+
+
+def _verbose_option() -> Parameter:
+    """-v as typer makes it from its annotation."""
+    carrier = typer.Typer(add_completion=False)
+
+    @carrier.command()
+    def _carry(verbose: Verbose = False) -> None: ...
+
+    return typer.main.get_command(carrier).params[0]
+
+
 def _translate_help(command: TyperCommand | TyperGroup, ctx: Context) -> None:
     from typer import rich_utils
 
@@ -129,12 +197,35 @@ def _translate_help(command: TyperCommand | TyperGroup, ctx: Context) -> None:
     rich_utils.COMMANDS_PANEL_TITLE = _("Commands")
     rich_utils.DEFAULT_STRING = _("[default: {}]")
     rich_utils.REQUIRED_LONG_STRING = _("[required]")
+    rich_utils.RANGE_STRING = ""  # the help text has the range
     command.help = _translate(command.help)
+    _translate_parameters(command, ctx)
+
+
+def _translate_parameters(command: TyperCommand | TyperGroup, ctx: Context) -> None:
+    help_option = command.get_help_option(ctx)
+    if help_option is not None:
+        help_option.__class__ = _Option
+        help_option.rich_help_panel = OUTPUT_SECTION
     for parameter in command.get_params(ctx):
         if isinstance(parameter, TyperArgument | TyperOption):
             parameter.help = _translate(parameter.help)
+            parameter.rich_help_panel = _translate(parameter.rich_help_panel)
             if isinstance(parameter.show_default, str):
                 parameter.show_default = _(parameter.show_default)
+
+
+def _print_examples(ctx: Context) -> None:
+    """Print the examples of a command, each line as it can be typed: never folded."""
+    examples = EXAMPLES.get(ctx.command_path.partition(" ")[2], ())
+    if not examples:
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(" " + _("Examples"), style="bold"))
+    for example in examples:
+        console.print(Text(f"\n   {_(example.purpose)}", style="dim"))
+        console.print(Text(f"   {example.line}"))
+    console.print()
 
 
 def _translate(text: str | None) -> str | None:

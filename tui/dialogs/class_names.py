@@ -20,6 +20,7 @@ from tui.dialogs.base import Dialog
 from tui.text import N_, _, translate
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput
+from tui.widgets.text_input import TextInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def is_classes_file(path: Path) -> bool:
     return path.suffix.lower() in (".txt", ".names", ".labels")
 
 
-class NameInput(Input):
+class NameInput(TextInput):
     """The new name of one class; empty: no change."""
 
     def __init__(self, label_name: str, new_name: str, suggestions: tuple[str, ...]) -> None:
@@ -45,7 +46,6 @@ class NameInput(Input):
             placeholder=printable(label_name),
             suggester=_suggester(suggestions),
             compact=True,
-            select_on_focus=False,
         )
         self.label_name = label_name
 

@@ -3,48 +3,55 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 
 from engine.messages import BadInput, printable
 from tui.dialogs.base import Dialog
 from tui.text import N_, _, translate
 from tui.text.durations import duration
 from tui.text.run_states import STATE_NAMES, format_epochs
-from tui.widgets.curve import Curve
 from tui.widgets.label import Label
+from tui.widgets.plot import Mark, Plot, Point, Series
 from tui.widgets.table import Table
-from tui.wizard.run_comparison import ComparedRun, Comparison, compare
+from tui.wizard.run_comparison import ComparedRun, Comparison, Difference, compare
 from tui.wizard.run_history import RunHistory
 from tui.workers.latest_query import LatestQuery
 
-CURVES = ("val-loss", "map")
+COLOURS = ("$train", "$val")
+"""Of the first and the second run; the second is dashed, so that no colour is needed to tell them apart."""
 
 
 class CompareRunsDialog(Dialog[None]):
-    """The results of both runs, the settings that differ, and the curves."""
+    """The results of both runs, the settings that differ, and the curves over common axes."""
 
     help_sentence: ClassVar[str] = N_(
-        "The results of both runs, then the settings that differ, then the curves. The lower validation loss or the higher mAP50 is better."
+        "Above, the results of both runs and the settings that differ; below, their curves: the first run is the solid line, the second "
+        "the dashed one. The lower validation loss or the higher mAP50 is better, if both runs were validated on the same images."
     )
 
     DEFAULT_CSS = """
     CompareRunsDialog { align: center middle; }
     CompareRunsDialog > Vertical { width: 96%; height: 94%; border: round $primary; padding: 0 1; background: $surface; }
     CompareRunsDialog Label { height: auto; }
-    CompareRunsDialog Table { background: $surface; }
+    CompareRunsDialog #message { color: $warning; }
+    CompareRunsDialog Table { background: $surface; height: 1fr; min-height: 4; }
+    CompareRunsDialog Horizontal { height: 40%; min-height: 6; }
+    CompareRunsDialog Plot { width: 1fr; height: 100%; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", N_("close"))]
 
     _table = getters.query_one(Table)
     _message = getters.query_one("#message", Label)
+    _loss_plot = getters.query_one("#loss", Plot)
+    _map_plot = getters.query_one("#map", Plot)
 
     def __init__(self, runs: tuple[Path, Path]) -> None:
         super().__init__()
@@ -52,14 +59,14 @@ class CompareRunsDialog(Dialog[None]):
         self._comparison = LatestQuery[tuple[Path, ...], Comparison](self, compare, self._show, self._show_error)
 
     def compose(self) -> ComposeResult:
-        """The table takes the height that the curves leave."""
+        """What limits the comparison, the table, the curves."""
         with Vertical() as box:
             box.border_title = _("Two runs side by side")
-            yield Table()
-            for name, label in zip(CURVES, (_("val loss"), "mAP50"), strict=True):
-                for number in (1, 2):
-                    yield Curve(f"{label} {number}", logarithmic=name == "val-loss", id=f"{name}-{number}")
             yield Label(id="message")
+            yield Table()
+            with Horizontal():
+                yield Plot(_("loss"), x_title=_("epoch"), may_be_logarithmic=True, id="loss")
+                yield Plot("mAP50", x_title=_("epoch"), id="map")
             yield Label(_("Esc closes this."), classes="hint")
 
     def on_mount(self) -> None:
@@ -78,32 +85,83 @@ class CompareRunsDialog(Dialog[None]):
         results = zip(*map(_results, runs), strict=True)
         self._table.fill(
             (
-                *((name, left, right) for (name, left), (_name, right) in results),
-                *((name, *map(_setting_text, pair)) for name, pair in comparison.differences.items()),
+                *((name, left, right) for (name, left), (_name, right) in results if left or right),
+                *((name, *map(_setting_text, pair)) for name, pair in comparison.settings.items()),
             )
         )
-        for number, run in enumerate(runs, 1):
-            history = run.history
-            losses, maps = (
-                [loss for _epoch, loss in history.validation],
-                [map50 for _epoch, map50, _map in history.maps],
-            )
-            self.query_one(f"#val-loss-{number}", Curve).show(losses, _lowest_loss(losses))
-            self.query_one(f"#map-{number}", Curve).show(maps, _best_map(maps))
-        self._message.update(
-            ""
-            if comparison.differences
-            else _("All settings are the same, including the seed. Only the data set or an interruption can differ.")
-        )
+        self._show_curves(runs)
+        sentences = [_limit_text(each, comparison) for each in comparison.limits]
+        if not comparison.settings and not sentences:
+            sentences = [_("All settings and images are the same, also the seed: only an interruption can differ.")]
+        self._message.update("\n".join(sentences))
+        self._message.display = bool(sentences)
+
+    def _show_curves(self, runs: tuple[ComparedRun, ComparedRun]) -> None:
+        has_validation = all(run.history.validation for run in runs)
+        losses = [_validation_losses(run) if has_validation else list(run.summary.losses) for run in runs]
+        maps = [[(epoch + 1.0, map50) for epoch, map50, _map in run.history.maps] for run in runs]
+        epochs = (0.0, max((epoch for curve in (*losses, *maps) for epoch, _value in curve), default=1.0))
+        name = _("val") if has_validation else _("train")
+        self._loss_plot.show(list(_curves(losses, name)), x_range=epochs, marks=list(_best(losses, min)))
+        self._map_plot.show(list(_curves(maps, "")), x_range=epochs, y_range=(0.0, 1.0), marks=list(_best(maps, max)))
 
     def _show_error(self, error: BadInput) -> None:
         self._message.update("\n".join(map(translate, error.messages)))
+
+
+def _curves(points: Iterable[list[Point]], name: str) -> Iterator[Series]:
+    for number, (curve, colour) in enumerate(zip(points, COLOURS, strict=True), 1):
+        yield Series(f"{name} {number}".strip(), curve, colour, dashed=number == 2)
+
+
+def _best(points: Iterable[list[Point]], choose: Callable[[Iterable[float]], float]) -> Iterator[Mark]:
+    """The best value of each run: the lowest or the highest, as `choose` says."""
+    for curve, colour in zip(points, COLOURS, strict=True):
+        if curve:
+            best = choose(value for _epoch, value in curve)
+            epoch = next(epoch for epoch, value in curve if value == best)
+            yield Mark(epoch, best, f"{best:.3f}", colour)
+
+
+def _validation_losses(run: ComparedRun) -> list[Point]:
+    return [(epoch + 1.0, loss) for epoch, loss in run.history.validation]
+
+
+def _limit_text(difference: Difference, comparison: Comparison) -> str:
+    """What cannot be compared, and why."""
+    left, right = comparison.left, comparison.right
+    match difference:
+        case "classes":
+            return _("The classes differ: neither mAP nor loss can be compared.")
+        case "data":
+            values = {"left": printable(left.settings["data"]), "right": printable(right.settings["data"])}
+            return _("The data sets differ ({left}, {right}): neither mAP nor loss can be compared.", **values)
+        case "data_changed":
+            return _("The data set was changed between the two runs: neither mAP nor loss can be compared.")
+        case "validation_images":
+            return _(
+                "The splits differ: the runs were validated on other images, so neither mAP nor loss can be compared."
+            )
+        case "training_images":
+            return _("The training images differ. The validation images are the same, so the results can be compared.")
+        case "network":
+            values = {"left": str(left.settings["network"]), "right": str(right.settings["network"])}
+            return _("The networks differ ({left}, {right}): compare mAP, not the losses.", **values)
+        case "input_shape":
+            values = {"left": _shape_text(left), "right": _shape_text(right)}
+            return _("The input sizes differ ({left}, {right}): compare mAP, not the losses.", **values)
+
+
+def _shape_text(run: ComparedRun) -> str:
+    shape = run.settings.get("input_shape")
+    return "x".join(map(str, shape)) if isinstance(shape, list) else str(shape)
 
 
 def _results(run: ComparedRun) -> Iterator[tuple[str, str]]:
     """(name, value) pairs; every run has the same names."""
     summary, history = run.summary, run.history
     yield _("run"), printable(summary.name)
+    yield _("note"), summary.note
     yield _("state"), _(STATE_NAMES[summary.state])
     yield _("epoch"), format_epochs(summary)
     yield _("steps"), str(history.steps)

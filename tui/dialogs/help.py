@@ -32,6 +32,6 @@ class HelpDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The text in a box."""
-        with VerticalScroll(classes="dialog-box"):
+        with VerticalScroll(classes="dialog-box") as box:
+            box.border_subtitle = _("Esc closes this.")  # in the border it stays visible, however long the text is
             yield Label(self._text)
-            yield Label(_("Esc closes this."), classes="hint")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -11,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 
-from engine.events import CheckpointSaved, Event
+from engine.events import Event
 from tui.dialogs.base import Dialog
 from tui.text import N_, _
-from tui.text.events import describe_event
+from tui.widgets.event_lines import event_lines
 from tui.widgets.label import Label
 
 
@@ -38,20 +37,14 @@ class LogDialog(Dialog[None]):
 
     def __init__(self, events: Iterable[Event]) -> None:
         super().__init__()
-        # There are many saved checkpoints, and they tell the user little.
-        self._events = [event for event in events if not isinstance(event, CheckpointSaved)]
+        self._lines = event_lines(events)
 
     def compose(self) -> ComposeResult:
         """Time and text of each event."""
-        lines = [
-            f"{time.strftime('%H:%M:%S', time.localtime(event.time))}  {text}"
-            for event in self._events
-            if (text := describe_event(event)) is not None
-        ]
         with Vertical() as box:
             box.border_title = _("Log")
             with VerticalScroll():
-                yield Label("\n".join(lines) or _("No events yet."))
+                yield Label("\n".join(self._lines) or _("No events yet."))
             yield Label(_("Esc closes this."), classes="hint")
 
     def on_mount(self) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from tui.dialogs.base import Dialog
 from tui.text import N_, _
 from tui.widgets.label import Label
+from tui.widgets.text_input import TextInput
 
 MAX_EPOCHS = 100_000
 
@@ -45,7 +46,7 @@ class NumberPrompt(Dialog[int | None]):
         """Question, field, details."""
         with Vertical():
             yield Label(self._question, classes="question")
-            yield Input(str(self._suggested), select_on_focus=True)
+            yield TextInput(str(self._suggested))
             yield Label(classes="error-text")
             yield Label(self._details)
             yield Label(_("Enter accepts the number, Esc cancels."), classes="hint")
@@ -67,15 +68,24 @@ class NumberPrompt(Dialog[int | None]):
         return number if number is not None and self._minimum <= number <= self._maximum else None
 
 
-def epochs_prompt(epochs: int) -> NumberPrompt:
-    """Asks for the new total number of epochs of a run that has `epochs`; suggests twice as many."""
+def epochs_prompt(epochs: int, done: int) -> NumberPrompt:
+    """Asks for the new total number of epochs of a run that has `epochs`, of which `done` are done or have begun."""
+    is_finished = done >= epochs
+    minimum = epochs + 1 if is_finished else max(1, done)
+    now = (
+        _("Now {epochs}, and all are done.", epochs=epochs)
+        if is_finished
+        else _(
+            "Now {epochs}. Any number from {least} on is possible, also fewer than now.", epochs=epochs, least=minimum
+        )
+    )
+    schedule = _(
+        "The learning rate schedule is computed again for the new length, so the learning rate may rise before it falls again."
+    )
     return NumberPrompt(
         _("How many epochs in total?"),
-        _(
-            "Now {epochs}. The learning rate schedule is rebuilt for the new length, so the learning rate rises before it falls again.",
-            epochs=epochs,
-        ),
+        f"{now}\n{schedule}",
         suggested=2 * epochs,
-        minimum=epochs + 1,
+        minimum=minimum,
         maximum=MAX_EPOCHS,
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,20 +16,18 @@ from textual.widgets import Input
 
 from engine.dataset.image_files import find_images, is_image_file
 from engine.messages import BadInput
-from engine.runs.folder import BEST_WEIGHTS, load_plan
+from engine.runs.folder import BEST_WEIGHTS, DETECTIONS, load_plan
 from tui.dialogs.base import Dialog
 from tui.dialogs.folder_picker import FolderPicker
 from tui.text import N_, _, translate
 from tui.widgets.detection_images import DetectionImages
+from tui.widgets.image_keys import IMAGE_BINDINGS, ImageKeys
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput, PathRow
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
-    from engine.evaluation.predict import Prediction
-
-CACHED_PREDICTIONS = 4
-"""A resized window asks for the same image again."""
+    from engine.evaluation.inference import Predictor
 
 NO_WEIGHTS = N_("This run has no weights yet. The first ones are saved after its first epoch.")
 
@@ -54,10 +50,10 @@ def _data_folder(run: Path) -> str | None:
 @dataclass(frozen=True, slots=True)
 class _Ready:
     images: tuple[Path, ...]
-    predict: Callable[[Path], Prediction]
+    predictor: Predictor
 
 
-class PredictionDialog(Dialog[None]):
+class PredictionDialog(ImageKeys, Dialog[None]):
     """A field for an image or a folder; below it one image after another with its detections."""
 
     help_sentence: ClassVar[str] = N_(
@@ -75,7 +71,8 @@ class PredictionDialog(Dialog[None]):
         Binding("escape", "dismiss", N_("close")),
         Binding("f3", "choose_folder", N_("choose folder")),
         Binding("f4", "change_image(-1)", show=False),
-        Binding("f5", "change_image(1)", show=False),
+        Binding("f5,enter", "change_image(1)", show=False),
+        *IMAGE_BINDINGS,
     ]
 
     _path_input = getters.query_one(PathInput)
@@ -88,7 +85,7 @@ class PredictionDialog(Dialog[None]):
         self._run_name = run.name
         self._suggested_path = suggested_path
         self._preparation = LatestQuery[Path, _Ready](self, self._prepare, self._show, self._show_error)
-        self._predict: Callable[[Path], Prediction] | None = None
+        self._predictor: Predictor | None = None
         self._shown_path: str | None = None
 
     def compose(self) -> ComposeResult:
@@ -103,10 +100,12 @@ class PredictionDialog(Dialog[None]):
                 id="images",
             )
             yield PathRow(_("Images"), path_input)
-            yield DetectionImages()
+            images = DetectionImages()
+            images.can_focus = True
+            yield images
             yield Label(
                 _(
-                    "Enter detects objects. F5 or Enter again: next image. F4: previous image. F3: choose a folder. Esc: close."
+                    "Enter detects objects. Then Enter or F5: next image, F4: previous one, + and -: threshold, S: save, Tab: the field. F3: choose a folder. Esc: close."
                 ),
                 classes="hint",
             )
@@ -114,7 +113,10 @@ class PredictionDialog(Dialog[None]):
     def on_mount(self) -> None:
         """Focus the field."""
         self._path_input.focus()
-        self._path_input.cursor_position = len(self._path_input.value)
+
+    def shown_images(self) -> DetectionImages | None:
+        """The images below the field."""
+        return self._images if self.is_mounted else None
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Show the images at this path; if they are shown already, the next image."""
@@ -148,12 +150,18 @@ class PredictionDialog(Dialog[None]):
         from engine.evaluation.inference import Predictor
 
         images = tuple(find_images([source]))
-        if self._predict is None:
-            self._predict = lru_cache(CACHED_PREDICTIONS)(Predictor(self._weights).predict)
-        return _Ready(images, self._predict)
+        if self._predictor is None:
+            self._predictor = Predictor(self._weights)
+        return _Ready(images, self._predictor)
 
     def _show(self, ready: _Ready) -> None:
-        self._images.show_images(len(ready.images), lambda index: ready.predict(ready.images[index]))
+        self._images.show_images(
+            len(ready.images),
+            lambda index: ready.predictor.predict(ready.images[index]),
+            threshold=ready.predictor.threshold,
+            save_folder=self._weights.parent / DETECTIONS,
+        )
+        self._images.focus()  # in the field the keys of the images are text
 
     def _show_error(self, error: BadInput) -> None:
         self._shown_path = None

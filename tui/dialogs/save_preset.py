@@ -15,6 +15,7 @@ from engine.messages import BadInput
 from tui.dialogs.base import Dialog
 from tui.text import N_, _, translate
 from tui.widgets.label import Label
+from tui.widgets.text_input import TextInput
 
 SavePreset = Callable[[str, bool], object]
 """(name, replace an existing preset). Raises BadInput."""
@@ -46,7 +47,7 @@ class SavePresetDialog(Dialog[str]):
         """A field for the name."""
         with Vertical(classes="dialog-box"):
             yield Label(_("Name of the preset?"), classes="question")
-            yield Input(self._suggested_name, select_on_focus=True)
+            yield TextInput(self._suggested_name)
             yield Label(classes="error-text")
             yield Label(_("Enter saves it in presets/ of this folder, Esc cancels."), classes="hint")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from textual import getters
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
@@ -24,7 +25,11 @@ from tui.wizard.steps import SCREEN_ORDER, next_screen, previous_screen
 if TYPE_CHECKING:
     from engine.hardware import Hardware
     from tui.wizard.state import WizardState
+    from tui.wizard.training_status import TrainingStatus
     from tui.workers.wizard_protocol import Wizard
+
+TEXTUALS_OWN = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text", "app.help_quit", "help_quit"})
+"""Actions of Textual's own keys, which are the same in every program."""
 
 
 class WizardScreen(Screen[None]):
@@ -49,6 +54,7 @@ class WizardScreen(Screen[None]):
     ]
 
     body = getters.query_one("#body", VerticalScroll)
+    _step_header = getters.query_one(StepHeader)
     _enter_hint = getters.query_one("#enter-hint", Label)
     _validation_error = getters.query_one("#validation-error", Label)
     _too_small = getters.query_one("#too-small", Label)
@@ -64,7 +70,8 @@ class WizardScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The frame around `compose_body`."""
-        yield StepHeader(self.screen_name, [name for name in SCREEN_ORDER if self.state.was_visited(name)])
+        visited = [name for name in SCREEN_ORDER if self.state.was_visited(name)]
+        yield StepHeader(self.screen_name, visited, self.wizard.training_status)
         with Vertical(id="head"):
             yield Label(_(self.heading), id="heading")
             yield Label(_(self.reason), id="reason")
@@ -82,8 +89,19 @@ class WizardScreen(Screen[None]):
         yield from ()
 
     def help_text(self) -> str:
-        """Text for F1, if the focused widget has none of its own."""
-        return _(self.reason)
+        """Text for F1, if the focused widget has none of its own: what this screen is for, and every key of it."""
+        return f"{_(self.reason)}\n\n{self.key_list()}"
+
+    def key_list(self) -> str:
+        """The keys of this screen and of the wizard with what they do, also those that the footer has no room for."""
+        keys: dict[str, list[str]] = {}
+        for key, active in self.active_bindings.items():
+            binding = active.binding
+            if active.enabled and active.node in (self, self.app) and binding.action not in TEXTUALS_OWN:
+                keys.setdefault(binding.description, []).append(_key_name(key))
+        names = {description: ", ".join(same) for description, same in keys.items()}
+        width = max(map(cell_len, names.values()), default=0)
+        return "\n".join(f"{set_cell_size(name, width)}  {description}" for description, name in names.items())
 
     def show_hint(self, text: str) -> None:
         """Show above the keys what Enter does."""
@@ -109,12 +127,17 @@ class WizardScreen(Screen[None]):
         """Called with every result of the hardware monitor."""
 
     def on_mount(self) -> None:
-        """Watch the hardware. Textual calls this in addition to the `on_mount` of a subclass; do not call it there."""
+        """Watch hardware and training. Textual calls this in addition to the `on_mount` of a subclass; do not call it there."""
         self.watch(self.app, "hardware", self._on_hardware)
+        self.watch(self.app, "training_status", self._on_training_status)
 
     def _on_hardware(self, hardware: Hardware | None) -> None:
         if hardware is not None and self.is_mounted:
             self.show_hardware(hardware)
+
+    def _on_training_status(self, status: TrainingStatus | None) -> None:
+        if self.is_mounted:
+            self._step_header.show_training(status)
 
     def on_resize(self) -> None:
         """Replace the screen by a message if the window is too small for it."""
@@ -141,7 +164,7 @@ class WizardScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the key that goes back on the first screen."""
-        if action == "back" and self.screen_name == SCREEN_ORDER[0]:
+        if action == "back" and self.screen_name == SCREEN_ORDER[0] and not self.wizard.opened_from_runs:
             return False
         return super().check_action(action, parameters)
 
@@ -155,9 +178,11 @@ class WizardScreen(Screen[None]):
             self.wizard.show_screen(name)
 
     def action_back(self) -> None:
-        """Show the previous screen."""
+        """Show the previous screen, or Runs if this one was opened from there."""
         if self.screen_name not in SCREEN_ORDER:
             self.wizard.back_to_steps()
+        elif self.wizard.opened_from_runs:
+            self.wizard.show_screen("runs")
         elif (name := previous_screen(self.screen_name)) is not None:
             self.wizard.show_screen(name)
 
@@ -174,3 +199,8 @@ class WizardScreen(Screen[None]):
     def on_step_marker_selected(self, event: StepMarker.Selected) -> None:
         """Show the screen that was clicked."""
         self.wizard.show_screen(event.screen_name)
+
+
+def _key_name(key: str) -> str:
+    """A key as texts name it: Esc, F1, Ctrl+P."""
+    return "Esc" if key == "escape" else "+".join(part.capitalize() for part in key.split("+"))

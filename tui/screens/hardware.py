@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from copy import copy
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from rich.cells import cell_len
 from textual import getters
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -17,10 +19,28 @@ from tui.text.sizes import format_size
 from tui.widgets.card_panel import CardPanel
 from tui.widgets.label import Label
 from tui.widgets.meter import Meter
+from tui.widgets.times_table import TimesTable
+from tui.wizard.steps import SCREEN_TITLES
+from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.hardware import Hardware
+    from tui.wizard.state import WizardState
+    from tui.wizard.training_times import TrainingTimes
     from tui.workers.wizard_protocol import Wizard
+
+NEXT_STEPS: Final = {
+    "data": N_("the folder of your labelled images, and what is wrong in it"),
+    "weights": N_("what the training starts from; missing weights are downloaded"),
+    "recipe": N_("one of the presets; the recommended one is first"),
+    "tune": N_("every setting, with its effect on memory and time"),
+    "review": N_("the whole plan on one page; Enter starts the training"),
+    "train": N_("loss and mAP while it trains; pause, stop, resume"),
+    "results": N_("what the network detects, and what to do next"),
+}
+"""What the other screens are for."""
 
 
 class HardwareScreen(WizardScreen):
@@ -30,7 +50,11 @@ class HardwareScreen(WizardScreen):
     heading: ClassVar[str] = N_("Hardware of this machine")
     reason: ClassVar[str] = N_("Free memory limits the batch size, so it is checked first.")
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "runs", N_("runs"))]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "runs", N_("runs")),
+        Binding("down,pagedown", "scroll(1)", show=False),
+        Binding("up,pageup", "scroll(-1)", show=False),
+    ]
 
     _detecting = getters.query_one("#detecting", Label)
     _cards = getters.query_one("#cards", Vertical)
@@ -40,11 +64,15 @@ class HardwareScreen(WizardScreen):
     _torch_build = getters.query_one("#torch-build", Label)
     _driver = getters.query_one("#driver", Label)
     _notes = getters.query_one("#notes", Label)
+    _times = getters.query_one(TimesTable)
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
         self._card_panels: list[CardPanel] = []
         """Not a query: a panel that is being removed is still in the DOM."""
+        self._times_query = LatestQuery(self, _training_times, self._show_times, None)
+        self._timed_device: str | None = None
+        """The device of the latest request for times."""
 
     def compose_body(self) -> Iterator[Widget]:
         """Empty panels; those of cards are added when the hardware is known."""
@@ -55,11 +83,18 @@ class HardwareScreen(WizardScreen):
             yield Label(id="processor")
             yield Meter(_("memory in use"), id="memory")
             yield Label(id="disk")
+        yield TimesTable()
         with Vertical(id="software") as software:
             software.border_title = "torch"
             yield Label(id="torch-build")
             yield Label(id="driver")
             yield Label(id="notes")
+        with Vertical(id="next-steps") as steps:
+            steps.border_title = _("The next steps")
+            titles = [_(SCREEN_TITLES[name]) for name in NEXT_STEPS]
+            width = max(map(cell_len, titles))
+            for title, text in zip(titles, NEXT_STEPS.values(), strict=True):
+                yield Label(f"{title}{' ' * (width - cell_len(title))}  {_(text)}")
 
     def show_hardware(self, hardware: Hardware) -> None:
         """Update all panels."""
@@ -68,6 +103,43 @@ class HardwareScreen(WizardScreen):
         self._show_machine(hardware)
         self._show_software(hardware)
         self.show_hint(recommendation(hardware))
+        self._request_times(hardware)
+
+    def help_text(self) -> str:
+        """What the panels mean, and what to do about a card that cannot be used."""
+        live = _("The numbers are those of this moment. What other programs release can be used at once.")
+        card = _(
+            "A card trains ten to a hundred times faster than the processor. Where torch cannot use a card, the panel of torch "
+            "says why, with the command that changes it; restart freezetui after it."
+        )
+        memory = _(
+            "A batch must fit into the free memory: of the card, or of the machine if the processor trains. The wizard chooses "
+            "batch sizes that fit."
+        )
+        times = _(
+            "The times are estimates, right within a factor of about three, for the recommended preset or the one that you chose. "
+            "Tune measures the first steps and knows better."
+        )
+        keys = _("Enter goes to the next step, R shows all runs so far, Ctrl+P opens the menu with language and theme.")
+        return "\n\n".join((live, card, memory, times, keys))
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the panels if they do not fit: no widget has the focus here."""
+        self.body.scroll_relative(y=direction * max(1, self.body.size.height // 2), animate=False)
+
+    def _request_times(self, hardware: Hardware) -> None:
+        """Estimate times in a thread when the device is known or is another one; not while a training needs the processor."""
+        card = hardware.best_card()
+        device = "mps" if card is None and hardware.torch.mps else "cpu" if card is None else card.name
+        if device == self._timed_device or self.wizard.is_training:
+            return
+        self._timed_device = device
+        state = copy(self.state)
+        state.settings = dict(state.settings)
+        self._times_query.submit((state, hardware, self.wizard.workspace))
+
+    def _show_times(self, times: TrainingTimes | None) -> None:
+        self._times.show(times)
 
     def _show_cards(self, hardware: Hardware) -> None:
         for card, panel in zip(hardware.cards, self._card_panels, strict=False):
@@ -106,6 +178,13 @@ class HardwareScreen(WizardScreen):
         notes = [translate(message) for message in messages if message is not None]
         self._notes.update("\n".join(notes))
         self._notes.display = bool(notes)
+
+
+def _training_times(request: tuple[WizardState, Hardware, Path]) -> TrainingTimes | None:
+    """In a thread: what it imports would delay the first screen."""
+    from tui.wizard.training_times import training_times
+
+    return training_times(*request)
 
 
 def recommendation(hardware: Hardware) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters
+from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import OptionList
 
@@ -21,10 +22,13 @@ from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.text.sizes import format_size
 from tui.widgets.download_bar import DownloadBar
+from tui.widgets.goal_choice import GoalChoice
+from tui.widgets.label import Label
 from tui.widgets.preset_list import PresetList
+from tui.wizard.carried_settings import carried_settings, drop_carried_settings
 from tui.wizard.data_source import absolute_source
 from tui.wizard.recipe_draft import apply_preset, recipe_draft
-from tui.wizard.recommendation import Recommendation, recommend
+from tui.wizard.recommendation import Recommendation, goal_options, recommend
 from tui.wizard.weights_catalog import model_folder
 from tui.workers.latest_query import LatestQuery
 
@@ -43,23 +47,37 @@ class RecipeScreen(WizardScreen):
 
     DEFAULT_CSS = """
     RecipeScreen #body { overflow: hidden; }
+    RecipeScreen #carried-settings { height: auto; padding: 0 1; color: $warning; }
+    RecipeScreen.-high GoalChoice { margin-bottom: 1; }
     RecipeScreen.-high PresetList > .option-list--option { padding: 0 1 1 1; }
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "switch_goal", N_("other goal")),
+        Binding("ctrl+r", "reset_settings", N_("reset settings"), show=False),
+    ]
+
+    _goal_choice = getters.query_one(GoalChoice)
+    _carried_settings = getters.query_one("#carried-settings", Label)
     _preset_list = getters.query_one(PresetList)
     _download = getters.query_one(DownloadBar)
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
         self._presets: tuple[Preset, ...] = ()
-        self._train_images: int | None = None
+        self._images: dict[str, int] | None = None
+        """Number of images in each split, once they are counted."""
+        self._is_counting = False
+        self._forward_when_counted = False
         self._recommendation: Recommendation | None = None
         self._user_moved = False
         self._preselected: set[str] = set()
         """Presets that this screen highlighted itself."""
 
     def compose_body(self) -> Iterator[Widget]:
-        """The list of presets."""
+        """The goals, the settings that were changed before, the list of presets."""
+        yield GoalChoice()
+        yield Label(id="carried-settings")
         yield PresetList()
         yield DownloadBar()
 
@@ -68,20 +86,35 @@ class RecipeScreen(WizardScreen):
         self._presets = list_presets(self.wizard.workspace)
         if problems := damaged_presets(self.wizard.workspace):
             self.show_bad_input(BadInput(*problems))
+        self._goal_choice.display = self._carried_settings.display = False
         self._recommend()
         if self.state.source is not None:
             # Errors of the data set are shown on the Data screen.
-            query = LatestQuery(self, self._count_images, self._set_train_images, None)
+            self._is_counting = True
+            query = LatestQuery(self, self._count_images, self._set_image_counts, self._ignore_data_error)
             query.submit(self.state.source)
 
-    def _count_images(self, source: DataSource) -> int:
-        """In a thread: the number of training images."""
+    def _count_images(self, source: DataSource) -> dict[str, int]:
+        """In a thread: the number of images in each split."""
         located = absolute_source(source, self.wizard.workspace)
-        return len(self.wizard.datasets.open(located, DEFAULT_SPLIT_SEED).splits["train"])
+        return dict(self.wizard.datasets.open(located, DEFAULT_SPLIT_SEED).image_counts())
 
-    def _set_train_images(self, count: int) -> None:
-        self._train_images = count
+    def _set_image_counts(self, counts: dict[str, int]) -> None:
+        self._is_counting = False
+        if counts["train"] > 0:
+            self._images, self.state.train_images = counts, counts["train"]
         self._recommend()
+        self._update_notes()
+        self._forward_if_asked()
+
+    def _ignore_data_error(self, _error: BadInput) -> None:
+        self._is_counting = False
+        self._forward_if_asked()
+
+    def _forward_if_asked(self) -> None:
+        if self._forward_when_counted:
+            self._forward_when_counted = False
+            self.action_forward()
 
     def show_hardware(self, hardware: Hardware) -> None:
         """Recommend again: free memory may have changed."""
@@ -89,30 +122,46 @@ class RecipeScreen(WizardScreen):
 
     def _recommend(self) -> None:
         names = {preset.name for preset in self._presets}
-        recommendation = recommend(names, self.wizard.hardware, self.state.start, self._train_images)
+        recommendation = recommend(names, self.wizard.hardware, self.state.start, self.state.train_images)
         if recommendation == self._recommendation or self.wizard.hardware is None:
             return
         selected = self._preset_list.selected
         self._recommendation = recommendation
-        highlighted = self.state.preset or recommendation.preset
+        highlighted = recommendation.preset
+        if self.state.preset is not None and self.state.preset_origin != "recommended":
+            highlighted = self.state.preset
         if self._user_moved and selected is not None:
             highlighted = selected.name
         self._preselected.add(highlighted)
         brings = {preset.name: text for preset in self._presets if (text := self._brings(preset))}
         self._preset_list.show(self._presets, recommendation, highlighted, brings)
-        self._update_hint()
+        self._update_notes()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Update the hint."""
+        """Update the goals and the hint."""
         event.stop()
         if self._recommendation is not None:
             self._user_moved = self._user_moved or event.option_id not in self._preselected
-            self._update_hint()
+            self._update_notes()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Use the preset and show the next screen."""
         event.stop()
         self.action_forward()
+
+    # What Enter uses
+
+    def _update_notes(self) -> None:
+        preset, hardware = self._preset_list.selected, self.wizard.hardware
+        if preset is None or hardware is None:
+            return
+        options = () if self._images is None else goal_options(self.state, preset, self._images, hardware)
+        self._goal_choice.show(options, self.state.goal)
+        self.refresh_bindings()
+        carried = carried_settings(self.state, preset)
+        self._carried_settings.display = bool(carried)
+        self._carried_settings.update(carried)
+        self._update_hint()
 
     def _update_hint(self) -> None:
         preset = self._preset_list.selected
@@ -121,13 +170,29 @@ class RecipeScreen(WizardScreen):
         if downloading := self._download.hint():
             self.show_hint(downloading)
             return
-        hint = _("Enter uses: {title}", title=_(preset.title))
+        parts = [_("Enter uses: {title}", title=_(preset.title))]
         start = _start_of(preset)
         if start is not None and self.state.start not in (None, start):
-            hint += "  " + _("(and starts from: {start})", start=_(STARTS[start]))
+            parts.append(_("starts from: {start}", start=_(STARTS[start])))
         if brings := self._brings(preset):
-            hint += f"  ({brings})"
-        self.show_hint(hint)
+            parts.append(brings)
+        self.show_hint(" · ".join(parts))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide the key of the goals where there are none."""
+        if action == "switch_goal" and not (self.is_mounted and self._goal_choice.display):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_switch_goal(self) -> None:
+        """Adapt the epochs to the other goal."""
+        self.state.goal = "good_result" if self.state.goal == "first_look" else "first_look"
+        self._update_notes()
+
+    def action_reset_settings(self) -> None:
+        """Drop the settings that were changed for an earlier training."""
+        drop_carried_settings(self.state)
+        self._update_notes()
 
     # The network and the weights that a preset brings
 
@@ -187,7 +252,10 @@ class RecipeScreen(WizardScreen):
         """Download the weights that the preset needs, then use it and show the next screen."""
         self.show_error("")
         preset = self._preset_list.selected
-        if self._download.file is not None:
+        if self._is_counting:
+            self._forward_when_counted = True
+            self.show_error(_("Still counting the images, to which the epochs are adapted."))
+        elif self._download.file is not None:
             self.show_error(_("Still downloading. The next screen appears when the download is complete."))
         elif self.validation_error() is None and preset is not None and (file := self._missing_file(preset)):
             self._download.start(file, model_folder(self.wizard.workspace))
@@ -208,7 +276,11 @@ class RecipeScreen(WizardScreen):
     def accept(self) -> None:
         """Use the highlighted preset."""
         default = next(preset for preset in self._presets if preset.name == DEFAULT_PRESET)
-        apply_preset(self.state, self._preset_list.selected or default)
+        preset = self._preset_list.selected or default
+        if self.state.preset != preset.name or self.state.preset_origin == "recommended":
+            is_recommended = self._recommendation is None or preset.name == self._recommendation.preset
+            self.state.preset_origin = "recommended" if is_recommended else "chosen"
+        apply_preset(self.state, preset)
 
 
 def _start_of(preset: Preset) -> str | None:

@@ -15,10 +15,13 @@ from engine.messages import BadInput
 from engine.network.registry import KnownFile
 from engine.planning.request import PlanRequest, PreparedPlan
 from engine.recipe.presets import save_preset
+from engine.runs.live import other_trainings
 from engine.weights.download.registry import missing_file
 from tui.dialogs.save_preset import SavePresetDialog
+from tui.dialogs.second_training import second_training_dialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
+from tui.text.presets import SAVED_SUMMARY
 from tui.text.sizes import format_size
 from tui.text.stages import STAGE_NAMES
 from tui.widgets.download_bar import DownloadBar
@@ -107,7 +110,7 @@ class ReviewScreen(WizardScreen):
             recipe = self._draft.recipe()
             self._missing_file = missing_file(recipe, workspace)
             if self._missing_file is None:
-                self._plan_query.submit(PlanRequest(recipe, source, hardware, workspace))
+                self._plan_query.submit(PlanRequest(recipe, source, hardware, workspace, self._draft.preset.name))
             else:
                 self._page.display = False
                 self._show_download_hint(self._missing_file)
@@ -178,7 +181,17 @@ class ReviewScreen(WizardScreen):
         if self.prepared is not None and self._draft is not None:
             unknown_time = _("measuring ...") if self._dry_run_query.is_pending else _("unknown")
             command = self._command(self._draft, self.prepared)
-            self._page.show(self.prepared, self._draft, command, unknown_time=unknown_time)
+            inspection = self.wizard.inspection
+            is_known = inspection is not None and inspection.source == self.state.source
+            readable = inspection.readable if inspection is not None and is_known else None
+            self._page.show(
+                self.prepared,
+                self._draft,
+                command,
+                goal=self.state.goal,
+                readable=readable,
+                unknown_time=unknown_time,
+            )
 
     def _command(self, draft: RecipeDraft, prepared: PreparedPlan) -> str:
         return command_line(command_words(draft, prepared.plan.data, self.wizard.workspace))
@@ -216,8 +229,14 @@ class ReviewScreen(WizardScreen):
         elif self.validation_error() is None and self.prepared is None:
             self._start_when_ready = True
             self.show_error(_("Still calculating. The training starts as soon as this is done."))
+        elif self.validation_error() is None and (others := other_trainings(self.wizard.workspace)):
+            dialog = second_training_dialog(others, self.wizard.hardware)
+            self.app.push_screen(dialog, lambda confirmed: self._start() if confirmed else None)
         else:
-            super().action_forward()
+            self._start()
+
+    def _start(self) -> None:
+        super().action_forward()
 
     def accept(self) -> None:
         """Approve the Plan; the Train screen starts it."""
@@ -225,6 +244,7 @@ class ReviewScreen(WizardScreen):
         self._dry_runner.stop()
         self.wizard.approved_plan = ApprovedPlan(self.prepared.plan, self.prepared.dataset)
         self.state.run = None  # the run of an earlier training
+        self.state.forget_saved_preset()
 
     def action_copy_command(self) -> None:
         """Copy the command line for the same run."""
@@ -244,13 +264,16 @@ class ReviewScreen(WizardScreen):
 
     def _save_preset(self, name: str, replace: bool) -> None:
         assert self._draft is not None
-        summary = _("Saved in the wizard, based on {preset}.", preset=self._draft.preset.name)
-        save_preset(self.wizard.workspace, name, self._draft.settings, name, summary, replace=replace)
+        preset, settings = self._draft.preset, self._draft.settings
+        based_on = preset.name if preset.name != name else preset.based_on
+        # In English; `based_on` makes it a sentence in the user's language.
+        summary = preset.summary if based_on is None else SAVED_SUMMARY.format(preset=based_on)
+        save_preset(self.wizard.workspace, name, settings, name, summary, based_on=based_on, replace=replace)
 
     def _use_saved_preset(self, name: str | None) -> None:
         if name is None:
             return
-        self.state.preset, self.state.settings = name, {}
+        self.state.preset, self.state.settings, self.state.preset_origin = name, {}, "saved"
         self.wizard.save_state()
         self._draft = recipe_draft(self.state, self.wizard.workspace)
         copy_start_from(self.state, self._draft.preset)

@@ -10,22 +10,35 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import DataTable
 
 from engine.messages import printable
 from engine.runs.delete import delete_run
+from engine.runs.live import other_trainings
+from engine.runs.note import write_note
 from engine.runs.summary import RunSummary, list_runs
 from tui.dialogs.compare_runs import CompareRunsDialog
 from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.number_prompt import epochs_prompt
 from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
+from tui.dialogs.run_note import RunNoteDialog
+from tui.dialogs.second_training import second_training_dialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
-from tui.text.run_states import STATE_NAMES, describe_resume, describe_run_end, format_epochs
+from tui.text.run_states import (
+    STATE_NAMES,
+    data_name,
+    describe_origin,
+    describe_resume,
+    describe_run_end,
+    format_epochs,
+)
 from tui.text.stages import STAGE_NAMES
 from tui.widgets.label import Label
+from tui.widgets.plot import Plot, Series
+from tui.widgets.sparkline import sparkline
 from tui.widgets.table import Table
 from tui.workers.latest_query import LatestQuery
 
@@ -34,9 +47,18 @@ if TYPE_CHECKING:
 
 PERIOD = 5.0
 """Seconds between two reads of logs/: other processes may train there."""
-FOOTER_ACTIONS = frozenset({"forward", "extend", "delete", "compare", "predict", "show_results"})
-RUN_ACTIONS = frozenset({"extend", "delete", "compare", "predict", "show_results", "copy_path"})
+FOOTER_ACTIONS = frozenset(
+    {"extend", "delete", "compare", "predict", "show_results", "edit_note", "back", "app.show_help"}
+)
+HIDDEN_ACTIONS_OF_NARROW = frozenset({"delete", "predict"})
+"""What the footer has no room for at 80 columns."""
+RUN_ACTIONS = frozenset({"extend", "delete", "compare", "predict", "show_results", "edit_note", "copy_path"})
 """The actions that need a run under the cursor."""
+STOPPED_RUN_ACTIONS = frozenset({"extend", "delete"})
+"""The actions that need a run that no process trains."""
+WIDE, WIDEST = 100, 160
+"""Columns of a screen that has room for more columns of the table."""
+SPARKLINE_WIDTH = 10
 COMPARE_MARK = "●"
 
 
@@ -50,7 +72,12 @@ class RunsScreen(WizardScreen):
     DEFAULT_CSS = """
     RunsScreen #run { height: auto; padding-top: 1; }
     RunsScreen #run Label { height: auto; }
-    RunsScreen #run-path { color: $text-muted; }
+    RunsScreen #run-path, RunsScreen #run-origin { color: $text-muted; }
+    RunsScreen #run-note { text-style: italic; }
+    RunsScreen #run-curves { display: none; height: 1fr; max-height: 16; padding-top: 1; }
+    .-high RunsScreen #run-curves, RunsScreen.-high #run-curves { display: block; }
+    RunsScreen #run-curves Plot { width: 1fr; }
+    RunsScreen #run-curves.-empty { display: none; }
     RunsScreen #run-end { color: $warning; }
     """
 
@@ -59,6 +86,7 @@ class RunsScreen(WizardScreen):
         Binding("v", "show_results", N_("results")),
         Binding("w", "predict", N_("predict")),
         Binding("m", "compare", N_("compare")),
+        Binding("n", "edit_note", N_("note")),
         Binding("d", "delete", N_("delete")),
         Binding("c", "copy_path", N_("copy path")),
     ]
@@ -66,7 +94,12 @@ class RunsScreen(WizardScreen):
     _table = getters.query_one(Table)
     _run_end = getters.query_one("#run-end", Label)
     _run_resume = getters.query_one("#run-resume", Label)
+    _run_origin = getters.query_one("#run-origin", Label)
+    _run_note = getters.query_one("#run-note", Label)
     _run_path = getters.query_one("#run-path", Label)
+    _curves = getters.query_one("#run-curves", Horizontal)
+    _loss_plot = getters.query_one("#run-loss", Plot)
+    _map_plot = getters.query_one("#run-map", Plot)
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
@@ -74,27 +107,43 @@ class RunsScreen(WizardScreen):
         """By name, in the order of the table."""
         self._run_to_compare: str | None = None
         """The first of two runs to compare."""
-        self._shown_run: str | None = None
+        self._shown_run: RunSummary | None = None
         """The run whose details are shown."""
+        self._columns: tuple[str, ...] = ()
         self._list_query = LatestQuery(self, list_runs, self._show_runs, self.show_bad_input)
         self._delete_query = LatestQuery(self, self._delete_and_list, self._show_runs, self.show_bad_input)
 
     def compose_body(self) -> Iterator[Widget]:
         """The table, and details of the run under the cursor."""
         yield Table()
+        with Horizontal(id="run-curves", classes="-empty"):
+            yield Plot(_("loss"), x_title=_("epoch"), may_be_logarithmic=True, id="run-loss")
+            yield Plot("mAP50", x_title=_("epoch"), id="run-map")
         with Vertical(id="run"):
             yield Label(id="run-end")
             yield Label(id="run-resume")
+            yield Label(id="run-note")
+            yield Label(id="run-origin")
             yield Label(id="run-path")
 
     def on_mount(self) -> None:
         """Read logs/ now and from time to time."""
-        columns = (N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss"))
-        self._table.add_columns("", *map(_, columns))
+        self._set_columns()
         self._table.focus()
         self._run_resume.update(_("Reading ..."))
         self._read()
         self.set_interval(PERIOD, self._read)
+
+    def on_resize(self) -> None:
+        """Show the columns for which there is room."""
+        if self.is_mounted and self._columns != _columns(self.size.width):
+            self._set_columns()
+            self._fill_table(self._runs)
+
+    def _set_columns(self) -> None:
+        self._columns = _columns(self.size.width)
+        self._table.clear(columns=True)
+        self._table.add_columns("", *map(_, self._columns))
 
     def _read(self) -> None:
         if not self._list_query.is_pending:
@@ -115,14 +164,28 @@ class RunsScreen(WizardScreen):
             return
         if self._run_to_compare not in newest_first:
             self._run_to_compare = None
-        self._fill_table(newest_first)
+        if list(newest_first) == list(self._runs):
+            self._update_table(newest_first)
+        else:
+            self._fill_table(newest_first)
+
+    def _update_table(self, runs: dict[str, RunSummary]) -> None:
+        """Change the rows of runs that have changed: in a training, usually one row of many."""
+        changed = [index for index, (name, run) in enumerate(runs.items()) if run != self._runs[name]]
+        self._runs = runs
+        for index in changed:
+            self._table.set_row(index, self._row(list(runs.values())[index]))
+        self._show_current_run()
+
+    def _row(self, run: RunSummary) -> tuple[str, ...]:
+        cells = _cells(run)
+        mark = COMPARE_MARK if run.name == self._run_to_compare else ""
+        return (mark, *(cells[column] for column in self._columns))
 
     def _fill_table(self, runs: dict[str, RunSummary]) -> None:
         """Replace all rows; the cursor stays on its run."""
         current = self.current_run
-        self._table.fill(
-            (COMPARE_MARK if name == self._run_to_compare else "", *_row(run)) for name, run in runs.items()
-        )
+        self._table.fill(map(self._row, runs.values()))
         if current is not None and current.name in runs:
             self._table.move_cursor(row=list(runs).index(current.name))
         self._runs = runs
@@ -142,36 +205,65 @@ class RunsScreen(WizardScreen):
 
     def _show_current_run(self) -> None:
         run = self.current_run
+        previous, self._shown_run = self._shown_run, run
         if run is None:
-            self._run_resume.update(_("No runs yet."))
-            self._run_path.update("")
-            self._run_end.display = False
-            self.show_hint("")
-            if self._shown_run is not None:
-                self._shown_run = None
-                self.refresh_bindings()
-            return
-        run_end = describe_run_end(run)
-        self._run_end.update(run_end)
-        self._run_end.display = bool(run_end)
-        self._run_resume.update(describe_resume(run))
-        started = "" if run.started is None else time.strftime("%Y-%m-%d %H:%M  ", time.localtime(run.started))
-        self._run_path.update(started + printable(run.path))
-        if self._is_training_here(run):
-            self.show_hint(_("Enter shows the Train screen."))
+            self._show_no_run()
         else:
-            self.show_hint(_("Enter resumes it.") if run.resumable else _("Enter shows the results."))
-        if run.name != self._shown_run:  # an error, or what to do next, is about the run before
-            self._shown_run = run.name
-            self.show_error("")
+            self._show_details(run)
+            if previous is None or run.name != previous.name:  # an error is about the run before
+                self.show_error("")
+            self._show_curves(run)
+        if (previous and (previous.name, previous.state)) != (run and (run.name, run.state)):
             self.refresh_bindings()
+
+    def _show_no_run(self) -> None:
+        self._run_resume.update(_("No runs yet."))
+        for label in (self._run_end, self._run_note, self._run_origin, self._run_path):
+            label.display = False
+        self._curves.add_class("-empty")
+        self.show_hint("")
+
+    def _show_details(self, run: RunSummary) -> None:
+        started = "" if run.started is None else time.strftime("%Y-%m-%d %H:%M  ", time.localtime(run.started))
+        note = _("Note: {text}", text=run.note) if run.note else ""
+        texts = {
+            self._run_end: describe_run_end(run),
+            self._run_note: note,
+            self._run_origin: printable(describe_origin(run)),
+            self._run_path: started + printable(run.path),
+        }
+        for label, text in texts.items():
+            label.update(text)
+            label.display = bool(text)
+        self._run_resume.update(describe_resume(run))
+        self.show_hint(self._enter_text(run))
+
+    def _enter_text(self, run: RunSummary) -> str:
+        if self._is_training_here(run):
+            return _("Enter shows the Train screen.")
+        if not run.resumable:
+            return _("Enter shows the results.")
+        if self.wizard.is_training:
+            return _("A training is running in this wizard. Once it has ended, Enter resumes this run.")
+        return _("Enter resumes it.")
+
+    def _show_curves(self, run: RunSummary) -> None:
+        self._curves.set_class(not run.losses, "-empty")
+        epochs = (0.0, max((epoch for epoch, _loss in run.losses), default=1.0))
+        losses = [Series(_("train"), run.losses, "$train")]
+        if run.val_losses:
+            losses.append(Series(_("val"), run.val_losses, "$val", dashed=True))
+        self._loss_plot.show(losses, x_range=epochs)
+        best = "" if run.best_map50 is None else _("best {value}", value=f"{run.best_map50:.3f}")
+        self._map_plot.show([Series("", run.maps, "$map", value_text=best)], x_range=epochs, y_range=(0.0, 1.0))
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """All keys, of which at most six are shown in the footer."""
+        """All keys; the footer shows those for which there is room."""
+        shown = FOOTER_ACTIONS if self.size.width >= WIDE else FOOTER_ACTIONS - HIDDEN_ACTIONS_OF_NARROW
         bindings = {
             key: active._replace(
-                binding=replace(active.binding, show=active.binding.show and active.binding.action in FOOTER_ACTIONS)
+                binding=replace(active.binding, show=active.binding.show and active.binding.action in shown)
             )
             for key, active in super().active_bindings.items()
         }
@@ -181,14 +273,18 @@ class RunsScreen(WizardScreen):
             description = _("results") if run is not None and not run.resumable else _("resume")
             binding = replace(enter.binding, description=description, show=run is not None)
             bindings = {"enter": enter._replace(binding=binding), **bindings}
-        return bindings
+        last = {"escape", "f1"}  # the keys of all screens
+        return dict(sorted(bindings.items(), key=lambda item: item[0] in last))
 
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without a run, hide the keys that act on one."""
+        """Without a run, hide the keys that act on one; gray out those that it cannot have while it trains."""
         if action in RUN_ACTIONS:
-            return self.is_mounted and self.current_run is not None
+            run = self.current_run if self.is_mounted else None
+            if run is not None and action in STOPPED_RUN_ACTIONS and run.state == "running":
+                return None
+            return run is not None
         return super().check_action(action, parameters)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
@@ -218,15 +314,25 @@ class RunsScreen(WizardScreen):
         run = self.current_run
         if run is not None and run.last_epoch is not None and not self._is_busy(run):
             self.app.push_screen(
-                epochs_prompt(run.last_epoch + 1), lambda epochs: None if epochs is None else self._train(run, epochs)
+                epochs_prompt(run.last_epoch + 1, 0 if run.epoch is None else run.epoch + 1),
+                lambda epochs: None if epochs is None else self._train(run, epochs),
             )
 
     def _train(self, run: RunSummary, epochs: int | None = None) -> None:
-        if not self._is_busy(run):
-            self.state.run = run.path
-            overrides = None if epochs is None else {"unfreeze_epoch": epochs}
-            self.wizard.training.resume(Path(run.path), overrides)
-            self.wizard.show_screen("train")
+        if self._is_busy(run):
+            return
+        overrides = None if epochs is None else {"unfreeze_epoch": epochs}
+        others = other_trainings(self.wizard.workspace)
+        if not others:
+            self._resume(run, overrides)
+            return
+        dialog = second_training_dialog(others, self.wizard.hardware)
+        self.app.push_screen(dialog, lambda confirmed: self._resume(run, overrides) if confirmed else None)
+
+    def _resume(self, run: RunSummary, overrides: dict[str, int] | None) -> None:
+        self.state.run = run.path
+        self.wizard.training.resume(Path(run.path), overrides)
+        self.wizard.show_screen("train")
 
     def action_predict(self) -> None:
         """Show what the best weights of the run detect in any images."""
@@ -252,13 +358,22 @@ class RunsScreen(WizardScreen):
             self.app.push_screen(CompareRunsDialog((Path(self._runs[first].path), Path(run.path))))
         self._fill_table(self._runs)
 
+    def action_edit_note(self) -> None:
+        """Ask for the note of the run."""
+        if (run := self.current_run) is not None:
+            dialog = RunNoteDialog(run.name, run.note, lambda text: write_note(Path(run.path), text))
+            self.app.push_screen(dialog, lambda note: None if note is None else self._show_note(run, note))
+
+    def _show_note(self, run: RunSummary, note: str) -> None:
+        if run.name in self._runs:
+            self._list_query.cancel()  # it may have read the note before
+            self._update_table({**self._runs, run.name: replace(self._runs[run.name], note=note)})
+        self._read()
+
     def action_delete(self) -> None:
         """Ask, then delete the folder."""
         run = self.current_run
         if run is None:
-            return
-        if run.state == "running":
-            self.show_error(_("It is training now; stop it before you do anything else with it."))
             return
         dialog = ConfirmDialog(
             _("Delete {run}?", run=run.name),
@@ -286,7 +401,7 @@ class RunsScreen(WizardScreen):
     def _is_busy(self, run: RunSummary) -> bool:
         """Whether a running training prevents this run from being resumed; shows the reason."""
         if run.state == "running":
-            self.show_error(_("It is training now; stop it before you do anything else with it."))
+            self.show_error(_("It is training now. It can be extended, resumed and deleted once it has stopped."))
         elif self.wizard.is_training:
             self.show_error(_("Another training is running in this wizard. Stop it first (S on the Train screen)."))
         else:
@@ -305,7 +420,8 @@ class RunsScreen(WizardScreen):
                     "A resumed run ends exactly as if it had not been interrupted. Extending is different: it rebuilds the learning rate schedule for the new length."
                 ),
                 _(
-                    "W shows what its best weights detect in your images. M compares two runs. C copies the path of its folder. Esc goes back."
+                    "W shows what its best weights detect in your images. M compares two runs. N writes a note about a run. C copies the "
+                    "path of its folder. Esc goes back."
                 ),
                 _(
                     "A run that was killed loses the steps since its last checkpoint. A checkpoint is saved every three minutes and after every epoch."
@@ -314,8 +430,30 @@ class RunsScreen(WizardScreen):
         )
 
 
-def _row(run: RunSummary) -> tuple[str, ...]:
-    best_map = "" if run.best_map50 is None else f"{run.best_map50:.3f}"
-    best_loss = "" if run.best_val_loss is None else f"{run.best_val_loss:.4f}"
-    stage = "" if run.stage is None else _(STAGE_NAMES.get(run.stage, run.stage))
-    return (printable(run.name), _(STATE_NAMES[run.state]), stage, format_epochs(run), best_map, best_loss)
+def _columns(width: int) -> tuple[str, ...]:
+    """The columns of the table, in English, for a screen of `width` columns."""
+    if width >= WIDEST:
+        return (
+            N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss"), N_("loss"), N_("network"), N_("preset"),
+            N_("data"), N_("note"),
+        )  # fmt: skip
+    if width >= WIDE:
+        return (N_("run"), N_("state"), N_("epoch"), "mAP50", N_("loss"), N_("network"), N_("data"), N_("note"))
+    return (N_("run"), N_("state"), N_("epoch"), "mAP50", N_("loss"))
+
+
+def _cells(run: RunSummary) -> dict[str, str]:
+    """The text of every column."""
+    return {
+        "run": printable(run.name),
+        "state": _(STATE_NAMES[run.state]),
+        "stage": "" if run.stage is None else _(STAGE_NAMES.get(run.stage, run.stage)),
+        "epoch": format_epochs(run),
+        "mAP50": "" if run.best_map50 is None else f"{run.best_map50:.3f}",
+        "val loss": "" if run.best_val_loss is None else f"{run.best_val_loss:.4f}",
+        "loss": sparkline([loss for _epoch, loss in run.losses], SPARKLINE_WIDTH),
+        "network": printable(run.network or ""),
+        "preset": printable(run.preset or ""),
+        "data": printable(data_name(run)),
+        "note": run.note,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,10 @@ from tui.dialogs.log import LogDialog
 from tui.dialogs.number_prompt import NumberPrompt, epochs_prompt
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
+from tui.text.learning_rates import describe_batch_effect
 from tui.text.run_states import describe_resume, describe_run_end
 from tui.widgets.label import Label
-from tui.widgets.training_panel import TrainingPanel
+from tui.widgets.training_panel import TrainingPanel, View
 from tui.wizard.run_history import RunHistory
 from tui.workers.latest_query import LatestQuery
 from tui.workers.run_outcome import RunOutcome, run_outcome
@@ -33,9 +35,16 @@ if TYPE_CHECKING:
 
 PERIOD = 1.0
 """Seconds between two redraws, which each cost the training some milliseconds."""
-RUNNING_ACTIONS = frozenset({"pause", "stop_and_save", "lower_batch", "extend", "log", "app.show_help"})
-ENDED_ACTIONS = frozenset({"forward", "back", "app.show_help", "pause", "extend", "log"})
-"""The actions whose keys the footer shows."""
+VIEW_ACTIONS = frozenset({"next_view", "next_image", "zoom", "log", "app.show_help"})
+RUNNING_ACTIONS = VIEW_ACTIONS | {"pause", "stop_and_save", "lower_batch", "extend"}
+ENDED_ACTIONS = VIEW_ACTIONS | {"forward", "back", "pause", "extend"}
+"""The actions whose keys the footer shows, as far as they do something."""
+ROWS_WITHOUT_EVENTS = 34
+"""A screen that is higher shows the last events in the rows that it has more."""
+MAX_EVENT_ROWS = 8
+EVENTS_PER_ROW = 4
+"""Some events, such as saved checkpoints, have no line."""
+NEXT_VIEWS: dict[View, str] = {"curves": N_("classes"), "classes": N_("images"), "images": N_("curves")}
 
 
 class TrainScreen(WizardScreen):
@@ -46,6 +55,7 @@ class TrainScreen(WizardScreen):
     reason: ClassVar[str] = N_("You can pause or stop at any step; the training so far is never lost.")
 
     DEFAULT_CSS = """
+    TrainScreen.-low.-shows-run #head { display: none; }
     TrainScreen #outcome { height: auto; text-style: bold; }
     TrainScreen #outcome.-failure { color: $error; }
     TrainScreen #outcome.-success { color: $success; }
@@ -56,8 +66,11 @@ class TrainScreen(WizardScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", N_("pause")),
         Binding("s", "stop_and_save", N_("stop and save")),
-        Binding("b", "lower_batch", N_("smaller batch")),
-        Binding("e", "extend", N_("extend")),
+        Binding("b", "lower_batch", N_("batch")),
+        Binding("e", "extend", N_("epochs")),
+        Binding("c", "next_view", N_("classes")),
+        Binding("n", "next_image", N_("next")),
+        Binding("z", "zoom", N_("zoom")),
         Binding("l", "log", N_("log")),
     ]
 
@@ -74,7 +87,7 @@ class TrainScreen(WizardScreen):
         """Set where `_mode` is "ended"."""
         self._last_run: RunSummary | None = None
         """The run that can be resumed where `_mode` is "idle"."""
-        self._footer_state: tuple[str, bool, bool] | None = None
+        self._footer_state: tuple[object, ...] | None = None
         self._drawn_state: tuple[object, ...] | None = None
 
     def compose_body(self) -> Iterator[Widget]:
@@ -111,7 +124,10 @@ class TrainScreen(WizardScreen):
         """Show an event other than a step; None: the training has ended."""
         if event is None or isinstance(event, RunStarted | StageStarted | EpochFinished | Evaluated):
             self._show_verdict()
+        if isinstance(event, Evaluated):
+            self._panel.show_evaluation(self.session.history)
         self._update_mode()
+        self._show_events()
         self._drawn_state = None
         self._redraw()
 
@@ -120,17 +136,10 @@ class TrainScreen(WizardScreen):
         session = self.session
         has_ended = session.last_event is not None or session.input_error is not None or session.crash is not None
         self._mode = "running" if session.is_running else "ended" if has_ended else "idle"
-        footer_state = (
-            self._mode,
-            session.phase in ("pausing", "paused"),
-            session.history.last_epoch is None,
-        )
-        if footer_state != self._footer_state:  # redrawing the footer is slow
-            self._footer_state = footer_state
-            self.show_error("")
-            self.refresh_bindings()
+        self._update_footer()
         self._outcome = run_outcome(session, self.wizard) if self._mode == "ended" else None
         self._panel.display = self._mode == "running" or session.history.run is not None
+        self.set_class(self._panel.display, "-shows-run")
         self._idle_text.display = self._mode == "idle"
         self._show_outcome()
         if self._mode == "idle":
@@ -138,7 +147,29 @@ class TrainScreen(WizardScreen):
             return
         if session.history.run is not None:
             self._show_verdict()
-        self.show_hint("" if self._outcome is None else self._outcome.hint)
+        self._update_hint()
+
+    def _update_hint(self) -> None:
+        """Say what Enter does; while a training runs, what is said above it where there is space."""
+        if self._mode != "idle":
+            reason = _(self.reason) if self.has_class("-low") else ""
+            self.show_hint(reason if self._outcome is None else self._outcome.hint)
+
+    def _update_footer(self) -> None:
+        """Redraw the keys, which is slow, if others can do something now."""
+        history, panel = self.session.history, self._panel
+        footer_state = (
+            self._mode,
+            self.session.phase,
+            history.last_epoch,
+            history.batch_size,
+            panel.view,
+            panel.is_zoomed,
+        )
+        if footer_state != self._footer_state:
+            self._footer_state = footer_state
+            self.show_error("")
+            self.refresh_bindings()
 
     def _show_outcome(self) -> None:
         outcome = self._outcome
@@ -149,13 +180,13 @@ class TrainScreen(WizardScreen):
             self._outcome_text.set_class(not outcome.is_success, "-failure")
             self._outcome_text.set_class(outcome.is_success, "-success")
             self._outcome_details.update(outcome.details)
-        self._panel.show_verdict_lines(outcome is None or outcome.is_success)
+        has_note = bool(_map_note(self.session.history)) and self._mode == "running"
+        self._panel.show_verdict_lines(outcome is None or outcome.is_success, steps=not has_note)
+        self._map_note.display = has_note
 
     def _show_verdict(self) -> None:
         self._panel.show_verdict(self.session.history)
-        note = _map_note(self.session.history)
-        self._map_note.update(note)
-        self._map_note.display = bool(note) and self._mode == "running"
+        self._map_note.update(_map_note(self.session.history))
 
     def _redraw(self) -> None:
         if self._mode == "idle" or not self.is_mounted:
@@ -165,6 +196,18 @@ class TrainScreen(WizardScreen):
         if state != self._drawn_state:
             self._drawn_state = state
             self._panel.show(session.history, session.phase, self.wizard.hardware)
+            self._update_footer()
+
+    def _show_events(self) -> None:
+        rows = min(MAX_EVENT_ROWS, max(0, self.size.height - ROWS_WITHOUT_EVENTS))
+        self._panel.show_events(tuple(self.session.log)[-EVENTS_PER_ROW * rows :], rows)
+
+    def on_resize(self) -> None:
+        """Show as many events as there is space for. Textual calls this in addition to the `on_resize` of the base class."""
+        self._drawn_state = None
+        self._show_events()
+        self.call_after_refresh(self._update_hint)
+        self.call_after_refresh(self._redraw)
 
     # The last run, where nothing is training
 
@@ -207,17 +250,25 @@ class TrainScreen(WizardScreen):
             key: active._replace(
                 binding=replace(
                     active.binding,
-                    show=active.binding.show and active.binding.action in shown,
+                    show=active.binding.show and active.binding.action in shown and self._is_useful(active.binding),
                     description=self._description(active.binding),
                 )
             )
             for key, active in bindings.items()
         }
 
+    def _is_useful(self, binding: Binding) -> bool:
+        """Whether the key does more than say why it cannot do anything."""
+        return binding.action != "lower_batch" or (self.session.history.batch_size or 0) > MIN_BATCH_SIZE
+
     def _description(self, binding: Binding) -> str:
         is_paused = self.session.phase in ("pausing", "paused")
         if binding.action == "pause" and (self._mode == "ended" or is_paused):
             return _("resume")
+        if binding.action == "next_view":
+            return _(NEXT_VIEWS[self._panel.view])
+        if binding.action == "zoom" and self._panel.is_zoomed:
+            return _("whole")
         return binding.description
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -225,15 +276,24 @@ class TrainScreen(WizardScreen):
         if not self.is_mounted:
             return True
         session = self.session
+        is_training = session.phase in ("training", "pausing", "paused")
         match action:
             case "pause":
-                return self._mode == "running" or (self._mode == "ended" and isinstance(session.last_event, Stopped))
-            case "stop_and_save" | "lower_batch":
-                return self._mode == "running"
+                is_stopped = self._mode == "ended" and isinstance(session.last_event, Stopped)
+                return is_stopped or (self._mode == "running" and is_training)
+            case "stop_and_save":
+                return self._mode == "running" and session.phase != "stopping"
+            case "lower_batch":
+                return self._mode == "running" and is_training
             case "extend":
-                return session.history.last_epoch is not None and session.input_error is None
-            case "log":
-                return self._mode != "idle"
+                is_known = session.history.last_epoch is not None and session.input_error is None
+                return is_known and (is_training or self._mode == "ended")
+            case "log" | "next_view":
+                return self._mode != "idle" and self._panel.display
+            case "zoom":
+                return self._panel.display and self._panel.view == "curves" and session.history.latest is not None
+            case "next_image":
+                return self._panel.display and self._panel.view == "images"
         return super().check_action(action, parameters)
 
     def validation_error(self) -> str | None:
@@ -280,8 +340,9 @@ class TrainScreen(WizardScreen):
         dialog = NumberPrompt(
             _("New batch size?"),
             _(
-                "Now {batch}. A smaller batch needs less memory, and the learning rate is adapted. The new size applies to this stage and the next one.",
+                "Now {batch}. A smaller batch needs less memory. The new size applies to this stage and the next one. {effect}",
                 batch=batch_size,
+                effect=describe_batch_effect(self.session.history.recipe.get("method")),
             ),
             suggested=max(MIN_BATCH_SIZE, batch_size // 2),
             minimum=MIN_BATCH_SIZE,
@@ -291,13 +352,30 @@ class TrainScreen(WizardScreen):
 
     def action_extend(self) -> None:
         """Ask for the new number of epochs."""
-        if (last_epoch := self.session.history.last_epoch) is not None:
-            self.app.push_screen(epochs_prompt(last_epoch + 1), self._extend)
+        history = self.session.history
+        if history.last_epoch is not None:
+            done = history.epochs_begun if self._mode == "running" else math.ceil(history.epochs_done)
+            self.app.push_screen(epochs_prompt(history.last_epoch + 1, done), self._extend)
 
     def _extend(self, epochs: int | None) -> None:
-        if epochs is not None:
+        last_epoch = self.session.history.last_epoch
+        if epochs is not None and last_epoch is not None and epochs != last_epoch + 1:
             self.session.extend(epochs)
             self._update_mode()
+
+    def action_next_view(self) -> None:
+        """Show classes instead of curves, then images, then curves again."""
+        self._panel.next_view(self.session.history, self.wizard.hardware)
+        self._update_footer()
+
+    def action_next_image(self) -> None:
+        """Show another sample image."""
+        self._panel.change_image(1)
+
+    def action_zoom(self) -> None:
+        """Show the last third of the epochs in the plots, or all of them again."""
+        self._panel.zoom(self.session.history)
+        self._update_footer()
 
     def action_log(self) -> None:
         """Show all events."""
@@ -308,7 +386,7 @@ class TrainScreen(WizardScreen):
         return "\n\n".join(
             (
                 _(
-                    "The train loss is measured on the training images, the validation loss on images that are not used for training. Only the trend of the validation loss matters: falling means that the network learns, flat that it has converged, rising that it overfits. The value depends on how the loss is defined; it does not need to be near 0."
+                    "The train loss is measured on the training images, the validation loss on images that are not used for training. Only the trend of the validation loss matters: falling means that the network learns, flat that it has converged once the advised steps are done, rising that it overfits. The value depends on how the loss is defined; it does not need to be near 0."
                 ),
                 _(
                     "mAP50 is the average precision at 50 % overlap, averaged over the classes; 1 is perfect. It is measured every few epochs (eval_period)."
@@ -317,7 +395,10 @@ class TrainScreen(WizardScreen):
                     "Data wait is the share of time that a step waits for images. If it is far above 10 %, increase num_workers or use a faster disk."
                 ),
                 _(
-                    "P pauses, S stops and saves, B lowers the batch size, E extends, L shows the log. The training so far is never lost."
+                    "P pauses, S stops and saves, B lowers the batch size, E changes the number of epochs, L shows the log. The training so far is never lost."
+                ),
+                _(
+                    "C shows how well each class is detected and what is detected in a few validation images, N the next image. Z shows only the last third of the curves. The faint train curve is that of the single steps, the strong one its mean. ◆ marks the best value."
                 ),
             )
         )

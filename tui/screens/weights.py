@@ -15,7 +15,6 @@ from engine.messages import BadInput
 from engine.network.registry import NETWORKS
 from engine.recipe import Recipe
 from engine.weights.download.registry import official_file
-from engine.workspace import weights_named
 from tui.dialogs.confirm_scratch import ConfirmScratchDialog
 from tui.dialogs.folder_picker import FolderPicker
 from tui.screens.base import WizardScreen
@@ -26,10 +25,18 @@ from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput, PathRow
 from tui.widgets.radio_list import RadioList
 from tui.widgets.weights_check_panel import WeightsCheckPanel
-from tui.wizard.path_completion import PathStatus, inspect_path
+from tui.wizard.path_completion import PathStatus
 from tui.wizard.state import Start
-from tui.wizard.weights_catalog import CheckRequest, WeightsOption, holds_weights, model_folder, weights_options
-from tui.wizard.weights_summary import START_TEXTS, describe_option, files_help, start_help
+from tui.wizard.weights_catalog import (
+    CheckRequest,
+    WeightsOption,
+    holds_weights,
+    inspect_weights_path,
+    model_folder,
+    named_file,
+    weights_options,
+)
+from tui.wizard.weights_summary import START_TEXTS, describe_networks, describe_option, files_help, start_help
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
@@ -54,7 +61,9 @@ class WeightsScreen(WizardScreen):
     WeightsScreen #network { height: auto; }
     WeightsScreen #start { height: 6; }
     WeightsScreen #files { height: auto; max-height: 4; border-top: solid $primary-muted !important; border-title-color: $foreground; }
+    WeightsScreen #about { display: none; height: auto; color: $text-muted; border-top: solid $primary-muted; border-title-color: $foreground; }
     WeightsScreen.-high #files { max-height: 9; }
+    WeightsScreen.-high #about { display: block; }
     """
 
     _network_label = getters.query_one("#network", Label)
@@ -71,7 +80,7 @@ class WeightsScreen(WizardScreen):
             self, lambda network: weights_options(network, wizard.workspace), self._show_options, self.show_bad_input
         )
         self._path_query = LatestQuery[str, PathStatus](
-            self, lambda text: inspect_path(text, holds_weights), self._show_path_status, self.show_bad_input
+            self, lambda text: inspect_weights_path(text, wizard.workspace), self._show_path_status, self.show_bad_input
         )
         self._options: tuple[WeightsOption, ...] = ()
         self._start: Start = "whole"
@@ -84,18 +93,20 @@ class WeightsScreen(WizardScreen):
         yield RadioList(help_text=start_help(), meaning_below=True, id="start")
         yield RadioList(help_text=files_help(), meaning_below=False, id="files")
         path = self.state.model_path or ""
-        if path and (file := weights_named(path, self.wizard.workspace)) is not None:
+        if (file := named_file(path, self.wizard.workspace)) is not None:
             path = self.state.model_path = str(file)  # a preset may name a file in model_data/
         file_input = PathInput(path, holds_weights, help_text=files_help(), id="file")
         yield PathRow(_("Another file"), file_input, id="file-row")
         yield DownloadBar()
         yield WeightsCheckPanel(self.wizard.datasets, id="report")
+        yield Label(start_help(), id="about")
 
     def on_mount(self) -> None:
         """Select what was chosen before; otherwise the whole network."""
         self._start = self.state.start or "whole"
         self._file_list.border_title = _("Start from")
         self._report.border_title = _("Weights that will be loaded")
+        self.query_one("#about", Label).border_title = _("The three starts")
         self._start_list.show([(_(name), _(meaning)) for name, meaning in START_TEXTS], STARTS.index(self._start))
         self._start_list.focus()
         self._show_network()
@@ -121,8 +132,7 @@ class WeightsScreen(WizardScreen):
         self._show_network()
 
     def _show_network(self) -> None:
-        meaning = _(NETWORKS[self._network].summary)
-        self._network_label.update(_("Network  {network}: {meaning}", network=self._network, meaning=meaning))
+        self._network_label.update(describe_networks(self._network))
         self._options = ()
         self._options_query.submit(self._network)
         self._show_start()
@@ -150,23 +160,31 @@ class WeightsScreen(WizardScreen):
 
     def _show_options(self, options: tuple[WeightsOption, ...]) -> None:
         self._options = options
-        paths = [None if option.kind == "official" else str(option.path) for option in options]
-        is_listed = self.state.model_path in paths
-        if is_listed:
+        self._show_file_mark()
+        if self._marked_option is not None:
             with self.prevent(Input.Changed):
                 self._file_input.value = ""
-        selected = paths.index(self.state.model_path) if is_listed else 0
-        self._file_list.show([describe_option(option) for option in options], selected)
-        if not is_listed:
+        else:
             self._path_query.submit(self._file_input.value)
         self._show_start()
+
+    @property
+    def _marked_option(self) -> int | None:
+        """The index of the listed file that is chosen; None: another file is."""
+        paths = [None if option.kind == "official" else str(option.path) for option in self._options]
+        return paths.index(self.state.model_path) if self.state.model_path in paths else None
+
+    def _show_file_mark(self) -> None:
+        """Mark the chosen file in the list; a file that is only in the field below it is not there."""
+        self._file_list.show([describe_option(option) for option in self._options], self._marked_option)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Inspect the path at every key."""
         self.show_error("")
-        text = event.value.strip().strip("'\"")
-        self.state.model_path = str(Path(text).expanduser().absolute()) if text else None
+        path = named_file(event.value, self.wizard.workspace)
+        self.state.model_path = None if path is None else str(path)
         self._path_query.submit(event.value)
+        self._show_file_mark()
         self._show_start()
 
     def _show_path_status(self, status: PathStatus) -> None:
@@ -291,6 +309,10 @@ class WeightsScreen(WizardScreen):
     def accept(self) -> None:
         """Store the chosen start."""
         self.state.start = self._start
+
+    def help_text(self) -> str:
+        """The three starts, and the keys of the screen."""
+        return start_help()
 
     def validation_error(self) -> str | None:
         """The file must exist and match the network."""

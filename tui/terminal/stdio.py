@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.driver import Driver
+
+    from tui.terminal.announcer import Announcer
 
 
 def prepare_streams() -> bool:
@@ -72,11 +75,12 @@ class _TerminalStream(io.TextIOWrapper):
             super().close()
 
 
-def driver_class(on_disconnect: Callable[[], object]) -> type[Driver] | None:
+def driver_class(on_disconnect: Callable[[], object], announcer: Announcer) -> type[Driver] | None:
     """The driver for Linux and macOS; None: use Textual's own.
 
     Args:
         on_disconnect: called in the app's thread when the terminal was closed.
+        announcer: may write to the terminal while the app uses it.
     """
     if sys.platform == "win32" or os.environ.get("TEXTUAL_DRIVER"):
         return None
@@ -84,6 +88,16 @@ def driver_class(on_disconnect: Callable[[], object]) -> type[Driver] | None:
 
     class WizardDriver(LinuxDriver):
         """Works although standard output is not the terminal, and reports a closed terminal."""
+
+        def __init__(
+            self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+        ) -> None:
+            super().__init__(app, debug=debug, mouse=mouse, size=size)
+            announcer.attach(self.write)
+
+        def stop_application_mode(self) -> None:
+            announcer.detach()
+            super().stop_application_mode()
 
         def _get_terminal_size(self) -> tuple[int, int]:
             if self._file is not None:

@@ -27,19 +27,25 @@ from tui.text.stages import STAGE_EXPLANATIONS, STAGE_NAMES
 from tui.text.translate import _, translate
 
 
-def describe_event(event: Event) -> str | None:
-    """The event as text of one or more lines; None for single steps."""
+def epoch_number(epoch: int, epochs: int | None) -> str:
+    """The number of an epoch, which counts from 0, as people count: "47/140" where the number of all epochs is known."""
+    return f"{epoch + 1}" if epochs is None else f"{epoch + 1}/{epochs}"
+
+
+def describe_event(event: Event, epochs: int | None = None) -> str | None:
+    """The event as text of one or more lines; None for single steps. `epochs`: how many the training has."""
     match event:
         case RunStarted() | WeightsLoaded() | StageStarted() | BatchChanged():
             return _describe_start(event)
         case EpochFinished() | Evaluated():
-            return _describe_epoch(event)
+            return _describe_epoch(event, epochs)
         case CheckpointSaved():
             return _("Checkpoint saved in {seconds} s.", seconds=f"{event.seconds:.1f}")
         case ImageSkipped():
             return _("Image skipped ({count} so far): {reason}", count=event.count, reason=event.reason)
         case Paused():
-            return _("Paused after step {step} of epoch {epoch}.", step=event.step, epoch=event.epoch + 1)
+            epoch = epoch_number(event.epoch, epochs)
+            return _("Paused after step {step} of epoch {epoch}.", step=event.step, epoch=epoch)
         case Resumed():
             return _("Resumed.")
         case OutOfMemory() | LossNotFinite() | Failed() | Stopped() | Finished():
@@ -81,8 +87,8 @@ def _describe_start(event: RunStarted | WeightsLoaded | StageStarted | BatchChan
             return _("From here on: batch size {batch}, learning rate up to {lr}.", **values)
 
 
-def _describe_epoch(event: EpochFinished | Evaluated) -> str:
-    epoch = event.epoch + 1
+def _describe_epoch(event: EpochFinished | Evaluated, epochs: int | None) -> str:
+    epoch = epoch_number(event.epoch, epochs)
     match event:
         case EpochFinished():
             values = {"loss": f"{event.train_loss:.4f}", "time": duration(event.seconds)}
@@ -111,12 +117,17 @@ def describe_end(event: Event | None) -> str:
         case Stopped():
             return _("Stopped; a checkpoint is saved and nothing is lost.")
         case Finished() if event.map50 is None:
-            return _("Finished in {time}.", time=duration(event.seconds))
+            return _("Finished in {time}.", time=_total_time(event.seconds))
         case Finished():
             return _(
-                "Finished in {time}, best mAP50 {map50}.", time=duration(event.seconds), map50=f"{event.map50:.3f}"
+                "Finished in {time}, best mAP50 {map50}.", time=_total_time(event.seconds), map50=f"{event.map50:.3f}"
             )
     return _("The training has ended.")
+
+
+def _total_time(seconds: float) -> str:
+    """A measured duration: none is 0 s."""
+    return duration(seconds) if seconds >= 1 else _("less than a second")
 
 
 def describe_failure(message: Message) -> str:

@@ -102,5 +102,66 @@ ADVICE: Final[Mapping[str, str]] = {
         "Correct what the reason above names, choose another folder, or read it as another format with F7."
     ),
     "dataset.too_few": N_("Label more images; a hundred are a good start."),
+    "class.count": N_("Correct nc in the file, or the list of names, whichever is wrong."),
+    "class.empty_line": N_(
+        "Compare the names in the image above; if they are wrong, remove the empty lines from the file."
+    ),
+    "class.files_differ": N_(
+        "Nothing to do if the names in the image above are right; otherwise F6 selects another classes file."
+    ),
+    "class.from_one": N_(
+        "Compare the names in the image above; if they are wrong, write a first line into the classes file."
+    ),
+    "class.named_above": N_(
+        "Nothing to do if the names in the image above are right; otherwise F6 selects another classes file."
+    ),
+    "class.repeated": N_("Nothing to do if they are one class; otherwise give each line a name of its own."),
+    "class.similar": N_("If they are one class, F6 gives both the same name."),
+    "dataset.ambiguous": N_("F7 selects the other format, if the boxes in the image above are wrong."),
+    "dataset.format": N_("F7 selects a format."),
+    "dataset.whole_disk": N_("Choose the folder of the data set with F3."),
+    "image.elsewhere": N_("Nothing to do if the boxes in the image above are right."),
+    "image.masks": N_("Nothing to do."),
+    "image.not_listed": N_("Add them to a list of a split, or leave them out."),
+    "image.size_wrong": N_(
+        "Nothing to do if the boxes in the image above are right; otherwise label these images again."
+    ),
+    "image.unread_format": N_("Save them as .jpg or .png, and correct the names in the labels."),
+    "image.unused": N_("Nothing to do if they need no label; otherwise label them."),
+    "label.deleted": N_("Nothing to do: your labelling tool marks them as deleted."),
+    "label.elsewhere": N_("Nothing to do if the boxes in the image above are right."),
+    "label.not_fractions": N_(
+        "Export the labels again as YOLO: x and width divided by the image's width, y and height by its height."
+    ),
+    "label.not_pixels": N_("Export the labels again in pixels."),
+    "label.only_mask": N_("Export the labels again with boxes."),
+    "label.other_xml": N_("Nothing to do if these files belong to another program."),
+    "label.polygon": N_("Nothing to do if the boxes in the image above look right."),
+    "label.pose": N_("Nothing to do if the boxes in the image above look right."),
+    "label.rotated": N_("Export the labels again with upright boxes, or with the four corners of each box."),
+    "label.scored": N_("Look at the boxes in the image above; label the images by hand where they are wrong."),
+    "label.second": N_("Move the file that is not right out of the folder."),
+    "label.shared": N_("Give the images different names if their objects differ."),
+    "label.swapped": N_("Draw these boxes again in your labelling tool; the other boxes are used."),
+    "label.unread_image": N_("Save the images as .jpg or .png under the same names."),
+    "label.wholly_outside": N_("Draw these boxes again in your labelling tool; the other boxes are used."),
+    "split.elsewhere": N_(
+        "Nothing to do if the number of images above is right; otherwise correct the path in data.yaml."
+    ),
+    "split.empty": N_("Correct the path in data.yaml, or move the images there."),
+    "split.none": N_("Add them to a list of a split, or delete the lists: the split is then drawn at random."),
+    "split.other_list": N_("Nothing to do if these files are no lists of images."),
+    "split.too_few": N_("Label more images, or repair those that cannot be read."),
+    "split.two_places": N_(
+        "Nothing to do if the number of images above is right; otherwise write the whole path into data.yaml."
+    ),
+    "split.unknown_key": N_("Correct the key in data.yaml: train, val or test."),
+    "split.unreadable": N_("Repair these images, or put others into this split."),
+    "text.encoding": N_("Nothing to do if the class names are right; otherwise save these files as UTF-8."),
+    "yaml.backslash": N_("Write / instead of the backslash."),
+    "yaml.repeated_key": N_("Remove the line that is not right."),
+    "yaml.several": N_(
+        "Nothing to do if the classes and images are right; otherwise choose the other file in the field above."
+    ),
 }
 """By the code of the message; in English, marked for translation."""

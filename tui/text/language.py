@@ -74,9 +74,12 @@ def parse_language(code: str) -> str:
 
 
 def language_of_locale(environment: Mapping[str, str] | None = None) -> str:
-    """The language of the user's locale. The variables are read in POSIX's order; os.environ by default."""
+    """The language of the user's locale. The variables are read in the order of POSIX and gettext; os.environ by default."""
     variables = os.environ if environment is None else environment
     locale_name = next((variables[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if variables.get(name)), "")
+    if locale_name.partition(".")[0] not in ("", "C", "POSIX"):  # in these locales gettext ignores LANGUAGE
+        preferred = variables.get("LANGUAGE", "").split(":")
+        locale_name = next((name for name in preferred if name.lower().startswith(("zh", "en"))), locale_name)
     if not locale_name and environment is None and os.name == "nt":
         import locale
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.evaluation.trend import MIN_EPOCHS, Trend
+from engine.planning.advice import StepAdvice
 from tui.text.translate import N_, _
 
 TREND_NOTE = N_("Only the trend of the validation loss matters, not its value.")
@@ -17,8 +18,15 @@ COLOURS = {
 }
 
 
-def describe_trend(trend: Trend) -> str:
-    """What the trend means, in one sentence. All but "rising" fit on one line of 78 characters."""
+def describe_trend(trend: Trend, steps: int, advice: StepAdvice | None) -> str:
+    """What the trend means, in one sentence. All but "rising" fit on one line of 78 characters.
+
+    Args:
+        trend: of the validation loss in the current stage.
+        steps: that are done.
+        advice: for the whole training. Below the advised steps a flat loss is no convergence: it may fall again, above all at
+            the learning rates that are still to come.
+    """
     values = {"epochs": trend.epochs, "percent": f"{abs(trend.change) * 100:.1f}"}
     match trend.verdict:
         case "too_early":
@@ -29,6 +37,13 @@ def describe_trend(trend: Trend) -> str:
             )
         case "falling":
             return _("The validation loss is still falling ({percent} % in {epochs} epochs): it learns.", **values)
+        case "flat" if advice is not None and steps < advice.advised:
+            return _(
+                "Validation loss unchanged for {epochs} epochs; {left} of {advised} advised steps are missing.",
+                epochs=trend.epochs,
+                left=advice.advised - steps,
+                advised=advice.advised,
+            )
         case "flat":
             return _("The validation loss has not changed for {epochs} epochs: training has converged.", **values)
         case "unclear" if trend.change < 0:

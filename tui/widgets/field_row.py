@@ -1,46 +1,54 @@
-"""One setting of the recipe in a line: name, value, and a note beside it (meaning, suggestion, warning or error)."""
+"""One setting of the recipe: what people call it, its name, its value, and a note (meaning, suggestion, warning or error)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.widget import Widget
 from textual.widgets import Input
 
 from tui.text import N_, _
 from tui.widgets.cycle_select import CycleSelect
 from tui.widgets.label import Label
+from tui.widgets.text_input import TextInput
 from tui.wizard.recipe_fields import RecipeField
+from tui.wizard.setting_notes import NOTE_KINDS, Note
 
-NoteKind = Literal["suggestion", "warning", "error"]
 
-
-class FieldInput(Input):
-    """An Input whose Enter key is shown in the footer."""
+class FieldInput(TextInput):
+    """A field whose Enter key is shown in the footer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", N_("next"))]
 
 
-class FieldRow(Horizontal):
-    """A line of the form. An `Input` for text, a `CycleSelect` for a few fixed values."""
+class FieldRow(Widget):
+    """A line of the form. An `Input` for text, a `CycleSelect` for a few fixed values.
 
-    DEFAULT_CSS = """
-    FieldRow { height: auto; }
-    FieldRow > .field-name { width: 22; color: $text-muted; }
-    FieldRow.-changed > .field-name { color: $primary; text-style: bold; }
-    FieldRow > Input, FieldRow > CycleSelect { width: 16; margin: 0 1 0 0; }
-    FieldRow > .field-note { width: 1fr; height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
-    FieldRow.-suggestion > .field-note { color: $success; }
-    FieldRow.-warning > .field-note { color: $warning; height: auto; text-wrap: wrap; }
-    FieldRow.-error > .field-note { color: $error; height: auto; text-wrap: wrap; }
-    FieldRow.-error > Input { color: $error; }
+    In a wide window the note is beside the value. In a narrow one it is below it, and the meaning is not shown: the screen shows
+    that of the focused field.
     """
 
-    _name_label = getters.query_one(".field-name", Label)
+    DEFAULT_CSS = """
+    FieldRow { height: auto; layout: vertical; }
+    FieldRow > .field-line { height: 1; layout: horizontal; }
+    FieldRow .field-label { width: 25; height: 1; }
+    FieldRow .field-name { width: 20; height: 1; color: $text-muted; }
+    FieldRow Input, FieldRow CycleSelect { width: 1fr; max-width: 26; }
+    FieldRow > .field-note { height: auto; padding-left: 4; color: $text-muted; }
+    FieldRow.-plain > .field-note { display: none; }
+    FieldRow.-changed .field-label { color: $primary; text-style: bold; }
+    FieldRow.-suggestion > .field-note { color: $success; }
+    FieldRow.-warning > .field-note { color: $warning; }
+    FieldRow.-error > .field-note { color: $error; }
+    FieldRow.-error Input { color: $error; }
+    """
+
+    _label = getters.query_one(".field-label", Label)
     _note_label = getters.query_one(".field-note", Label)
 
     def __init__(self, field: RecipeField, on_change: Callable[[str, Any], None]) -> None:
@@ -52,18 +60,20 @@ class FieldRow(Horizontal):
         """The text of the Input when `on_change` was last called."""
 
     def compose(self) -> ComposeResult:
-        """Name, value, note."""
-        yield Label(f"  {self.field.name}", classes="field-name")
-        if self.field.choices:
-            yield CycleSelect(self.field.choices, self.field.text)
-        else:
-            yield FieldInput(compact=True, select_on_focus=False)
+        """Label, name, value; note."""
+        with Horizontal(classes="field-line"):
+            yield Label(f"  {self.field.label}", classes="field-label")
+            yield Label(self.field.name, classes="field-name")
+            if self.field.choices:
+                yield CycleSelect(self.field.choices, self.field.text)
+            else:
+                yield FieldInput(compact=True)
         yield Label(self.field.description, classes="field-note")
 
     def show(self, value: Any, *, changed: bool) -> None:
         """Show a value, and whether the user changed it. Text that the user is typing is not overwritten."""
         self.set_class(changed, "-changed")
-        self._name_label.update(f"{'•' if changed else ' '} {self.field.name}")
+        self._label.update(f"{'•' if changed else ' '} {self.field.label}")
         if self.field.choices:
             self.query_one(CycleSelect).show(value)
         else:
@@ -74,17 +84,18 @@ class FieldRow(Horizontal):
                 with self.prevent(Input.Changed):
                     text_input.value = self._reported_text = self.field.text(value)
 
-    def show_note(self, text: str, kind: NoteKind) -> None:
-        """Show a note beside the value; without text, the meaning of the setting."""
-        for each in ("suggestion", "warning", "error"):
-            self.set_class(bool(text) and each == kind, f"-{each}")
-        self._note_label.update(text or self.field.description)
+    def show_note(self, note: Note | None) -> None:
+        """Show a note; None: the meaning of the setting."""
+        for kind in NOTE_KINDS:
+            self.set_class(note is not None and note.kind == kind, f"-{kind}")
+        self.set_class(note is None, "-plain")
+        self._note_label.update(self.field.description if note is None else note.text)
 
     def help_text(self) -> str:
         """Text for F1."""
         only = self.field.schema.get("only")
         lines = [
-            self.field.name,
+            f"{self.field.label}  ·  {self.field.name}",
             "",
             self.field.description,
             "",

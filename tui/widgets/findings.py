@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from textual import getters
@@ -29,7 +30,6 @@ class FindingsPanel(VerticalScroll):
 
     DEFAULT_CSS = """
     FindingsPanel { height: auto; min-height: 3; max-height: 6; border-top: solid $primary-muted; border-title-color: $foreground; scrollbar-size-vertical: 1; }
-    .-high FindingsPanel { max-height: 10; }
     FindingsPanel:focus { border-top: solid $primary; }
     FindingsPanel Label { height: auto; }
     """
@@ -40,13 +40,32 @@ class FindingsPanel(VerticalScroll):
         """One text for all findings."""
         yield Label()
 
-    def show(self, findings: Iterable[Finding]) -> None:
-        """Show these findings."""
+    def __init__(self) -> None:
+        super().__init__()
+        self._title = ""
+
+    def set_title(self, title: str) -> None:
+        """Show a title, and how to scroll where that is needed."""
+        self._title = title
+        self._show_title()
+
+    def on_resize(self) -> None:
+        """Say how to scroll if the text no longer fits."""
+        self.call_after_refresh(self._show_title)
+
+    def scroll_pages(self, pages: int) -> None:
+        """Scroll down by a number of pages, up if it is negative."""
+        self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
+
+    def show(self, findings: Iterable[Finding], root: Path) -> None:
+        """Show these findings about the data set at `root`."""
         groups = group_findings(findings)
         if not groups:
             self._show_text(Content(_("No problems found.")).stylize("$success"))
             return
-        texts = (_finding_text(group.severity, finding_text(group), ADVICE.get(group.code, "")) for group in groups)
+        texts = (
+            _finding_text(group.severity, finding_text(group, root), ADVICE.get(group.code, "")) for group in groups
+        )
         self._show_text(Content("\n").join(texts))
 
     def show_error(self, error: BadInput) -> None:
@@ -61,13 +80,17 @@ class FindingsPanel(VerticalScroll):
     def help_text(self) -> str:
         """Text for F1."""
         return _(
-            "Problems in labels and images. ✖ is left out of the training, ! should be checked, · is for information. "
-            "Your files are not changed. To list every problem: freezetui data check FOLDER"
+            "Problems in labels and images, each kind once. ✖ is left out of the training, ! should be checked, · is for information. Paths "
+            "are relative to the folder of the data set. PgUp and PgDn scroll. Your files are not changed."
         )
 
     def _show_text(self, text: Content) -> None:
         self._text.update(text)
         self.scroll_home(animate=False)
+        self.call_after_refresh(self._show_title)
+
+    def _show_title(self) -> None:
+        self.border_title = f"{self._title} · {_('PgUp PgDn scroll')}" if self.max_scroll_y else self._title
 
 
 def _finding_text(severity: str, sentence: str, remedy: str) -> Content:

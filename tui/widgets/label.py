@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.visual import VisualType, visualize
+from textual.selection import Selection
+from textual.visual import Visual, VisualType, visualize
 from textual.widgets import Static
+
+from tui.widgets.line_breaks import WideText, has_wide_characters
 
 
 class Label(Static):
@@ -26,8 +29,23 @@ class Label(Static):
             layout = layout and not self._has_height_for(new)
         super().update(new, layout=layout)
 
+    def render(self) -> Visual:
+        """The content; text with wide characters breaks its lines in their way."""
+        return _breaking(self.visual)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text. A selection counts lines as they are shown."""
+        visual = self.render()
+        if isinstance(visual, WideText):
+            return selection.extract(visual.at(self.content_size.width).plain), "\n"
+        return super().get_selection(selection)
+
     def _has_height_for(self, content: Content) -> bool:
         width, height = self.content_size
         if not height or self.styles.is_auto_width:
             return False
-        return content.get_height(self.styles.get_rules(), width) == height
+        return _breaking(content).get_height(self.styles.get_rules(), width) == height
+
+
+def _breaking(visual: Visual) -> Visual:
+    return WideText(visual) if isinstance(visual, Content) and has_wide_characters(visual.plain) else visual

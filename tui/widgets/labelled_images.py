@@ -10,12 +10,16 @@ from textual.content import Content
 from engine.dataset.index import Dataset
 from engine.messages import BadInput, printable
 from tui.text import _, translate
+from tui.text.datasets import finding_sentence
 from tui.widgets.terminal_image import TerminalImage
 from tui.wizard.dataset_inspection import ImageRequest, render_image
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
     from engine.evaluation.thumbnail import Thumbnail
+
+_MAX_SKIPPED = 50
+"""So many images are tried at first."""
 
 
 class LabelledImages(TerminalImage):
@@ -29,9 +33,12 @@ class LabelledImages(TerminalImage):
         self._dataset: Dataset | None = None
         self._image_order: list[int] = []
         self._position = 0
+        self._is_chosen = False
+        """Whether the user chose the image; else one that cannot be read is skipped."""
 
     def show_dataset(self, dataset: Dataset) -> None:
         """Show the images of `dataset`."""
+        self._is_chosen = False
         self._dataset = dataset
         self._image_order = [int(image) for image in chain.from_iterable(dataset.splits.values())]
         with_boxes = (position for position, image in enumerate(self._image_order) if len(dataset.boxes_of(image)[0]))
@@ -41,6 +48,7 @@ class LabelledImages(TerminalImage):
     def change_image(self, offset: int) -> None:
         """Show another image; the first follows the last."""
         if self._image_order:
+            self._is_chosen = True
             self._position = (self._position + offset) % len(self._image_order)
             self._render_current()
 
@@ -61,5 +69,10 @@ class LabelledImages(TerminalImage):
         self.border_subtitle = Content(printable(thumbnail.name))
 
     def _show_error(self, error: BadInput) -> None:
-        self.show_message(translate(error.messages[0]))
+        if not self._is_chosen and self._position < min(len(self._image_order) - 1, _MAX_SKIPPED):
+            self._position += 1
+            self._render_current()
+            return
+        message, dataset = error.messages[0], self._dataset
+        self.show_message(translate(message) if dataset is None else finding_sentence(message, dataset.root))
         self.border_subtitle = ""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os.path
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.suggester import Suggester
-from textual.widgets import Input
 
 from tui.text import N_
 from tui.widgets.label import Label
+from tui.widgets.text_input import TextInput
 from tui.wizard.path_completion import PathFilter, path_completions
 
 
-class PathInput(Input):
-    """One line high. As in a shell, Tab inserts the common prefix of all completions; where it adds nothing, it moves on."""
+class PathInput(TextInput):
+    """One line high. As in a shell, Tab inserts the common prefix of all completions; where it adds nothing, or the path is complete, it moves on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", show=False),
@@ -36,11 +37,12 @@ class PathInput(Input):
             placeholder=placeholder,
             suggester=PathSuggester(is_suitable),
             compact=True,
-            select_on_focus=False,
             id=id,
         )
         self._is_suitable = is_suitable
         self._help_text = help_text
+        self.is_complete: Callable[[], bool] = lambda: False
+        """Whether the path needs no completion, so that Tab only moves on."""
 
     def help_text(self) -> str:
         """Text for F1."""
@@ -54,7 +56,7 @@ class PathInput(Input):
     async def action_complete(self) -> None:
         """Insert the common prefix of all completions; where it adds nothing, focus the next widget."""
         value = self.value
-        if value and self.cursor_at_end:
+        if value and self.cursor_at_end and not self.is_complete():
             completions = await asyncio.to_thread(path_completions, value, self._is_suitable)
             prefix = os.path.commonprefix(completions)  # noqa: RUF071  a shell completes by characters, not by folders
             if self.value == value and len(prefix) > len(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from engine.messages import printable
+from engine.planning.advice import Goal
 from engine.planning.request import PreparedPlan
 from engine.recipe import Recipe, to_plain_value
 from tui.text import N_, _, ngettext, translate
@@ -17,6 +19,7 @@ from tui.widgets.label import Label
 from tui.widgets.stage_table import StageTable
 from tui.wizard.recipe_draft import RecipeDraft
 from tui.wizard.recipe_fields import recipe_fields
+from tui.wizard.recommendation import GOAL_NAMES
 
 MAX_LISTED_CLASSES = 8
 FACTS = {
@@ -26,6 +29,7 @@ FACTS = {
     "network": N_("network"),
     "device": N_("device"),
     "preset": N_("preset"),
+    "goal": N_("goal"),
     "changes": N_("changes"),
 }
 """Ids and titles of the lines above the stages."""
@@ -55,7 +59,7 @@ class PlanPage(Vertical):
     def compose(self) -> ComposeResult:
         """All parts, empty until `show`."""
         for name, title in FACTS.items():
-            with Horizontal(classes="plan-fact"):
+            with Horizontal(classes="plan-fact", id=f"line-of-{name}"):
                 yield Label(_(title))
                 yield Label(id=f"fact-{name}")
         yield StageTable()
@@ -63,39 +67,55 @@ class PlanPage(Vertical):
         yield Label(id="plan-command-title")
         yield Label(id="plan-command")
 
-    def show(self, prepared: PreparedPlan, draft: RecipeDraft, command: str, *, unknown_time: str) -> None:
+    def show(
+        self,
+        prepared: PreparedPlan,
+        draft: RecipeDraft,
+        command: str,
+        *,
+        goal: Goal,
+        readable: Mapping[str, int] | None,
+        unknown_time: str,
+    ) -> None:
         """Show a Plan.
 
         Args:
             prepared: the Plan.
             draft: the recipe it was made from, for what differs from the preset.
             command: the command line for the same run.
+            goal: what the user wants; the epochs of a preset of ours are adapted to it.
+            readable: number of images in each split that can be read, if they were checked.
             unknown_time: text for the time of a stage that was not measured.
         """
-        for name, text in _facts(prepared, draft).items():
+        for name, text in _facts(prepared, draft, goal, readable).items():
             self.query_one(f"#fact-{name}", Label).update(text)
+            self.query_one(f"#line-of-{name}").display = bool(text)
         self._stage_table.show(prepared, unknown_time=unknown_time)
-        warnings = prepared.plan.warnings
+        # That a first look has fewer steps is said below the stages; it is no warning.
+        warnings = [message for message in prepared.plan.warnings if message.code != "plan.first_look"]
         self._warnings.update("\n".join(f"! {translate(message)}" for message in warnings))
         self._warnings.display = bool(warnings)
         self._command_title.update(_("The same run on the command line:"))
         self._command.update(printable(command))
 
 
-def _facts(prepared: PreparedPlan, draft: RecipeDraft) -> dict[str, str]:
-    """The texts for `FACTS`."""
+def _facts(
+    prepared: PreparedPlan, draft: RecipeDraft, goal: Goal, readable: Mapping[str, int] | None
+) -> dict[str, str]:
+    """The texts for `FACTS`; a line without text is hidden."""
     plan, recipe = prepared.plan, prepared.plan.recipe
     height, width = recipe.input_shape
     device = _("{device} in {precision}", device=plan.device, precision=plan.precision)
     if plan.device == "cpu":
         device += ", " + ngettext("{count} thread", "{count} threads", plan.threads)
     return {
-        "data": f"{printable(plan.data.path)}\n{_counts(prepared)}",
+        "data": "\n".join((printable(plan.data.path), _counts(prepared), *_unreadable(plan.images, readable))),
         "classes": _classes(plan.classes),
         "start": _("nothing (from scratch)") if plan.weights is None else _weights(plan.weights, recipe),
         "network": _("{network}, input {width} x {height}", network=recipe.network, width=width, height=height),
         "device": device,
         "preset": f"{_(printable(draft.preset.title))}  ({printable(draft.preset.name)})",
+        "goal": _goal(prepared, draft, goal),
         "changes": _changes(draft) or _("none"),
     }
 
@@ -108,6 +128,35 @@ def _counts(prepared: PreparedPlan) -> str:
         val=images.get("val", 0),
         test=images.get("test", 0),
         boxes=len(prepared.dataset.boxes),
+    )
+
+
+def _unreadable(images: Mapping[str, int], readable: Mapping[str, int] | None) -> Iterator[str]:
+    """What follows from images that cannot be read."""
+    if readable is None:
+        return
+    missing = sum(images.values()) - sum(readable.values())
+    if missing:
+        yield ngettext(
+            "{count} image cannot be read and is left out: {train} remain for training, {val} for validation.",
+            "{count} images cannot be read and are left out: {train} remain for training, {val} for validation.",
+            missing,
+            train=readable.get("train", 0),
+            val=readable.get("val", 0),
+        )
+    if images.get("val", 0) and not readable.get("val", 0):
+        yield _("No validation image can be read, so nothing shows when the network stops improving.")
+
+
+def _goal(prepared: PreparedPlan, draft: RecipeDraft, goal: Goal) -> str:
+    """The goal that the epochs are adapted to; empty where they are not, or where the user chose them."""
+    if not draft.is_adapted:
+        return ""
+    return _(
+        "{goal} from {images} training images: {epochs} epochs. G on the Recipe screen switches.",
+        goal=_(GOAL_NAMES[goal]),
+        images=prepared.plan.images["train"],
+        epochs=prepared.plan.recipe.unfreeze_epoch,
     )
 
 

@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from engine.recipe import Recipe
 from engine.recipe.presets import Preset
 from tui.text import N_, _
+from tui.text.presets import preset_summary
 from tui.wizard.recipe_fields import recipe_fields
 from tui.wizard.recommendation import Recommendation
 
@@ -75,7 +76,7 @@ class PresetList(OptionList):
         if preset is None:
             return ""
         fields = {field.name: field for field in recipe_fields()}
-        lines = [f"{_(preset.title)}  ({preset.name})", "", _(preset.summary), ""]
+        lines = [f"{_(preset.title)}  ({preset.name})", "", preset_summary(preset), ""]
         for name, value in preset.settings.items():
             if name in Recipe.model_fields:
                 lines.append(f"{name} = {fields[name].text(value)}")
@@ -88,7 +89,7 @@ class PresetList(OptionList):
 def _card(preset: Preset, recommended: Recommendation, brings: str) -> Content:
     """Title, summary, what the preset brings and, for the recommended one, the reason."""
     title = Content(_(preset.title)).stylize("bold")
-    lines = [title, Content(_(preset.summary)).stylize("dim")]
+    lines = [title, Content(preset_summary(preset)).stylize("dim")]
     if preset.name == recommended.preset:
         lines[0] = Content.assemble(title, "  ", Content(_("★ recommended")).stylize("$success"))
         lines.append(Content(recommended.reason).stylize("$success"))

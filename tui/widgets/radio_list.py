@@ -36,8 +36,8 @@ class RadioList(OptionList):
         """Text for F1."""
         return self._help_text
 
-    def show(self, choices: Sequence[tuple[str, str]], selected: int) -> None:
-        """Show (name, meaning) pairs without a message. Choices that are shown already are left alone."""
+    def show(self, choices: Sequence[tuple[str, str]], selected: int | None) -> None:
+        """Show (name, meaning) pairs without a message; `selected` None: none is marked. Choices that are shown already are left alone."""
         if list(choices) == self._choices and self.highlighted == selected:
             return
         self._choices = list(choices)
@@ -55,4 +55,4 @@ class RadioList(OptionList):
         name, meaning = self._choices[index]
         style = "bold" if is_selected else ""
         mark = SELECTED if is_selected else NOT_SELECTED
-        return Content.assemble(mark, (name, style), self._separator, (meaning, "dim"))
+        return Content.assemble(mark, (name, style), self._separator, (meaning, "$text-muted"))

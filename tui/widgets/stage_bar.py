@@ -57,5 +57,5 @@ class StageBar(Widget):
             if index == 0:
                 parts += [names[0], Content("  "), arrows]
             else:
-                parts += [Content.styled(BOUNDARY, "$warning"), arrows, Content("  "), names[index]]
+                parts += [Content.styled(BOUNDARY, "$stage"), arrows, Content("  "), names[index]]
         return Content("").join(parts)

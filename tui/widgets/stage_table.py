@@ -13,6 +13,7 @@ from tui.text import N_, _
 from tui.text.durations import duration
 from tui.text.sizes import format_size
 from tui.text.stages import STAGE_NAMES
+from tui.text.step_advice import describe_steps
 from tui.widgets.label import Label
 from tui.widgets.meter import Meter
 
@@ -64,14 +65,9 @@ class StageTable(Vertical):
             if name in stages:
                 line.update(_line(_cells(stages[name], unknown_time), widths))
                 meter.show(*_memory(stages[name]))
-        self._total.update(
-            _(
-                "{steps} steps in total; at least {advised} are advised.",
-                steps=prepared.counted_steps,
-                advised=prepared.advised_steps,
-            )
-        )
-        self._total.set_class(prepared.counted_steps < prepared.advised_steps, "-too-few")
+        advice = prepared.step_advice
+        self._total.update(describe_steps(advice))
+        self._total.set_class(advice.level == "few", "-too-few")
 
 
 def _cells(stage: StagePlan, unknown_time: str) -> list[str]:

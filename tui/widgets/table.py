@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 from textual.actions import SkipAction
+from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 
@@ -30,6 +31,12 @@ class Table(DataTable[Text]):
             self.add_row(*map(Text, row))
         # DataTable caches rows that it drew before it measured the columns; this clears the cache.
         self.call_after_refresh(self._redraw)
+
+    def set_row(self, index: int, cells: Sequence[str]) -> None:
+        """Replace the texts of one row; cells that stay the same are not drawn again."""
+        for column, (old, new) in enumerate(zip(self.get_row_at(index), cells, strict=True)):
+            if old.plain != new:
+                self.update_cell_at(Coordinate(index, column), Text(new), update_width=True)
 
     def _redraw(self) -> None:
         self.notify_style_update()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from rich.cells import cell_len, set_cell_size
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 MAX_PIXELS = 1200
 """Of the longer side of an image by a graphics protocol: more is not visible and slows the terminal down."""
 UPPER_HALF = "▀"
+TEXT_HEIGHT = 0.7
+"""Of a cell: the height of letters that are as large as those of the terminal."""
+MIN_TEXT_SIZE = 10
 
 
 class TerminalImage(Widget):
@@ -67,6 +71,14 @@ class TerminalImage(Widget):
         scale = min(1.0, MAX_PIXELS / max(pixels))
         return round(pixels[0] * scale), round(pixels[1] * scale)
 
+    @property
+    def text_size(self) -> int | None:
+        """Pixels of a legible text in an image of `max_image_size`; None: text is shown in cells, on top of half blocks."""
+        if (graphics := self._graphics) is None or not self.size.area:
+            return None
+        scale = self.max_image_size[0] / (self.size.width * graphics.cell_size[0])
+        return max(MIN_TEXT_SIZE, round(TEXT_HEIGHT * graphics.cell_size[1] * scale))
+
     def on_resize(self, _event: Resize) -> None:
         """Ask for an image that fits."""
         self.post_message(self.SizeChanged(*self.max_image_size))
@@ -75,7 +87,7 @@ class TerminalImage(Widget):
         """Show an image, no larger than `max_image_size`."""
         self._message = ""
         if self._graphics is None:
-            self._rows = [_half_block_row(thumbnail, y) for y in range(0, thumbnail.height, 2)]
+            self._rows = _half_blocks(thumbnail)
             self._width = thumbnail.width
         else:
             from PIL import Image
@@ -108,6 +120,25 @@ class TerminalImage(Widget):
         left = max(0, (width - self._width) // 2)
         segments = [Segment(" " * left, self.rich_style), *self._rows[row]]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+
+def _half_blocks(thumbnail: Thumbnail) -> list[list[Segment]]:
+    """The rows of an image with the texts of its boxes; a text that would cover one of a more important box is left out."""
+    rows = [_half_block_row(thumbnail, y) for y in range(0, thumbnail.height, 2)]
+    taken = [[False] * thumbnail.width for _ in rows]
+    for label in thumbnail.labels:
+        text = set_cell_size(label.text, min(cell_len(label.text), thumbnail.width))
+        width = cell_len(text)
+        left = max(0, min(label.x, thumbnail.width - width))
+        above = label.y // 2 - 1
+        for y in (above, above + 1):
+            if 0 <= y < len(rows) and not any(taken[y][left : left + width]):
+                style = Style(color=Color.from_rgb(*label.text_colour), bgcolor=Color.from_rgb(*label.colour))
+                # One segment for each cell: the text in the first, the others empty.
+                rows[y][left : left + width] = [Segment(text, style), *[Segment("")] * (width - 1)]
+                taken[y][left : left + width] = [True] * width
+                break
+    return rows
 
 
 def _half_block_row(thumbnail: Thumbnail, y: int) -> list[Segment]:

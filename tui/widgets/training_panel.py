@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
 
 from rich.cells import cell_len
 from textual import getters
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
+from textual.containers import Grid, Vertical
 from textual.content import Content
 
 from engine.evaluation.trend import trend_of
-from engine.hardware import Hardware
+from engine.events import Event
+from engine.hardware import Card, Hardware
 from tui.text import N_, _, ngettext
-from tui.text.durations import duration
-from tui.text.sizes import format_size
+from tui.text.durations import duration, time_of_day
 from tui.text.stages import STAGE_EXPLANATIONS, STAGE_NAMES
 from tui.text.trend_verdicts import COLOURS, TREND_NOTE, describe_trend
-from tui.widgets.curve import Curve
+from tui.widgets.class_scores import ClassScores
+from tui.widgets.event_lines import EventLines
 from tui.widgets.label import Label
+from tui.widgets.metric_row import MetricRow
+from tui.widgets.plot import Border, Mark, Plot, Series
+from tui.widgets.sample_images import SampleImages
 from tui.widgets.stage_bar import StageBar
 from tui.wizard.run_history import RunHistory
 from tui.workers.training_session import Phase
@@ -29,115 +36,265 @@ PHASES = {
     "paused": N_("paused"),
     "stopping": N_("saving and stopping after this step ..."),
 }
+View = Literal["curves", "classes", "images"]
+VIEWS: tuple[View, ...] = ("curves", "classes", "images")
+ZOOMED_PART = 1 / 3
+"""Of the epochs so far: what the zoomed plots show."""
+KEPT_USES = 60
+"""Values of the use of the processor or card: the last minutes."""
+SHOWN_MAP = 0.0005
+"""A smaller mAP is written as 0.000: none is the best."""
+GIB = 2**30
 
 
-class Curves(Container):
-    """The six curves of a run, above each other on the same time axis."""
+class Curves(Vertical):
+    """The losses and mAP over one x axis in epochs, and in one line each what else is measured."""
 
-    SCOPED_CSS = False  # the size of the screen decides the height of a curve
     DEFAULT_CSS = """
-    Curves { height: auto; }
+    Curves { height: 1fr; min-height: 8; }
+    Curves #metrics { grid-size: 2; grid-gutter: 0 2; grid-rows: 1; height: 2; }
     """
 
-    _train_loss = getters.query_one("#train-loss", Curve)
-    _val_loss = getters.query_one("#val-loss", Curve)
-    _map50 = getters.query_one("#map", Curve)
-    _lr = getters.query_one("#lr", Curve)
-    _memory = getters.query_one("#memory-curve", Curve)
-    _data_wait = getters.query_one("#data-wait", Curve)
+    _loss = getters.query_one("#loss-plot", Plot)
+    _map = getters.query_one("#map-plot", Plot)
+    _lr = getters.query_one("#lr", MetricRow)
+    _memory = getters.query_one("#memory", MetricRow)
+    _data_wait = getters.query_one("#data-wait", MetricRow)
+    _use = getters.query_one("#use", MetricRow)
+
+    def __init__(self, *, live: bool = False) -> None:
+        """Create empty plots. `live`: the run trains on this machine now, so the use of its processor or card is shown too."""
+        super().__init__()
+        self._live = live
+        self._zoomed = False
+        self._hardware: Hardware | None = None
+        self._uses: deque[float] = deque(maxlen=KEPT_USES)
+
+    @property
+    def is_zoomed(self) -> bool:
+        """Whether only the last third of the epochs is shown."""
+        return self._zoomed
 
     def compose(self) -> ComposeResult:
-        """Empty curves."""
-        yield Curve(_("train loss"), logarithmic=True, id="train-loss")
-        yield Curve(_("val loss"), logarithmic=True, id="val-loss")
-        yield Curve("mAP50", minimum=0.0, id="map")
-        yield Curve(_("learning rate"), id="lr")
-        yield Curve(_("memory"), minimum=0.0, id="memory-curve")
-        yield Curve(_("data wait"), minimum=0.0, id="data-wait")
+        """Two plots and the other figures."""
+        yield Plot(_("loss"), may_be_logarithmic=True, id="loss-plot")
+        yield Plot("mAP50", x_title=_("epochs"), id="map-plot")
+        with Grid(id="metrics"):
+            yield MetricRow(_("learning rate"), id="lr")
+            yield MetricRow(_("memory"), minimum=0.0, id="memory")
+            yield MetricRow(_("data wait"), minimum=0.0, maximum=1.0, id="data-wait")
+            if self._live:
+                yield MetricRow(_("processor"), minimum=0.0, maximum=100.0, id="use")
+
+    def zoom(self, history: RunHistory) -> None:
+        """Show the last third of the epochs so far, or all of them again."""
+        self._zoomed = not self._zoomed
+        self._show_plots(history)
 
     def show(self, history: RunHistory, hardware: Hardware | None) -> None:
         """Show a run; `hardware` gives the total memory."""
-        latest, boundary = history.latest, _boundary_by_steps(history)
-        self._train_loss.show(history.train_loss.points, "" if latest is None else f"{latest.loss:.4f}", boundary)
-        losses = [loss for _epoch, loss in history.validation]
-        self._val_loss.show(losses, _val_loss_text(history), _boundary_by_epochs(history))
-        self._map50.show([map50 for _epoch, map50, _map in history.maps], _map_text(history))
-        self._lr.show(history.lr.points, "" if latest is None else f"{latest.lr:.1e}", boundary)
-        self._memory.set_label(_("GPU memory") if history.device.startswith("cuda") else _("memory"))
-        memory = "" if latest is None else _memory_text(latest.memory_bytes, history, hardware)
-        self._memory.show(history.memory.points, memory, boundary)
+        self._show_plots(history)
+        latest = history.latest
+        self._lr.show("" if latest is None else f"{latest.lr:.1e}", history.lr.points)
+        card = None if hardware is None else _card(history, hardware)
+        total = _memory_total(history, hardware, card)
+        self._memory.show(
+            "" if latest is None else _memory_text(latest.memory_bytes, total),
+            history.memory.points,
+            label=_("GPU memory") if history.device.startswith("cuda") else _("memory"),
+            maximum=total,
+        )
         data_wait = "" if latest is None else f"{latest.data_wait * 100:.0f} %"
-        self._data_wait.show(history.data_wait.points, data_wait, boundary)
+        self._data_wait.show(data_wait, history.data_wait.points)
+        if self._live and hardware is not None and hardware is not self._hardware:
+            self._hardware = hardware
+            self._show_use(history, hardware)
+
+    def _show_use(self, history: RunHistory, hardware: Hardware) -> None:
+        card = _card(history, hardware)
+        source = hardware.processor if card is None else card
+        if source.utilisation is not None:
+            self._uses.append(source.utilisation)
+        figures = (
+            None if source.utilisation is None else f"{source.utilisation} %",
+            None if source.temperature is None else f"{source.temperature} °C",
+        )
+        label = _("processor") if card is None else _("card")
+        self._use.show(", ".join(filter(None, figures)), tuple(self._uses), label=label)
+
+    def _show_plots(self, history: RunHistory) -> None:
+        first, last = _epoch_range(history)
+        if self._zoomed and history.epochs_done > first:
+            last = history.epochs_done
+            first = last - (last - first) * ZOOMED_PART
+        border = history.unfreeze_epoch
+        stage = None if border is None else Border(border, _(STAGE_NAMES["unfreeze"]))
+        self._loss.show(
+            tuple(_losses(history)), x_range=(first, last), border=stage, marks=tuple(_lowest_loss(history))
+        )
+        self._map.show(
+            (
+                Series(
+                    "",
+                    [(epoch + 1, map50) for epoch, map50, _map in history.maps],
+                    "$map",
+                    value_text=_map_text(history),
+                ),
+            ),
+            x_range=(first, last),
+            y_range=None if self._zoomed and history.maps else (0.0, 1.0),
+            border=stage,
+            marks=tuple(_best_map(history)),
+        )
 
 
 class TrainingPanel(Vertical):
     """Epoch, stages, speed, curves, and what the validation loss means."""
 
-    SCOPED_CSS = False  # the size of the screen decides the margins
+    SCOPED_CSS = False  # the size of the screen decides what is shown
     DEFAULT_CSS = """
-    TrainingPanel { height: auto; }
+    TrainingPanel { height: 1fr; min-height: 14; }
+    .-low TrainingPanel.-failed { min-height: 10; }
+    .-low TrainingPanel.-failed #time-left, .-low TrainingPanel.-failed #metrics { display: none; }
     TrainingPanel Label { height: auto; }
-    .-high TrainingPanel #stage-reason { margin-bottom: 1; }
-    .-high TrainingPanel StageBar { margin: 1 0; }
+    TrainingPanel #status { text-style: bold; }
     TrainingPanel #stage-reason { color: $text-muted; }
+    .-low TrainingPanel #stage-reason, .-low TrainingPanel #trend-note { display: none; }
+    .-high TrainingPanel #stage-reason { margin-bottom: 1; }
     TrainingPanel #verdict { text-style: bold; }
-    TrainingPanel #verdict-notes { color: $text-muted; }
+    TrainingPanel #steps, TrainingPanel #trend-note { color: $text-muted; }
+    TrainingPanel .-hidden { display: none; }
+    TrainingPanel EventLines { margin-top: 1; }
     """
 
     _status = getters.query_one("#status", Label)
+    _times = getters.query_one("#time-left", Label)
     _stage_bar = getters.query_one(StageBar)
     _stage_reason = getters.query_one("#stage-reason", Label)
     _curves = getters.query_one(Curves)
+    _class_scores = getters.query_one(ClassScores)
+    _sample_images = getters.query_one(SampleImages)
     _verdict = getters.query_one("#verdict", Label)
-    _verdict_notes = getters.query_one("#verdict-notes", Label)
+    _steps = getters.query_one("#steps", Label)
+    _trend_note = getters.query_one("#trend-note", Label)
+    _events = getters.query_one(EventLines)
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown_steps: tuple[int, int | None] | None = None
-        """The steps so far and those advised, as shown."""
+        self._view: View = "curves"
+
+    @property
+    def view(self) -> View:
+        """What the main area shows."""
+        return self._view
+
+    @property
+    def is_zoomed(self) -> bool:
+        """Whether the plots show only the last third of the epochs."""
+        return self._curves.is_zoomed
 
     def compose(self) -> ComposeResult:
-        """The current numbers, the curves, the verdict."""
+        """The current numbers, the main area, the verdict, the last events."""
         yield Label(id="status")
+        yield Label(id="time-left")
         yield StageBar()
         yield Label(id="stage-reason")
-        yield Curves()
+        yield Curves(live=True)
+        for view in (ClassScores(), SampleImages()):
+            view.display = False
+            yield view
         yield Label(id="verdict")
-        yield Label(id="verdict-notes")
+        yield Label(id="steps")
+        yield Label(_(TREND_NOTE), id="trend-note")
+        yield EventLines()
 
     def show(self, history: RunHistory, phase: Phase, hardware: Hardware | None) -> None:
         """Show the current numbers and curves."""
-        self._status.update(join_to_width(tuple(_status_parts(history, phase)), self.content_size.width))
+        width = self.content_size.width
+        self._status.update(join_to_width(tuple(_status_parts(history, phase)), width))
+        self._times.update(join_to_width(tuple(_time_parts(history, phase)), width))
         stages = [
             (str(stage["name"]), int(stage["last_epoch"]) - int(stage["first_epoch"]) + 1) for stage in history.stages
         ]
-        self._stage_bar.show(stages, _epochs_done(history))
+        self._stage_bar.show(stages, history.epochs_done - history.first_epoch if history.latest is not None else 0.0)
         self._stage_reason.update("" if history.stage is None else _(STAGE_EXPLANATIONS[history.stage.stage]))
-        self._curves.show(history, hardware)
-        self._show_steps(history)
+        if self._view == "curves":
+            self._curves.show(history, hardware)
+        self._steps.update(_steps_text(history))
 
     def show_verdict(self, history: RunHistory) -> None:
         """Show the trend of the validation loss, and how many of the advised steps are done."""
         trend = trend_of(history.stage_losses)
         if history.stage is not None and not history.validation and history.finished_epochs:
             sentence = _("There are no validation images, so it is unknown when the network stops learning.")
+        elif not history.stage_losses:
+            sentence = _("Whether it learns is seen from the validation loss, after the first epochs of this stage.")
         else:
-            sentence = describe_trend(trend)
+            sentence = describe_trend(trend, history.steps, history.step_advice)
         self._verdict.update(Content.styled(sentence, COLOURS[trend.verdict]))
-        self._show_steps(history)
+        self._steps.update(_steps_text(history))
 
-    def _show_steps(self, history: RunHistory) -> None:
-        if (steps := (history.steps, history.advised_steps)) != self._shown_steps:
-            self._shown_steps = steps
-            self._verdict_notes.update(f"{_(TREND_NOTE)}\n{_steps_text(history)}")
+    def show_verdict_lines(self, visible: bool, *, steps: bool = True) -> None:
+        """Show the texts around the curves, or make room for the reason of a failure; `steps`: whether the number of steps stays."""
+        self.set_class(not visible, "-failed")
+        for label in (self._stage_reason, self._verdict, self._trend_note):
+            label.set_class(not visible, "-hidden")
+        self._steps.set_class(not (visible and steps), "-hidden")
 
-    def show_verdict_lines(self, visible: bool) -> None:
-        """Show or hide the texts around the curves, to make room for another text."""
-        for label in (self._stage_reason, self._verdict, self._verdict_notes):
-            label.display = visible
+    def show_events(self, events: Iterable[Event], rows: int) -> None:
+        """Show the newest events in `rows` rows below everything else."""
+        self._events.show(events, rows)
+
+    def zoom(self, history: RunHistory) -> None:
+        """Show the last third of the epochs in the plots, or all of them again."""
+        self._curves.zoom(history)
+
+    def next_view(self, history: RunHistory, hardware: Hardware | None) -> None:
+        """Show classes instead of curves, then images, then curves again."""
+        self._view = VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)]
+        for view, widget in zip(VIEWS, (self._curves, self._class_scores, self._sample_images), strict=True):
+            widget.display = view == self._view
+        if self._view == "curves":
+            self.call_after_refresh(self._curves.show, history, hardware)
+        else:
+            self.call_after_refresh(self.show_evaluation, history)
+
+    def change_image(self, offset: int) -> None:
+        """Show another sample image."""
+        self._sample_images.change_image(offset)
+
+    def show_evaluation(self, history: RunHistory) -> None:
+        """Show the classes or images of the latest evaluation, if they are in view."""
+        if self._view == "classes":
+            epoch = history.maps[-1][0] + 1 if history.maps else 0
+            title = _("Average precision at 50 % overlap (AP50) after epoch {epoch}, weakest class first.", epoch=epoch)
+            self._class_scores.show(title if history.per_class else _not_evaluated(history), history.per_class)
+        elif self._view == "images" and history.run is not None:
+            self._sample_images.show_run(Path(history.run), _not_evaluated(history))
+
+
+def _not_evaluated(history: RunHistory) -> str:
+    """Why there is nothing to show of an evaluation."""
+    if history.maps:
+        return _("This run has no results of single classes or images.")
+    return _(
+        "Nothing is evaluated yet. The first evaluation comes after epoch {epoch}.", epoch=_next_evaluation(history)
+    )
+
+
+def _next_evaluation(history: RunHistory) -> int:
+    """The epoch, counted from 1, after which mAP is measured next."""
+    period = history.recipe.get("eval_period")
+    last = (history.last_epoch or 0) + 1
+    current = history.latest.epoch + 1 if history.latest is not None else history.first_epoch + 1
+    if not isinstance(period, int) or period < 1:
+        return last
+    return max(current, min(last, -(-current // period) * period))
 
 
 def _steps_text(history: RunHistory) -> str:
+    if not history.steps:
+        return ""
     steps = ngettext("{count} step so far", "{count} steps so far", history.steps)
     if history.advised_steps is None:
         return steps
@@ -159,62 +316,94 @@ def _status_parts(history: RunHistory, phase: Phase) -> Iterator[str]:
     if latest is not None and last_epoch is not None:
         stage = history.stage.stage if history.stage is not None else latest.stage
         yield _("epoch {epoch}/{epochs}", epoch=latest.epoch + 1, epochs=last_epoch + 1) + f"  {_(STAGE_NAMES[stage])}"
-        if latest.step + 1 < latest.steps or phase != "training":
+        if latest.step + 1 < latest.steps or phase not in ("training", "stopping"):
             yield _("step {step}/{steps}", step=latest.step + 1, steps=latest.steps)
+        elif _next_evaluation(history) == latest.epoch + 1:
+            yield _("validating, measuring mAP")
         else:
             yield _("validating")
     if phase in PHASES:
         yield _(PHASES[phase])
-        return
-    if latest is None or phase == "ended":
-        return
-    seconds_left = history.seconds_left()
-    if seconds_left is not None:
-        yield _("{time} left", time=duration(seconds_left))
-    yield _("{speed} images/s", speed=f"{latest.images_per_second:.3g}")
-    yield _("batch {batch}", batch=history.batch_size)
+    elif latest is not None and phase != "ended":
+        yield _("{speed} images/s", speed=f"{latest.images_per_second:.3g}")
+        yield _("batch {batch}", batch=history.batch_size)
 
 
-def _epochs_done(history: RunHistory) -> float:
+def _time_parts(history: RunHistory, phase: Phase) -> Iterator[str]:
+    """How long it takes yet, and until when; of the stage too, if another one follows; how long it took."""
+    elapsed = _("elapsed: {time}", time=duration(history.stopwatch.seconds))
+    latest, seconds_left, stage_left = history.latest, history.seconds_left(), history.stage_seconds_left()
+    if latest is None:
+        return
+    if phase == "ended" or seconds_left is None:
+        yield elapsed
+        return
+    left = _("{time} left", time=duration(seconds_left))
+    if phase in ("paused", "pausing", "stopping"):
+        yield left
+    else:
+        yield _("{left}, until {time}", left=left, time=time_of_day(latest.time + seconds_left, latest.time))
+    if stage_left is not None and round(stage_left) < round(seconds_left):
+        yield _("this stage: {time}", time=duration(stage_left))
+    yield elapsed
+
+
+def _epoch_range(history: RunHistory) -> tuple[float, float]:
+    """The ends of the x axis: from the first epoch to a little more than those so far, so that it does not change in every step."""
+    first = history.first_epoch
+    done = history.epochs_done - first if history.latest is not None else 0.0
+    planned = max(1.0, (history.last_epoch or 0) + 1 - first, done)
+    return first, first + min(planned, _rounded_up(done))
+
+
+def _rounded_up(epochs: float) -> float:
+    """The next of 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40 and so on."""
+    power = 1
+    while epochs > 10 * power:
+        power *= 10
+    steps = (1, 2, 3, 4, 5, 6, 8, 10) if power == 1 else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+    return next(step * power for step in steps if epochs <= step * power)
+
+
+def _losses(history: RunHistory) -> Iterator[Series]:
     latest = history.latest
-    if latest is None or not history.stages:
-        return 0.0
-    return latest.epoch - int(history.stages[0]["first_epoch"]) + (latest.step + 1) / max(1, latest.steps)
+    text = "" if latest is None else f"{latest.loss:.3g}"
+    yield Series(_("train"), history.train_loss.curve, "$train", smoothed=True, value_text=text)
+    if history.validation:
+        points = [(epoch + 1, loss) for epoch, loss in history.validation]
+        yield Series(_("validation"), points, "$val", dashed=True, value_text=f"{points[-1][1]:.3g}")
 
 
-def _val_loss_text(history: RunHistory) -> str:
-    if history.lowest_loss is None:
-        return ""
-    latest = f"{history.validation[-1][1]:.4f}"
-    return latest + "  " + _("best epoch {epoch}", epoch=history.lowest_loss[0] + 1)
+def _lowest_loss(history: RunHistory) -> Iterator[Mark]:
+    if history.lowest_loss is not None:
+        epoch, loss = history.lowest_loss
+        yield Mark(epoch + 1, loss, _("lowest {value}, epoch {epoch}", value=f"{loss:.3g}", epoch=epoch + 1))
 
 
 def _map_text(history: RunHistory) -> str:
     if not history.maps:
-        return _("not measured yet")
-    latest = f"{history.maps[-1][1]:.3f}"
-    best_epoch, best_map50, _best_map = max(history.maps, key=lambda point: point[1])
-    return latest if best_map50 == 0 else latest + "   " + _("best epoch {epoch}", epoch=best_epoch + 1)
+        return _("measured after epoch {epoch}", epoch=_next_evaluation(history))
+    return f"{history.maps[-1][1]:.3f}"
 
 
-def _memory_text(used: int, history: RunHistory, hardware: Hardware | None) -> str:
-    total = None
-    if hardware is not None and history.device.startswith("cuda"):
-        card = hardware.cuda_card(int(history.device.partition(":")[2] or 0))
-        total = None if card is None else card.memory_total
-    elif hardware is not None and history.device == "cpu":
-        total = hardware.memory.total
-    return format_size(used) if total is None else f"{format_size(used)} / {format_size(total)}"
+def _best_map(history: RunHistory) -> Iterator[Mark]:
+    if history.best_map is not None and history.best_map[1] >= SHOWN_MAP:
+        epoch, map50 = history.best_map
+        yield Mark(epoch + 1, map50, _("best {value}, epoch {epoch}", value=f"{map50:.3f}", epoch=epoch + 1))
 
 
-def _boundary_by_steps(history: RunHistory) -> float | None:
-    """Where the unfreeze stage begins, as a fraction of the steps so far."""
-    if history.unfreeze_step is None or not history.steps:
+def _card(history: RunHistory, hardware: Hardware) -> Card | None:
+    """The card that the run trains on."""
+    if not history.device.startswith("cuda"):
         return None
-    return history.unfreeze_step / history.steps
+    return hardware.cuda_card(int(history.device.partition(":")[2] or 0))
 
 
-def _boundary_by_epochs(history: RunHistory) -> float | None:
-    """Where the unfreeze stage begins, as a fraction of the finished epochs."""
-    frozen = sum(stage == "freeze" for stage, _epoch in history.finished_epochs)
-    return frozen / len(history.finished_epochs) if 0 < frozen < len(history.finished_epochs) else None
+def _memory_total(history: RunHistory, hardware: Hardware | None, card: Card | None) -> int | None:
+    if hardware is not None and history.device == "cpu":
+        return hardware.memory.total
+    return None if card is None else card.memory_total
+
+
+def _memory_text(used: int, total: int | None) -> str:
+    return f"{used / GIB:.1f} GiB" if total is None else f"{used / GIB:.1f} / {total / GIB:.1f} GiB"

@@ -13,6 +13,7 @@ from typing import Any
 from engine.plan import DataSource
 from engine.recipe import is_read_by, parse_assignments
 from engine.recipe.presets import DEFAULT_PRESET
+from engine.workspace import logs_folder
 from tui.wizard.recipe_draft import RecipeDraft
 
 
@@ -25,9 +26,15 @@ def command_words(draft: RecipeDraft, source: DataSource, workspace: Path, comma
     return [
         *("freezetui", command, "--preset", preset),
         *_data_options(source),
-        *_workspace_option(workspace),
+        *workspace_option(workspace),
         *_set_options(settings),
     ]
+
+
+def resume_words(run: Path, workspace: Path) -> list[str]:
+    """`freezetui resume ...` as a list of words; a run of this workspace is named, another one is given by its path."""
+    name = run.name if run.absolute().parent == logs_folder(workspace.absolute()) else str(run.absolute())
+    return ["freezetui", "resume", name, *workspace_option(workspace)]
 
 
 def command_line(words: list[str]) -> str:
@@ -53,7 +60,8 @@ def _data_options(source: DataSource) -> Iterator[str]:
         yield from ("--map", f"{old}={new}")
 
 
-def _workspace_option(workspace: Path) -> Iterator[str]:
+def workspace_option(workspace: Path) -> Iterator[str]:
+    """`--workspace FOLDER`; nothing where a command uses that folder anyway: the current one."""
     if workspace.absolute() != Path.cwd():
         yield from ("--workspace", str(workspace.absolute()))
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.dataset.index import Dataset, Finding, require_training_images
-from engine.plan import DEFAULT_SPLIT_SEED, DataSource
+from engine.plan import DEFAULT_SPLIT_SEED, DataSource, open_source
 from engine.planning.request import DatasetReader
 from tui.wizard.data_source import draw_sample_if_missing
 
 if TYPE_CHECKING:
+    from engine.dataset.class_mapping import ClassNames
     from engine.evaluation.thumbnail import Thumbnail
 
 
@@ -30,6 +31,8 @@ class DatasetInspection:
     """The file with the conflicting names."""
     findings: tuple[Finding, ...] | None = None
     """None: the images are not checked yet."""
+    readable: Mapping[str, int] | None = None
+    """Number of images in each split that can be read; None: they are not checked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,10 @@ def check_images(
             raise _CancelledError
 
     try:
-        return replace(inspection, findings=check_dataset(inspection.dataset, report_progress).findings)
+        report = check_dataset(inspection.dataset, report_progress)
     except _CancelledError:
         return None
+    return replace(inspection, findings=report.findings, readable=report.readable_counts())
 
 
 class _CancelledError(Exception):
@@ -123,3 +127,20 @@ def render_image(request: ImageRequest) -> Thumbnail:
     from engine.evaluation.thumbnail import labelled_thumbnail
 
     return labelled_thumbnail(request.dataset, request.image_index, request.max_width, request.max_height)
+
+
+def read_class_names(source: DataSource, datasets: DatasetReader) -> ClassNames:
+    """The class names in the labels at `source`, and those of its classes file, if that exists.
+
+    Raises:
+        BadInput: see `open_source`.
+    """
+    from engine.dataset.class_mapping import ClassNames, target_names
+
+    classes_file = None if source.classes_file is None else Path(source.classes_file)
+    if classes_file is not None and not classes_file.is_file():
+        classes_file = None
+    unmapped = DataSource(source.path, source.format)
+    # The dataset that is kept for the other screens is not replaced by one with other class names.
+    dataset = datasets.open(source, DEFAULT_SPLIT_SEED) if source == unmapped else open_source(unmapped)
+    return ClassNames(dataset.box_counts(), target_names(classes_file))

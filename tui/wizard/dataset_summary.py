@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from engine.dataset.index import Finding
-from engine.messages import Message, printable
+from engine.messages import Message
 from tui.text import _, ngettext
-from tui.text.datasets import FORMAT_NAMES, split_counts
+from tui.text.datasets import FORMAT_NAMES, split_counts, split_origin
 from tui.wizard.dataset_inspection import DatasetInspection
-from tui.wizard.path_completion import PathStatus
-
-MAX_LISTED_COMPLETIONS = 12
 
 
 def dataset_summary(inspection: DatasetInspection) -> str:
-    """Format, counts and splits in three lines."""
+    """Format, counts and splits in three lines; in a fourth how many images cannot be read."""
     dataset, counts = inspection.dataset, inspection.dataset.image_counts()
     images = ngettext("{count} image", "{count} images", sum(counts.values()))
     boxes = ngettext("{count} box", "{count} boxes", len(dataset.boxes))
-    origin = _("split drawn by freezetui, stored with each run") if dataset.splits_drawn else _("split of the data set")
-    return f"{_(FORMAT_NAMES[dataset.format])} · {images} · {boxes}\n{split_counts(counts)}\n{origin}"
+    lines = [
+        f"{_(FORMAT_NAMES[dataset.format])} · {images} · {boxes}",
+        split_counts(counts),
+        split_origin(dataset),
+    ]
+    if unreadable := unreadable_count(inspection):
+        lines.append(ngettext("{count} image cannot be read", "{count} images cannot be read", unreadable))
+    return "\n".join(lines)
+
+
+def unreadable_count(inspection: DatasetInspection) -> int:
+    """How many images of the splits cannot be read, as far as is known."""
+    if inspection.readable is None:
+        return 0
+    return sum(inspection.dataset.image_counts().values()) - sum(inspection.readable.values())
 
 
 def class_name_conflicts(inspection: DatasetInspection) -> Iterator[Finding]:
@@ -38,12 +47,6 @@ def class_name_conflicts(inspection: DatasetInspection) -> Iterator[Finding]:
             },
         )
         yield Finding("warning", str(inspection.classes_file), message)
-
-
-def completion_hint(typed: PathStatus) -> str:
-    """How the typed path can be completed with Tab."""
-    names = [printable(Path(text).name) + ("/" if text.endswith(("/", "\\")) else "") for text in typed.completions]
-    return "" if not names else _("Tab: {names}", names="  ".join(names[:MAX_LISTED_COMPLETIONS]))
 
 
 def formats_help() -> str:
@@ -63,10 +66,15 @@ def formats_help() -> str:
     )
 
 
-def path_help() -> str:
-    """What F1 says about the path field."""
-    return _(
-        "The folder of the data set at any level, or its data.yaml, .json, .csv or list. Tab completes, F3 opens a folder tree, "
-        "F2 takes the drawn sample set. F4 and F5 show the previous and next image, F6 renames classes, F7 selects another format, "
-        "Ctrl+R reads the data set again. Spaces, Chinese characters and links in paths work."
+def layouts_help() -> str:
+    """What the folders of the common formats look like, side by side."""
+    return "\n".join(
+        (
+            _("A folder may look like one of these:"),
+            "",
+            _("Pascal VOC                    YOLO                    COCO"),
+            _("  Annotations/a.xml             images/train/a.jpg      annotations/instances_train.json"),
+            _("  JPEGImages/a.jpg              labels/train/a.txt      train/a.jpg"),
+            _("  ImageSets/Main/train.txt      data.yaml               val/b.jpg"),
+        )
     )

@@ -1,13 +1,14 @@
-"""The recipe as entered so far: the preset's settings, then those of the Weights screen, then the user's changes."""
+"""The recipe as entered so far: the preset's settings, those of the Weights screen, epochs that fit the data, the user's changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from engine.messages import BadInput
+from engine.planning.advice import Goal, adapted_epochs, is_adaptable
 from engine.recipe import COCO, Recipe, is_read_by, make_recipe, to_plain_value
 from engine.recipe.presets import DEFAULT_PRESET, Preset, find_preset
 from tui.wizard.state import WizardState
@@ -23,6 +24,8 @@ class RecipeDraft:
     preset: Preset
     start: Mapping[str, Any] = field(default_factory=dict)
     """Settings that follow from the Weights screen and differ from the preset's."""
+    adapted: Mapping[str, Any] | None = None
+    """Epochs that give the user's goal on this data set, where they differ from the preset's; None if they are not adapted."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """What the user changed, valid or not."""
 
@@ -34,7 +37,7 @@ class RecipeDraft:
     @property
     def settings(self) -> dict[str, Any]:
         """All settings that the method reads. The others are kept in case the user changes the method back."""
-        return self._readable({**self.preset.settings, **self.start, **self.changes})
+        return self._readable({**self.preset.settings, **self.start, **(self.adapted or {}), **self.changes})
 
     @property
     def differences(self) -> dict[str, Any]:
@@ -45,6 +48,11 @@ class RecipeDraft:
             for name, value in self.settings.items()
             if name not in preset or to_plain_value(preset[name]) != value
         }
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the number of epochs is adapted to the data set, and the user did not choose another."""
+        return self.adapted is not None and "unfreeze_epoch" not in self.changes
 
     def recipe(self) -> Recipe:
         """The validated Recipe.
@@ -57,7 +65,7 @@ class RecipeDraft:
     def unchanged_value(self, name: str) -> Any:
         """The value that the setting `name` has as long as the user does not change it."""
         others = {key: value for key, value in self.settings.items() if key not in self.changes or key != name}
-        base = {**self.preset.settings, **self.start}
+        base = {**self.preset.settings, **self.start, **(self.adapted or {})}
         if name in base:
             others[name] = base[name]
         for settings in (self._readable(others), self._readable(base), {}):
@@ -83,7 +91,29 @@ def recipe_draft(state: WizardState, workspace: Path) -> RecipeDraft:
         BadInput: the preset no longer exists, or cannot be read.
     """
     preset = find_preset(state.preset or DEFAULT_PRESET, workspace)
-    return RecipeDraft(preset, _start_settings(state, preset), dict(state.settings))
+    return draft_of(state, preset)
+
+
+def draft_of(state: WizardState, preset: Preset, goal: Goal | None = None) -> RecipeDraft:
+    """The draft that `state` would describe with another preset or goal.
+
+    Raises:
+        BadInput: the preset is not valid.
+    """
+    draft = RecipeDraft(preset, _start_settings(state, preset), changes=dict(state.settings))
+    return replace(draft, adapted=_adapted_settings(draft, state.train_images, goal or state.goal))
+
+
+def _adapted_settings(draft: RecipeDraft, train_images: int | None, goal: Goal) -> dict[str, int] | None:
+    """The epochs that fit the data set. Those that the user changed do not count, so that they do not change each other."""
+    if train_images is None or not draft.preset.is_built_in:
+        return None
+    others = {name: value for name, value in draft.changes.items() if name not in ("freeze_epoch", "unfreeze_epoch")}
+    try:
+        recipe = replace(draft, changes=others).recipe()
+    except BadInput:
+        return None  # a setting that the user is typing is not valid yet
+    return adapted_epochs(recipe, train_images, goal) if is_adaptable(recipe) else None
 
 
 def _start_settings(state: WizardState, preset: Preset) -> dict[str, Any]:

@@ -10,7 +10,61 @@ from typing import Any
 
 from engine.messages import BadInput, Message
 from engine.recipe import Recipe, is_read_by, parse_assignments
-from tui.text import _, translate
+from tui.text import N_, _, translate
+
+FIELD_GROUPS: Mapping[str, tuple[str, ...]] = {
+    N_("Network"): ("network", "method", "model_path", "pretrained", "input_shape", "anchors"),
+    N_("Schedule"): ("unfreeze_epoch", "freeze_train", "freeze_epoch", "init_epoch", "eval_period", "save_period"),
+    N_("Batch and memory"): ("unfreeze_batch_size", "freeze_batch_size", "accumulate"),
+    N_("Learning rate"): (
+        *("init_lr", "min_lr", "lr_decay_type", "optimizer_type", "momentum", "weight_decay", "ema"),
+    ),
+    N_("Augmentation"): ("mosaic", "mosaic_prob", "mixup", "mixup_prob", "special_aug_ratio"),
+    N_("Loss"): ("label_smoothing", "focal_loss", "focal_alpha", "focal_gamma", "iou_type"),
+    N_("Device"): ("device", "devices", "precision", "num_workers", "seed"),
+}
+"""Titles of the form, each with its settings in the order of the form."""
+
+_LABELS: Mapping[str, str] = {
+    "network": N_("network"),
+    "method": N_("training method"),
+    "model_path": N_("start from weights"),
+    "pretrained": N_("only backbone weights"),
+    "input_shape": N_("input size"),
+    "anchors": N_("anchor sizes"),
+    "unfreeze_epoch": N_("epochs in all"),
+    "freeze_train": N_("freeze backbone first"),
+    "freeze_epoch": N_("frozen until epoch"),
+    "init_epoch": N_("start at epoch"),
+    "eval_period": N_("epochs between mAP"),
+    "save_period": N_("epochs between files"),
+    "unfreeze_batch_size": N_("batch, whole network"),
+    "freeze_batch_size": N_("batch, while frozen"),
+    "accumulate": N_("batches in a step"),
+    "init_lr": N_("highest learning rate"),
+    "min_lr": N_("lowest learning rate"),
+    "lr_decay_type": N_("learning rate curve"),
+    "optimizer_type": N_("optimizer"),
+    "momentum": N_("momentum"),
+    "weight_decay": N_("weight decay"),
+    "ema": N_("average weights (EMA)"),
+    "mosaic": N_("mosaic of 4 images"),
+    "mosaic_prob": N_("share of mosaics"),
+    "mixup": N_("mixup of 2 images"),
+    "mixup_prob": N_("share of mixups"),
+    "special_aug_ratio": N_("epochs with mosaics"),
+    "label_smoothing": N_("label smoothing"),
+    "focal_loss": N_("focal loss"),
+    "focal_alpha": N_("focal loss, alpha"),
+    "focal_gamma": N_("focal loss, gamma"),
+    "iou_type": N_("loss of the boxes"),
+    "device": N_("train on"),
+    "devices": N_("which graphics card"),
+    "precision": N_("number format"),
+    "num_workers": N_("threads for images"),
+    "seed": N_("random seed"),
+}
+"""What people call the settings: 22 columns at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +78,11 @@ class RecipeField:
     def description(self) -> str:
         """What the setting means: one line, in the user's language."""
         return _(str(self.schema.get("description", "")))
+
+    @property
+    def label(self) -> str:
+        """What people call the setting, in the user's language."""
+        return _(_LABELS[self.name])
 
     @property
     def advanced(self) -> bool:
@@ -45,6 +104,8 @@ class RecipeField:
     @property
     def allowed(self) -> str:
         """A description of the valid values, in the user's language."""
+        if self._is_size:
+            return _("width x height, each {each}", each=_allowed(self.schema["prefixItems"][0]))
         return _allowed(self.schema)
 
     def read_by(self, method: str) -> bool:
@@ -56,8 +117,10 @@ class RecipeField:
         text = text.strip()
         if self.schema.get("type") == "string":
             return text
+        if self._is_size and (sides := re.fullmatch(r"(\d{1,5})(?:\s*[x×*]\s*(\d{1,5}))?", text, re.IGNORECASE)):
+            return [int(sides[2] or sides[1]), int(sides[1])]
         if self._is_list and not text.startswith("[") and (not text or text[0].isdigit()):
-            text = "[" + re.sub(r"\s*[x×*]\s*", ",", text) + "]"
+            text = f"[{text}]"
         value = parse_assignments([f"{self.name}={text}"])[self.name]
         is_float = self.schema.get("type") == "number" and type(value) is int
         return float(value) if is_float else value
@@ -71,8 +134,13 @@ class RecipeField:
         if isinstance(value, tuple | list):
             if value and isinstance(value[0], tuple | list):
                 return str([list(pair) for pair in value]).replace(" ", "")
-            return (" x " if "prefixItems" in self.schema else ", ").join(str(item) for item in value)
+            return " x ".join(map(str, reversed(value))) if self._is_size else ", ".join(map(str, value))
         return str(value)
+
+    @property
+    def _is_size(self) -> bool:
+        """Whether it is a height and a width. People write, and a Plan shows, the width first."""
+        return "prefixItems" in self.schema
 
     @property
     def _is_list(self) -> bool:
@@ -81,9 +149,9 @@ class RecipeField:
 
 @lru_cache(maxsize=1)
 def recipe_fields() -> tuple[RecipeField, ...]:
-    """The settings with more than one valid value, in the model's order."""
+    """The settings with more than one valid value, in the form's order."""
     properties = Recipe.model_json_schema()["properties"]
-    return tuple(RecipeField(name, schema) for name, schema in properties.items() if "const" not in schema)
+    return tuple(RecipeField(name, properties[name]) for names in FIELD_GROUPS.values() for name in names)
 
 
 _FIELD_BY_CODE = {"plan.memory": "unfreeze_batch_size", "plan.no_weights": "network"}

@@ -1,21 +1,28 @@
-"""The recommended preset for this machine, data set and start, with a one-line reason."""
+"""The recommended preset for this machine, data set and start, with a one-line reason; and how long each goal takes with a preset."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from engine.hardware import Hardware
-from engine.recipe.presets import DEFAULT_PRESET
-from tui.text import _
+from engine.messages import BadInput
+from engine.planning.advice import Goal, stage_lengths, step_advice
+from engine.planning.rough_time import rough_seconds
+from engine.recipe.presets import DEFAULT_PRESET, Preset
+from tui.text import N_, _
 from tui.text.sizes import format_size
+from tui.wizard.recipe_draft import draft_of
+from tui.wizard.state import WizardState
 
 FREEZE_ONLY_BELOW_BYTES = 2 * 2**30
 """With less free memory than this a card can hardly train the whole network, but it can with a frozen backbone."""
 FEW_IMAGES = 500
 """Fewer training images than this cannot teach a backbone anything."""
 MIN_IMAGES_FOR_SCRATCH = 10_000
+
+GOAL_NAMES: Final[Mapping[Goal, str]] = {"first_look": N_("a first look"), "good_result": N_("a good result")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +33,26 @@ class Recommendation:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class GoalOption:
+    """What a preset takes for a goal on this data set."""
+
+    goal: Goal
+    epochs: int
+    steps: int
+    seconds: float | None
+    """A rough estimate; None where there is none."""
+    few_images: int | None
+    """The number of training images where more of them would help more than more epochs."""
+
+
 def recommend(
     names: Collection[str],
     hardware: Hardware | None,
     start: Literal["whole", "backbone", "scratch"] | None,
     train_images: int | None,
 ) -> Recommendation:
-    """The recommended preset.
+    """The recommended preset. With epochs that fit the data set (`draft_of`) its Plan has no warning about steps.
 
     Args:
         names: the presets that exist.
@@ -44,6 +64,35 @@ def recommend(
     if recommendation.preset in names:
         return recommendation
     return Recommendation(DEFAULT_PRESET, _("A good start for nearly everyone."))
+
+
+def goal_options(
+    state: WizardState, preset: Preset, images: Mapping[str, int], hardware: Hardware
+) -> tuple[GoalOption, ...]:
+    """What each goal takes with `preset`; empty if its epochs are not adapted to the data set, or the user chose them.
+
+    Args:
+        state: the start, the settings, and the number of training images.
+        preset: a preset.
+        images: number of images in each split.
+        hardware: where it will run.
+    """
+    options = []
+    for goal in GOAL_NAMES:
+        try:
+            draft = draft_of(state, preset, goal)
+            recipe = draft.recipe()
+        except BadInput:
+            return ()
+        if not draft.is_adapted:
+            return ()
+        epochs = recipe.unfreeze_epoch
+        lengths = stage_lengths(recipe, images["train"])
+        advice = step_advice(recipe.method, recipe.optimizer_type, epochs, lengths)
+        seconds = rough_seconds(recipe, images, hardware)
+        few_images = images["train"] if advice.wants_images else None
+        options.append(GoalOption(goal, epochs, advice.steps, seconds, few_images))
+    return tuple(options)
 
 
 def _recommend(hardware: Hardware | None, start: str | None, train_images: int | None) -> Recommendation:
@@ -83,8 +132,5 @@ def _scratch_reason(train_images: int | None) -> str:
 
 def _processor_reason(train_images: int | None) -> str:
     if train_images is None:
-        return _("The processor trains here; a small input and few epochs take minutes, not hours.")
-    return _(
-        "The processor trains here, on {images} images; a small input and few epochs keep it short.",
-        images=train_images,
-    )
+        return _("The processor trains here; a small input takes minutes, not hours.")
+    return _("The processor trains here, on {images} images; a small input keeps it short.", images=train_images)

@@ -1,15 +1,22 @@
-"""Two runs side by side: which settings differ, and what the results are."""
+"""Two runs side by side: which settings differ, what the results are, and whether they can be compared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from engine.runs.folder import load_plan, read_events
+from engine.messages import BadInput
+from engine.runs.folder import load_dataset_json, load_plan, read_events
 from engine.runs.summary import RunSummary, summarize_run
 from tui.wizard.run_history import RunHistory
+
+Difference = Literal[
+    "classes", "data", "data_changed", "validation_images", "training_images", "network", "input_shape"
+]
+"""What differs and limits what can be compared. `data_changed`: the same path with other images or boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +26,20 @@ class ComparedRun:
     summary: RunSummary
     history: RunHistory
     settings: Mapping[str, Any]
-    """Its recipe, and its data set as `data`."""
+    """Its recipe; its data set as `data`, its preset as `preset`."""
+    classes: tuple[str, ...]
+    dataset: Mapping[str, Any]
+    """The content of dataset.json; empty where it is missing or damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`differences`: settings whose values differ -> both values."""
+    """`settings`: settings whose values differ -> both values. `limits`: what makes a comparison of the results doubtful."""
 
     left: ComparedRun
     right: ComparedRun
-    differences: Mapping[str, tuple[Any, Any]]
+    settings: Mapping[str, tuple[Any, Any]]
+    limits: tuple[Difference, ...]
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
@@ -41,10 +52,70 @@ def compare(runs: Sequence[Path]) -> Comparison:
     # In the order of the recipe; a setting that only one method reads is missing from the other recipe.
     names = [*left.settings, *(name for name in right.settings if name not in left.settings)]
     pairs = {name: (left.settings.get(name), right.settings.get(name)) for name in names}
-    return Comparison(left, right, {name: pair for name, pair in pairs.items() if pair[0] != pair[1]})
+    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return Comparison(left, right, differing, tuple(_limits(left, right)))
 
 
 def _read(run: Path) -> ComparedRun:
     plan = load_plan(run)
-    settings = {"data": plan.data.path, **plan.recipe.model_dump(mode="json")}
-    return ComparedRun(summarize_run(run), RunHistory().apply_all(read_events(run)), settings)
+    settings = {"data": plan.data.path, "preset": plan.preset or "", **plan.recipe.model_dump(mode="json")}
+    dataset: dict[str, Any] = {}
+    with suppress(BadInput):
+        dataset = load_dataset_json(run)
+    history = RunHistory().apply_all(read_events(run))
+    return ComparedRun(summarize_run(run), history, settings, plan.classes, dataset)
+
+
+def _limits(left: ComparedRun, right: ComparedRun) -> Iterator[Difference]:
+    if left.classes != right.classes:
+        yield "classes"
+    if (difference := _data_difference(left, right)) is not None:
+        yield difference
+    if left.settings.get("network") != right.settings.get("network"):
+        yield "network"
+    if left.settings.get("input_shape") != right.settings.get("input_shape"):
+        yield "input_shape"
+
+
+def _data_difference(left: ComparedRun, right: ComparedRun) -> Difference | None:
+    """How the data sets differ: what was trained on, or what was validated on, too, which decides about mAP."""
+    is_same_path = left.settings["data"] == right.settings["data"]
+    one, other = left.dataset, right.dataset
+    if not (one.get("fingerprint") and other.get("fingerprint")):  # of an old version, or damaged
+        return None if is_same_path else "data"
+    content = _part(one, "content"), _part(other, "content")
+    if one["fingerprint"] == other["fingerprint"] and _same_content(*content):
+        return None
+    if _part(one, "splits", "val") == _part(other, "splits", "val"):
+        has_same_boxes = _part(one, "labels", "val") == _part(other, "labels", "val")
+        if has_same_boxes and _same_content(_part(one, "content", "val"), _part(other, "content", "val")):
+            return "training_images"
+    if not is_same_path:
+        return "data"
+    return "validation_images" if _images(one) == _images(other) else "data_changed"
+
+
+def _part(stored: Mapping[str, Any], name: str, split: str | None = None) -> Any:
+    """A value of dataset.json, or that of one of its splits; None where it is missing."""
+    value = stored.get(name)
+    return value if split is None else value.get(split) if isinstance(value, dict) else None
+
+
+def _images(stored: Mapping[str, Any]) -> set[str]:
+    splits = stored.get("splits")
+    lists = splits.values() if isinstance(splits, dict) else ()
+    return {str(image) for images in lists if isinstance(images, list) for image in images}
+
+
+def _same_content(one: Any, other: Any) -> bool:
+    """Whether the images have the same hashes: a copy has other times. Where a run has stored none, nothing differs."""
+    return one is None or other is None or _hashes(one) == _hashes(other)
+
+
+def _hashes(content: Any) -> Any:
+    """`content` with the hash instead of size, time and hash."""
+    if isinstance(content, dict):
+        return {name: _hashes(each) for name, each in content.items()}
+    if isinstance(content, list) and len(content) == 3 and isinstance(content[2], str):
+        return content[2]
+    return [_hashes(each) for each in content] if isinstance(content, list) else content

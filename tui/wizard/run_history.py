@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from engine.events import BatchChanged, EpochFinished, Evaluated, Event, RunStarted, StageStarted, Step
-from engine.planning.warnings import ADVISED_STEPS, advised_steps
+from engine.events import (
+    BatchChanged,
+    EpochFinished,
+    Evaluated,
+    Event,
+    Resumed,
+    RunStarted,
+    StageStarted,
+    Step,
+)
+from engine.planning.advice import ADVISED_STEPS, StageLength, StepAdvice, step_advice
 
 MAX_POINTS = 512
 
@@ -14,41 +24,47 @@ MAX_POINTS = 512
 class BoundedSeries:
     """A curve of bounded length. When it is full, neighbouring points are merged into their mean.
 
-    One thread appends while others read: a list that `points` returned only ever grows at its end.
+    One thread appends while others read: a list that `curve` returned only ever grows at its end.
     """
 
     def __init__(self) -> None:
-        self._points: list[float] = []
+        self._curve: list[tuple[float, float]] = []
         self._values_per_point = 1
-        self._sum = 0.0
+        self._sum = self._position_sum = 0.0
         self._count = 0
 
     @property
+    def curve(self) -> Sequence[tuple[float, float]]:
+        """(position, value) from the run's first value to its newest."""
+        return self._curve
+
+    @property
     def points(self) -> list[float]:
-        """From the run's first value to its newest."""
-        return self._points
+        """The values of `curve`."""
+        return [value for _position, value in self._curve]
 
     @property
     def values_per_point(self) -> int:
         """How many values one point is the mean of."""
         return self._values_per_point
 
-    def append(self, value: float, count: int = 1) -> None:
+    def append(self, value: float, count: int = 1, position: float = 0.0) -> None:
         """Add a value at the end, `count` times."""
         while count > 0:
             added = min(count, self._values_per_point - self._count)
             self._sum += added * value
+            self._position_sum += added * position
             self._count += added
             count -= added
             if self._count == self._values_per_point:
-                self._add_point(self._sum / self._count)
+                self._add_point(self._position_sum / self._count, self._sum / self._count)
 
-    def _add_point(self, point: float) -> None:
-        self._points.append(point)
-        self._sum, self._count = 0.0, 0
-        if len(self._points) >= MAX_POINTS:
-            pairs = zip(self._points[::2], self._points[1::2], strict=True)
-            self._points = [(left + right) / 2 for left, right in pairs]
+    def _add_point(self, position: float, value: float) -> None:
+        self._curve.append((position, value))
+        self._sum, self._position_sum, self._count = 0.0, 0.0, 0
+        if len(self._curve) >= MAX_POINTS:
+            pairs = zip(self._curve[::2], self._curve[1::2], strict=True)
+            self._curve = [((x + next_x) / 2, (y + next_y) / 2) for (x, y), (next_x, next_y) in pairs]
             self._values_per_point *= 2
 
 
@@ -57,7 +73,7 @@ class RunHistory:
 
     def __init__(self) -> None:
         self.stages: tuple[dict[str, Any], ...] = ()
-        """The plan's stages, as in plan.json."""
+        """The plan's stages, as in plan.json, with the batch sizes and numbers of steps that they have now."""
         self.run: str | None = None
         self.device = "cpu"
         self.recipe: Mapping[str, Any] = {}
@@ -71,23 +87,59 @@ class RunHistory:
         self.lr = BoundedSeries()
         self.memory = BoundedSeries()
         self.data_wait = BoundedSeries()
+        self.epochs_done = 0.0
+        """Epochs so far, counted from the run's first: 2.5 in the middle of the third."""
+        self._batch_change: _BatchChange | None = None
+        """In the current epoch."""
         self.unfreeze_step: int | None = None
         """Steps that were done when the unfreeze stage began; None before."""
         self.validation: list[tuple[int, float]] = []
         """(epoch, loss) of every epoch that was validated."""
         self.maps: list[tuple[int, float, float]] = []
         """(epoch, mAP50, mAP50-95) of every epoch that was evaluated."""
+        self.per_class: Mapping[str, float] = {}
+        """Class -> AP50 in the latest epoch that was evaluated; empty in runs of older versions."""
         self.finished_epochs: list[tuple[str, int]] = []
         """(stage, epoch) in their order."""
         self.timer = StepTimer()
+        self.stopwatch = Stopwatch()
+        self._train_images: int | None = None
+
+    @property
+    def first_epoch(self) -> int:
+        """The first planned epoch, counted from 0."""
+        return int(self.stages[0]["first_epoch"]) if self.stages else 0
+
+    @property
+    def epochs_begun(self) -> int:
+        """The epochs that are done, and the current one; 0 before the first."""
+        return 0 if self.latest is None else self.latest.epoch + 1
+
+    @property
+    def unfreeze_epoch(self) -> int | None:
+        """The epoch with which the unfreeze stage begins, where a freeze stage precedes it."""
+        starts = {str(stage["name"]): int(stage["first_epoch"]) for stage in self.stages}
+        return starts.get("unfreeze") if "freeze" in starts else None
+
+    @property
+    def step_advice(self) -> StepAdvice | None:
+        """What the plan's number of steps is compared with; None where the recipe or the stages are unknown."""
+        method, optimizer = self.recipe.get("method"), self.recipe.get("optimizer_type")
+        if method not in ("modern", "tutorial") or not isinstance(optimizer, str) or optimizer not in ADVISED_STEPS:
+            return None
+        if self.last_epoch is None:
+            return None
+        lengths = (
+            StageLength(int(stage["last_epoch"]) - int(stage["first_epoch"]) + 1, int(stage["steps_per_epoch"]))
+            for stage in self.stages
+        )
+        return step_advice(method, optimizer, self.last_epoch + 1, tuple(lengths))
 
     @property
     def advised_steps(self) -> int | None:
-        """The number of steps that the method should have at least; None where the recipe is unknown."""
-        method, optimizer = self.recipe.get("method"), self.recipe.get("optimizer_type")
-        if not isinstance(method, str) or not isinstance(optimizer, str) or optimizer not in ADVISED_STEPS:
-            return None
-        return advised_steps(method, optimizer)
+        """The number of steps that the training should have at least; None where this is unknown."""
+        advice = self.step_advice
+        return None if advice is None else advice.advised
 
     @property
     def last_epoch(self) -> int | None:
@@ -103,6 +155,12 @@ class RunHistory:
         return [loss for epoch, loss in self.validation if epoch in epochs]
 
     @property
+    def best_map(self) -> tuple[int, float] | None:
+        """The epoch with the highest mAP50, and that; None where nothing was detected yet."""
+        epoch, map50, _map = max(self.maps, key=lambda point: point[1], default=(0, 0.0, 0.0))
+        return (epoch, map50) if map50 > 0 else None
+
+    @property
     def lowest_loss(self) -> tuple[int, float] | None:
         """The epoch with the lowest validation loss, and that loss."""
         return min(self.validation, key=lambda point: point[1], default=None)
@@ -115,6 +173,7 @@ class RunHistory:
 
     def apply(self, event: Event) -> None:
         """Add the next event."""
+        self.stopwatch.record(event)
         match event:
             case Step():
                 self._apply_step(event)
@@ -123,14 +182,20 @@ class RunHistory:
                 self.stages = tuple(event.plan.get("stages", ()))
                 self.device = str(event.plan.get("device", "cpu"))
                 self.recipe = event.plan.get("recipe", {})
+                images = event.plan.get("images")
+                self._train_images = _count(images.get("train")) if isinstance(images, dict) else None
                 self.timer.interrupt()
             case StageStarted():
                 if event.stage == "unfreeze" and self.stage is not None and self.stage.stage == "freeze":
                     self.unfreeze_step = self.steps
                 self.stage = event
                 self.batch_size = event.batch_size
+                self._set_batch(event.stage, event.batch_size)
             case BatchChanged():
+                fraction = self.epochs_done - event.epoch
+                self._batch_change = _BatchChange(event.epoch, event.step, fraction) if 0 < fraction < 1 else None
                 self.batch_size = event.batch_size
+                self._set_batch(event.stage, event.batch_size, event.accumulate)
                 self.timer.reset_stage(event.stage)
             case EpochFinished():
                 self.finished_epochs.append((event.stage, event.epoch))
@@ -138,37 +203,80 @@ class RunHistory:
                     self.validation.append((event.epoch, event.val_loss))
             case Evaluated():
                 self.maps.append((event.epoch, event.map50, event.map50_95))
+                self.per_class = event.per_class
         if not isinstance(event, Step):
             self.timer.record_event(event)
 
+    def _set_batch(self, stage: str, batch_size: int, accumulate: int | None = None) -> None:
+        """Give a stage another batch size; the stages after it get at most that."""
+        names = [str(each["name"]) for each in self.stages]
+        current = names.index(stage) if stage in names else len(names)
+        self.stages = tuple(
+            each
+            if index < current
+            else self._with_batch(each, batch_size, accumulate)
+            if index == current
+            else self._with_batch(each, min(batch_size, int(each["batch_size"])))
+            for index, each in enumerate(self.stages)
+        )
+
+    def _with_batch(self, stage: dict[str, Any], batch_size: int, accumulate: int | None = None) -> dict[str, Any]:
+        """`stage` with another batch size and the number of steps that follows from it."""
+        before = _count(stage.get("accumulate")) or 1
+        accumulate = before if accumulate is None else accumulate
+        if (batch_size, accumulate) == (int(stage["batch_size"]), before):
+            return stage
+        # Where the number of images is unknown, as many as make the steps of the plan.
+        images = self._train_images or int(stage["steps_per_epoch"]) * int(stage["batch_size"]) * before
+        steps = max(1, images // max(1, batch_size * accumulate))
+        return {**stage, "batch_size": batch_size, "accumulate": accumulate, "steps_per_epoch": steps}
+
     def _apply_step(self, step: Step) -> None:
         self.steps += step.count
-        self.train_loss.append(step.loss, step.count)
-        self.lr.append(step.lr, step.count)
-        self.memory.append(step.memory_bytes, step.count)
-        self.data_wait.append(step.data_wait, step.count)
+        self.epochs_done = self._position(step)
+        middle = self.epochs_done - (step.count - 1) / 2 / max(1, step.steps)
+        self.train_loss.append(step.loss, step.count, middle)
+        self.lr.append(step.lr, step.count, middle)
+        self.memory.append(step.memory_bytes, step.count, middle)
+        self.data_wait.append(step.data_wait, step.count, middle)
         self.timer.record_step(step)
         self.latest = step
 
+    def _position(self, step: Step) -> float:
+        """Where `step` is in epochs. After another batch size, the rest of the epoch has other steps than its beginning."""
+        change = self._batch_change
+        if change is None or change.epoch != step.epoch or step.steps <= change.step:
+            self._batch_change = None
+            return step.epoch + (step.step + 1) / max(1, step.steps)
+        rest = (step.step + 1 - change.step) / (step.steps - change.step)
+        return step.epoch + change.fraction + rest * (1 - change.fraction)
+
     def seconds_left(self) -> float | None:
         """Estimated seconds until the end of the run, from measured speed; None before there is any."""
-        latest = self.latest
-        if latest is None or not self.stages or (measured := self.timer.seconds_per_step(latest.stage)) is None:
-            return None
-        total = 0.0
-        for stage in self.stages:
-            first, last = int(stage["first_epoch"]), int(stage["last_epoch"])
-            epochs = last - max(first, latest.epoch) + 1
-            if epochs <= 0:
-                continue
-            steps = epochs * int(stage["steps_per_epoch"])
-            if stage["name"] == latest.stage:
-                steps = (epochs - 1) * latest.steps + latest.steps - latest.step - 1
-            seconds = self.timer.seconds_per_step(stage["name"]) or measured * self._slowdown(latest.stage, stage)
-            total += steps * seconds + epochs * self.timer.seconds_between_epochs
-        return total
+        seconds = [self._seconds_left_in(stage) for stage in self.stages]
+        known = [value for value in seconds if value is not None]
+        return sum(known) if known and len(known) == len(seconds) else None
 
-    def _slowdown(self, measured_stage: str, future: dict[str, Any]) -> float:
+    def stage_seconds_left(self) -> float | None:
+        """The same until the end of the current stage."""
+        latest = self.latest
+        current = (stage for stage in self.stages if latest is not None and stage["name"] == latest.stage)
+        return next((self._seconds_left_in(stage) for stage in current), None)
+
+    def _seconds_left_in(self, stage: Mapping[str, Any]) -> float | None:
+        latest = self.latest
+        if latest is None or (measured := self.timer.seconds_per_step(latest.stage)) is None:
+            return None
+        epochs = int(stage["last_epoch"]) - max(int(stage["first_epoch"]), latest.epoch) + 1
+        if epochs <= 0:
+            return 0.0
+        steps = epochs * int(stage["steps_per_epoch"])
+        if stage["name"] == latest.stage:
+            steps = (epochs - 1) * int(stage["steps_per_epoch"]) + latest.steps - latest.step - 1
+        seconds = self.timer.seconds_per_step(stage["name"]) or measured * self._slowdown(latest.stage, stage)
+        return steps * seconds + epochs * self.timer.seconds_between_epochs
+
+    def _slowdown(self, measured_stage: str, future: Mapping[str, Any]) -> float:
         """Seconds of a step of a stage that has not begun, as a multiple of those of `measured_stage`."""
         current = next((stage for stage in self.stages if stage["name"] == measured_stage), future)
         if current.get("seconds_estimate") and future.get("seconds_estimate"):
@@ -177,9 +285,36 @@ class RunHistory:
         return 2.0 * int(future["batch_size"]) / int(current["batch_size"])
 
 
-def _estimated_seconds_per_step(stage: dict[str, Any]) -> float:
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchChange:
+    """Another batch size after `step` steps of an epoch, when `fraction` of its images were done."""
+
+    epoch: int
+    step: int
+    fraction: float
+
+
+def _estimated_seconds_per_step(stage: Mapping[str, Any]) -> float:
     epochs = int(stage["last_epoch"]) - int(stage["first_epoch"]) + 1
     return float(stage["seconds_estimate"]) / max(1, epochs * int(stage["steps_per_epoch"]))
+
+
+class Stopwatch:
+    """The seconds that a run has trained, from the times of its events; pauses and the time between two starts do not count."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._previous: float | None = None
+
+    def record(self, event: Event) -> None:
+        """Add the time since the event before."""
+        if self._previous is not None and not isinstance(event, RunStarted | Resumed):
+            self.seconds += max(0.0, event.time - self._previous)
+        self._previous = event.time
 
 
 class StepTimer:

@@ -15,8 +15,10 @@ from tui.wizard.steps import SCREEN_ORDER
 
 if TYPE_CHECKING:
     from engine.plan import DataSource
+    from engine.planning.advice import Goal
 
 Start = Literal["whole", "backbone", "scratch"]
+PresetOrigin = Literal["chosen", "recommended", "saved"]
 FORMAT_VERSION = 2
 _RENAMED_FROM_VERSION_1 = {"place": "screen_name", "furthest": "furthest_screen"}
 
@@ -35,6 +37,12 @@ class WizardState:
     model_path: str | None = None
     """Weights of the whole network where `start` is "whole"; None: the official COCO weights."""
     preset: str | None = None
+    preset_origin: PresetOrigin = "chosen"
+    """How `preset` came to be: only one that the user chose is suggested again for another training."""
+    goal: Goal = "good_result"
+    """What the epochs are adapted to, see `engine.planning.advice`."""
+    train_images: int | None = None
+    """Number of training images of the data set, once they were counted; the epochs are adapted to it."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the recipe that the user changed; values have the types of TOML and JSON."""
     screen_name: str = SCREEN_ORDER[0]
@@ -75,10 +83,21 @@ class WizardState:
     def set_data(self, data: str) -> None:
         """Choose another data set. What belongs to the previous one is dropped: format, class names, anchors, run; the rest stays."""
         if data != self.data:
-            self.settings.pop("anchors", None)
+            self.leave_data()
         self.data = data
         self.format, self.classes_file, self.mapping, self.run = "auto", None, {}, None
         self.furthest_screen = min(self.furthest_screen, "data", key=SCREEN_ORDER.index)
+
+    def leave_data(self) -> None:
+        """Drop what was fitted to the data set: anchors and the number of images."""
+        self.settings.pop("anchors", None)
+        self.train_images = None
+        self.forget_saved_preset()
+
+    def forget_saved_preset(self) -> None:
+        """For the next training suggest what is recommended, not a preset that was only saved in this one."""
+        if self.preset_origin == "saved":
+            self.preset_origin = "recommended"
 
     def reset(self) -> None:
         """Drop everything but language and theme."""
@@ -125,6 +144,9 @@ def _is_valid(state: WizardState) -> bool:
         all(text is None or isinstance(text, str) for text in texts)
         and isinstance(state.format, str)
         and state.start in (None, "whole", "backbone", "scratch")
+        and state.preset_origin in ("chosen", "recommended", "saved")
+        and state.goal in ("first_look", "good_result")
+        and (state.train_images is None or (isinstance(state.train_images, int) and state.train_images > 0))
         and state.screen_name in (*SCREEN_ORDER, "runs")
         and state.furthest_screen in SCREEN_ORDER
         and isinstance(state.settings, dict)

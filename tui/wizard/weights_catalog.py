@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from engine.messages import BadInput
 from engine.plan import DEFAULT_SPLIT_SEED, DataSource
 from engine.planning.request import DatasetReader
-from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
+from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS, load_plan
 from engine.weights.coco_names import COCO_NAMES
 from engine.weights.download.registry import KNOWN, find, official_file
 from engine.weights.signature import WEIGHTS_SUFFIXES
-from engine.workspace import logs_folder
+from engine.workspace import logs_folder, weights_named
 from tui.wizard.data_source import absolute_source
+from tui.wizard.path_completion import PathStatus, inspect_path
 
 if TYPE_CHECKING:
     from engine.weights.transfer import LoadReport
@@ -57,6 +59,21 @@ def holds_weights(path: Path) -> bool:
     return path.suffix.lower() in WEIGHTS_SUFFIXES
 
 
+def named_file(text: str, workspace: Path) -> Path | None:
+    """The absolute path of the file that the user typed: as given, or a name in the workspace's model_data/; None for no text."""
+    name = text.strip().strip("'\"")
+    if not name:
+        return None
+    return weights_named(name, workspace) or Path(name).expanduser().absolute()
+
+
+def inspect_weights_path(text: str, workspace: Path) -> PathStatus:
+    """The status of a typed path; a name in model_data/ exists too."""
+    status = inspect_path(text, holds_weights)
+    path = named_file(text, workspace)
+    return replace(status, exists=True, problem="") if path is not None and path.is_file() else status
+
+
 def model_folder(workspace: Path) -> Path:
     """Where a workspace keeps weights."""
     return workspace / "model_data"
@@ -65,22 +82,30 @@ def model_folder(workspace: Path) -> Path:
 def weights_options(network: str, workspace: Path) -> tuple[WeightsOption, ...]:
     """All files that `network` can start from, the official one, if there is one, first. Slow: hashes the official file."""
     official = official_file(network)
-    own = (*_weights_of_runs(workspace), *_weights_in(model_folder(workspace)))
+    own = (*_weights_of_runs(network, workspace), *_weights_in(model_folder(workspace)))
     if official is None:
         return own
     path = find(official, model_folder(workspace))
     return (WeightsOption("official", official.name, path, official.bytes), *own)
 
 
-def _weights_of_runs(workspace: Path) -> list[WeightsOption]:
-    """The best weights of every run, newest first; the last weights where a run has no best ones."""
+def _weights_of_runs(network: str, workspace: Path) -> list[WeightsOption]:
+    """The best weights of every run of `network`, newest first; the last weights where a run has no best ones."""
     logs = logs_folder(workspace)
     options = []
     for run in sorted(logs.iterdir(), reverse=True) if logs.is_dir() else []:
         path = next((run / name for name in (BEST_WEIGHTS, LAST_WEIGHTS) if (run / name).is_file()), None)
-        if path is not None:
+        if path is not None and _network_of_run(run) in (network, None):
             options.append(WeightsOption("run", run.name, path.absolute(), path.stat().st_size))
     return options[:MAX_LISTED_RUNS]
+
+
+def _network_of_run(run: Path) -> str | None:
+    """The network that a run trains; None where its plan cannot be read: the check of the file tells then."""
+    try:
+        return load_plan(run).recipe.network
+    except BadInput:
+        return None
 
 
 def _weights_in(folder: Path) -> list[WeightsOption]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.messages import format_bytes, printable
+from engine.network.registry import NETWORKS
+from engine.weights.download.registry import official_file
 from tui.text import N_, _, translate
 from tui.wizard.weights_catalog import WeightsOption
 
@@ -29,6 +31,17 @@ KINDS = {
     "tutorial .pth, backbone": N_("tutorial .pth, backbone only"),
 }
 """The engine's names of the kinds of files."""
+
+
+def describe_networks(chosen: str) -> str:
+    """One line for each network: its mark, its name, what it is good for, and the size of its official weights."""
+    width = max(map(len, NETWORKS))
+    lines = []
+    for name, network in NETWORKS.items():
+        official = official_file(name)
+        size = "" if official is None else f"  {format_bytes(official.bytes)}"
+        lines.append(f"{'●' if name == chosen else '○'} {name:<{width}}  {_(network.summary)}{size}")
+    return "\n".join((_("Network  F2: the next one"), *lines))
 
 
 def describe_option(option: WeightsOption) -> tuple[str, str]:
@@ -63,7 +76,8 @@ def start_help() -> str:
     return _(
         "Whole network: all weights except the last convolutions, which depend on your classes. Nearly always the best start, "
         "with the fewest epochs. Backbone only: the part that detects edges, textures and shapes; neck and heads start "
-        "random and need more epochs. From scratch: random weights. F2 switches between the networks."
+        "random and need more epochs. From scratch: random weights.\n\nF2 switches between the networks, F3 chooses a file from a tree. "
+        "Enter downloads the official file if it is not there. Weights of runs are listed for the network that they belong to."
     )
 
 

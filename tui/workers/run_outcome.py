@@ -13,6 +13,7 @@ from engine.messages import join_names
 from engine.runs.folder import BEST_WEIGHTS, LAST_CHECKPOINT
 from tui.text import _, translate
 from tui.text.events import describe_end
+from tui.text.learning_rates import describe_batch_effect
 
 if TYPE_CHECKING:
     from tui.workers.training_session import TrainingSession
@@ -105,7 +106,9 @@ def _after_out_of_memory(event: OutOfMemory, session: TrainingSession, wizard: W
         message,
         _("Enter resumes from the last step with batch size {batch}.", batch=batch_size),
         lambda: session.resume(run),
-        _("Nothing is lost: the last step is saved. The learning rate is adapted to the batch size."),
+        _("Nothing is lost: the last step is saved.")
+        + " "
+        + describe_batch_effect(session.history.recipe.get("method")),
     )
 
 

@@ -181,7 +181,7 @@ class TrainingSession:
             self._control.lower_batch(batch_size)
 
     def extend(self, epochs: int) -> None:
-        """Train for `epochs` epochs in total. A running training is stopped and resumed for it; a paused one stays paused."""
+        """Train for `epochs` epochs in total, more or fewer than planned, at least those that have begun. A running training is stopped and resumed for it; a paused one stays paused."""
         overrides = {"unfreeze_epoch": epochs}
         if self.is_running:
             is_paused = self._control is not None and self._control.pause_requested
@@ -201,7 +201,7 @@ class TrainingSession:
                 overrides = self._overrides_after_stop
                 if overrides is None or self.run is None or not isinstance(self.last_event, Stopped):
                     return
-                start_run = self._resume_run(self.run, overrides)
+                start_run = self._resume_run(self.run, _not_below_done(overrides, self.last_event))
                 self._overrides_after_stop, self._stop_requested = None, False
                 self.history, self.last_event = RunHistory(), None
                 self.phase = "pausing" if self._starts_paused else "preparing"
@@ -257,6 +257,13 @@ class TrainingSession:
             self.phase = "training"
         elif isinstance(event, OutOfMemory | LossNotFinite):
             self.phase = "preparing"  # the run ends, or continues with a smaller batch
+
+
+def _not_below_done(overrides: Mapping[str, Any], stopped: Stopped) -> Mapping[str, Any]:
+    """`overrides` with at least the epochs that had begun when the run stopped: one may have begun since they were chosen."""
+    epochs = overrides.get("unfreeze_epoch")
+    begun = stopped.epoch + (stopped.step > 0)
+    return overrides if epochs is None or epochs >= begun else {**overrides, "unfreeze_epoch": begun}
 
 
 def _after_out_of_memory(event: OutOfMemory) -> tuple[Mapping[str, Any] | None, OnOutOfMemory]:

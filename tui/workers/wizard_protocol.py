@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tui.wizard.dataset_inspection import DatasetInspection
     from tui.wizard.planner import Planner
     from tui.wizard.state import WizardState
+    from tui.wizard.training_status import TrainingStatus
     from tui.workers.training_session import TrainingSession
 
 
@@ -25,6 +26,8 @@ class Wizard(Protocol):
     """The data set that was opened last. Compare its source with that of `state` before use."""
     approved_plan: ApprovedPlan | None
     """Set by Review; Train starts it and sets it to None."""
+    opened_from_runs: bool
+    """Whether the current screen was opened from Runs: the way back leads there."""
 
     @property
     def hardware(self) -> Hardware | None:
@@ -45,6 +48,10 @@ class Wizard(Protocol):
     @property
     def is_training(self) -> bool:
         """Whether a training is running."""
+
+    @property
+    def training_status(self) -> TrainingStatus | None:
+        """How far the running training is; None: nothing is training."""
 
     def show_screen(self, name: str) -> None:
         """Replace the current screen."""

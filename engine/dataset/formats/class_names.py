@@ -15,7 +15,8 @@ from engine.dataset.classes_file import (
     read_class_names,
 )
 from engine.dataset.formats.file_tree import FileTree, same_name
-from engine.dataset.formats.parsed_labels import MAX_CLASSES, MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.files import read_decoded, text_lines
 from engine.messages import join_names
 from engine.text_encoding import DecodedText

@@ -11,8 +11,9 @@ from engine.dataset.formats.coco_images import add_images
 from engine.dataset.formats.file_tree import suffix_of
 from engine.dataset.formats.json_files import has_json_key, json_files_with, labels_root, split_of_file
 from engine.dataset.formats.json_stream import BadJson, NotAnObject
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.files import error_reason
 from engine.messages import Message, join_names, phrase
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from engine.dataset.formats.coco_file import AMBIGUOUS, CROWD, NO_CROWD, NOT_FOUND, CocoFile, Id, IdTable
 from engine.dataset.formats.coco_units import are_fractions, count_corners
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
-from engine.messages import Message, join_names
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
+from engine.messages import Message, gettext_noop, join_names
 
 _MAX_CROWDS = 0.5
 """COCO marks one box of a hundred as a crowd. CVAT marks every mask: where more than this part is marked, it means nothing."""
@@ -142,43 +143,45 @@ def _without_crowds(boxes: CocoBoxes, content: CocoFile, file: str, parsed: Pars
 
 
 def _without_category(boxes: CocoBoxes, content: CocoFile, file: str, parsed: ParsedLabels) -> CocoBoxes:
-    unknown, ambiguous = boxes.category == NOT_FOUND, boxes.category == AMBIGUOUS
-    if unknown.any():
-        parsed.leave_out(
-            "box",
-            "error",
+    for missing, code, template in (
+        (
+            NOT_FOUND,
             "label.no_class",
-            parsed.tree.path(file),
-            "{file}: annotations whose category_id is missing or none of the categories: {count} (category_id {names}); left out.",
-            count=int(unknown.sum()),
-            names=_ids_text(boxes.row[unknown], content.category_numbers, content.category_ids.ids),
-        )
-    if ambiguous.any():
-        parsed.leave_out(
-            "box",
-            "error",
+            gettext_noop(
+                "{file}: annotations whose category_id is missing or none of the categories: {count} (category_id {names}); left out."
+            ),
+        ),
+        (
+            AMBIGUOUS,
             "label.class_ambiguous",
-            parsed.tree.path(file),
-            "{file}: annotations whose category_id two categories have: {count} (category_id {names}); left out.",
-            count=int(ambiguous.sum()),
-            names=_ids_text(boxes.row[ambiguous], content.category_numbers, content.category_ids.ids),
-        )
-    return boxes.without(unknown | ambiguous)
+            gettext_noop(
+                "{file}: annotations whose category_id two categories have: {count} (category_id {names}); left out."
+            ),
+        ),
+    ):
+        mask = boxes.category == missing
+        ids = _ids_text(boxes.row[mask], content.category_numbers, content.category_ids.ids)
+        _leave_out(mask, code, template, ids, file, parsed)
+        boxes = boxes.without(mask)
+    return boxes
 
 
 def _without_image(boxes: CocoBoxes, content: CocoFile, file: str, parsed: ParsedLabels) -> CocoBoxes:
     unknown = boxes.image == NOT_FOUND
-    if unknown.any():
-        parsed.leave_out(
-            "box",
-            "error",
-            "label.no_image",
-            parsed.tree.path(file),
-            "{file}: annotations whose image_id is missing or none of the images: {count} (image_id {names}); left out.",
-            count=int(unknown.sum()),
-            names=_ids_text(boxes.row[unknown], content.image_numbers, content.image_ids.ids),
-        )
+    template = gettext_noop(
+        "{file}: annotations whose image_id is missing or none of the images: {count} (image_id {names}); left out."
+    )
+    ids = _ids_text(boxes.row[unknown], content.image_numbers, content.image_ids.ids)
+    _leave_out(unknown, "label.no_image", template, ids, file, parsed)
     return boxes.without(unknown)
+
+
+def _leave_out(
+    mask: NDArray[np.bool_], code: str, template: str, ids: Message | str, file: str, parsed: ParsedLabels
+) -> None:
+    """Report the boxes of `mask`, which have `ids`."""
+    if mask.any():
+        parsed.leave_out("box", "error", code, parsed.tree.path(file), template, count=int(mask.sum()), names=ids)
 
 
 def _ids_text(rows: NDArray[np.int64], numbers: Sequence[int], ids: Sequence[Id]) -> Message | str:

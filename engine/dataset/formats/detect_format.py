@@ -64,7 +64,7 @@ def read_labels(path: Path, format: str, reading: Reading) -> ParsedLabels:
             "warning",
             "dataset.ambiguous",
             best.root,
-            "{file}: can be read as {format} and as {others}, with as many boxes; read as {format}. --format chooses another.",
+            "{file}: can be read as {format} and as {others}, with as many boxes; read as {format}.",
             format=best.format,
             others=join_names([other.format for other in ties]),
         )
@@ -86,7 +86,7 @@ def _report_unused_labels(other: ParsedLabels, best: ParsedLabels) -> None:
         "dataset.other_format",
         best.root,
         "{file}: is read as {format}; there are labels of {other} too, with {boxes} boxes on {images} images, of which {unused} are not in "
-        "those of {format}. --format chooses another.",
+        "those of {format}.",
         format=best.format,
         other=other.format,
         boxes=other.box_count(),

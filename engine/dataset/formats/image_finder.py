@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from engine.dataset.formats.file_tree import FileTree, Match, same_name, stem_of
+from engine.dataset.formats.label_studio import without_upload_prefix
 from engine.dataset.image_files import IMAGE_SUFFIXES
 
 _IMAGE_FOLDERS = ("images", "data", "imgs", "img", "image", "JPEGImages", "Images")
-_HASH_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""Label Studio puts one before the name of an uploaded image."""
 
 
 class ImageFinder:
@@ -101,7 +99,7 @@ def _forms(name: str) -> Iterator[str]:
     elif "%" in name:
         yield unquote(name)
     folder, slash, last = name.replace("\\", "/").rpartition("/")
-    if (shorter := _HASH_PREFIX.sub("", last, count=1)) and shorter != last:
+    if (shorter := without_upload_prefix(last)) != last:
         yield folder + slash + shorter
 
 

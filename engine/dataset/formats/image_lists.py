@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from engine.dataset.formats.file_tree import Absence, FileTree, Match, posix_name, stem_of, suffix_of
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.image_files import IMAGE_SUFFIXES
 from engine.dataset.splits import split_in_name
 from engine.files import read_decoded, read_lines, text_lines
-from engine.messages import BadInput, join_names
+from engine.messages import BadInput, gettext_noop, join_names
 
 _LINES_LOOKED_AT = 50
 _DARKNET_SPLITS = {"train": "train", "valid": "val", "test": "test"}
@@ -86,6 +87,25 @@ def listed_images(file: str, folders: Sequence[str], parsed: ParsedLabels) -> li
     return images
 
 
+_LOST_LINES: Mapping[Absence, tuple[str, str]] = {
+    "missing": (
+        "image.missing",
+        gettext_noop("{file}: lines whose image does not exist: {count} ({names}); left out."),
+    ),
+    "ambiguous": (
+        "image.ambiguous",
+        gettext_noop(
+            "{file}: lines whose image is not there, while several images elsewhere have its name: {count} ({names}); left out."
+        ),
+    ),
+    "outside": (
+        "label.outside_dataset",
+        gettext_noop("{file}: lines whose path leads out of the data set: {count} ({names}); left out."),
+    ),
+}
+"""The finding about lines whose image is not used, by the reason: its code and template."""
+
+
 def absence_of(match: Match, name: str) -> Absence:
     """Why the image that a list calls `name` is not used. A whole path of another machine leads nowhere, not outside."""
     if match.absence == "outside" and posix_name(name).startswith("/"):
@@ -104,38 +124,15 @@ def report_lost_lines(
         parsed: gets the findings.
         boxes: the number of boxes in those lines, by the same reasons.
     """
-    path = parsed.tree.path(file)
-    counts = {reason: None if boxes is None else boxes[reason] for reason in lost}
-    if names := lost["missing"]:
-        parsed.leave_out(
-            "line",
-            "error",
-            "image.missing",
-            path,
-            "{file}: lines whose image does not exist: {count} ({names}); left out.",
-            count=len(names),
-            boxes=counts["missing"],
-            names=join_names(names[:MAX_NAMES]),
-        )
-    if names := lost["ambiguous"]:
-        parsed.leave_out(
-            "line",
-            "error",
-            "image.ambiguous",
-            path,
-            "{file}: lines whose image is not there, while several images elsewhere have its name: {count} ({names}); left out.",
-            count=len(names),
-            boxes=counts["ambiguous"],
-            names=join_names(names[:MAX_NAMES]),
-        )
-    if names := lost["outside"]:
-        parsed.leave_out(
-            "line",
-            "error",
-            "label.outside_dataset",
-            path,
-            "{file}: lines whose path leads out of the data set: {count} ({names}); left out.",
-            count=len(names),
-            boxes=counts["outside"],
-            names=join_names(names[:MAX_NAMES]),
-        )
+    for reason, (code, template) in _LOST_LINES.items():
+        if names := lost[reason]:
+            parsed.leave_out(
+                "line",
+                "error",
+                code,
+                parsed.tree.path(file),
+                template,
+                count=len(names),
+                boxes=None if boxes is None else boxes[reason],
+                names=join_names(names[:MAX_NAMES]),
+            )

@@ -11,8 +11,9 @@ from engine.dataset.formats.json_files import has_json_key, json_files_with, lab
 from engine.dataset.formats.json_stream import BadJson
 from engine.dataset.formats.labelme_file import LabelmeFile, LossReason, parse_labelme
 from engine.dataset.formats.lost_images import LostImages
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.files import error_reason
 from engine.messages import Message, join_names, phrase
 from engine.regular_files import MAX_IMAGE_BYTES, read_regular_file

@@ -20,8 +20,9 @@ from engine.dataset.formats.file_tree import FileTree, posix_name, stem_of, suff
 from engine.dataset.formats.header_size import size_in_header
 from engine.dataset.formats.image_lists import absence_of, report_lost_lines
 from engine.dataset.formats.list_lines import ListedBox, ListLine, is_in_fractions, parse_line
-from engine.dataset.formats.parsed_labels import MAX_CLASSES, MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels
 from engine.dataset.formats.reading import Reading
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.row_classes import ClassIds, is_word
 from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.image_files import IMAGE_SUFFIXES

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from engine.dataset.formats.books import Kind
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.messages import join_names
 
 ImageProblem = Literal["nameless", "same_id", "missing", "ambiguous", "outside", "unread"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from engine.dataset.class_mapping import ClassMapping, map_classes
-from engine.dataset.classes_file import find_classes_file, read_class_names
+from engine.dataset.classes_file import REPEATED_NAMES, find_classes_file, read_class_names, repeated_names
 from engine.dataset.formats.books import Kind
 from engine.dataset.formats.detect_format import read_labels
 from engine.dataset.formats.file_tree import ProgressCallback
 from engine.dataset.formats.index_cache import MIN_FILES, IndexCache, fingerprint_folders
 from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.sniff import is_root_or_home
 from engine.dataset.index import Dataset, Finding
-from engine.dataset.splits import SPLITS, fill_splits
+from engine.dataset.splits import DEFAULT_SEED, SPLITS, fill_splits
 from engine.messages import BadInput, Message, bad_input, join_names, join_phrases, nearest, phrase
+
+_log = logging.getLogger(__name__)
 
 _CAUSES: tuple[Kind, ...] = ("box", "label_file", "line", "image")
 _MAX_CAUSES = 4
@@ -32,7 +36,7 @@ def open_dataset(
     format: str = "auto",
     classes_file: Path | None = None,
     mapping: Mapping[str, str] | None = None,
-    seed: int = 11,
+    seed: int = DEFAULT_SEED,
     progress: ProgressCallback | None = None,
 ) -> Dataset:
     """The Dataset at `path`: a folder at any level of its tree, or its data.yaml, .json, .csv or list.
@@ -59,10 +63,15 @@ def open_dataset(
         )
     cache = IndexCache(path, _options(format, classes_file, mapping or {}))
     if (cached := cache.load(progress)) is not None:
+        _log.info("%s: read from the index cache", path)
         return cached.with_split_seed(seed)
     started = time.time_ns()
     reading = Reading(progress)
     dataset = _index(read_labels(path, format, reading), classes_file, mapping or {}, seed)
+    _log.info(
+        "%s: format %s, classes %s, images %s, findings %s; splits drawn: %s",
+        *(path, dataset.format, dataset.classes, dataset.image_counts(), len(dataset.findings), dataset.splits_drawn),
+    )
     if reading.file_count() >= MIN_FILES and (state := fingerprint_folders(reading.folders(), started, progress)):
         cache.store(dataset, reading.folders(), state)
     return dataset
@@ -82,6 +91,7 @@ def _index(parsed: ParsedLabels, classes_file: Path | None, mapping: Mapping[str
     _name_by_classes_file(parsed, classes_file, mapping)
     own_file = find_classes_file(parsed.root, ("classes.txt",))
     own_names = read_class_names(own_file) if own_file else ()
+    _report_repeated_names(parsed, classes_file, own_file)
     class_mapping = map_classes(parsed.names, labels, parsed.format, mapping, classes_file, own_names)
     if (similar := class_mapping.similar_classes(parsed.root)) is not None:
         parsed.findings.append(similar)
@@ -125,6 +135,22 @@ def _name_by_classes_file(parsed: ParsedLabels, classes_file: Path | None, mappi
     parsed.findings[:] = [found for found in parsed.findings if found.message.code != "class.unnamed"]
 
 
+def _report_repeated_names(parsed: ParsedLabels, classes_file: Path | None, own_file: Path | None) -> None:
+    """Say which names the file that names the classes has more than once; each is one class."""
+    if any(found.message.code == "class.repeated" for found in parsed.findings):  # by the reader
+        return
+    file = classes_file if classes_file is not None and classes_file.is_file() else own_file
+    names = parsed.names if file is None else read_class_names(file)
+    if repeated := repeated_names(names):
+        parsed.add_finding(
+            "warning",
+            "class.repeated",
+            file or parsed.root,
+            REPEATED_NAMES,
+            names=join_names(repeated[:MAX_NAMES]),
+        )
+
+
 def _missing(path: Path) -> BadInput:
     parent = next(folder for folder in path.parents if folder.is_dir())
     wanted = path.relative_to(parent).parts[0]
@@ -140,7 +166,7 @@ def _empty(parsed: ParsedLabels, problem: Message) -> BadInput:
     """The error for a data set whose format was recognised but which has nothing to learn from, with the reasons."""
     return bad_input(
         "dataset.empty",
-        "{path}: looks like {format}, but {what}. {reason} If it has another format, name it with --format.",
+        "{path}: looks like {format}, but {what}. {reason}",
         path=parsed.root,
         format=parsed.format,
         what=problem,
@@ -168,8 +194,8 @@ def _sum_of(findings: Sequence[Finding], root: Path) -> Message:
         counts = [found.message.values.get(name) for found in findings]
         if name in values:
             values[name] = sum(count for count in counts if isinstance(count, int))
-    if len({found.file for found in findings}) > 1:
-        values["file"] = root
+    if len({found.file for found in findings}) > 1 or findings[0].file == str(root):
+        values["file"] = phrase("Its labels")  # the sentence before this one names the data set
     return Message(first.code, first.template, values)
 
 
@@ -180,8 +206,7 @@ def _no_boxes(parsed: ParsedLabels, class_mapping: ClassMapping) -> BadInput:
     similar = (nearest(names[0], classes) or classes[0]) if classes else phrase("NAME")
     return bad_input(
         "dataset.no_boxes",
-        "{path}: no box is left, since the labels' classes ({labels}) are not those of {file} ({names}); give a mapping such as "
-        "--map {old}={new}.",
+        "{path}: no box is left, since the labels' classes ({labels}) are not those of {file} ({names}).",
         path=parsed.root,
         labels=join_names(sorted(set(names))),
         file=class_mapping.classes_file,

@@ -1,10 +1,8 @@
-"""What the reader of each format fills in, and the checks that every box goes through."""
+"""What the reader of each format fills in: images, their boxes and splits, and the names of the classes."""
 
 from __future__ import annotations
 
-import os
 from array import array
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,20 +11,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.formats.books import Books, Kind
-from engine.dataset.formats.file_tree import FileTree, Match
-from engine.dataset.formats.header_size import size_in_header
-from engine.dataset.index import Finding, Severity, finding
+from engine.dataset.formats.file_tree import Match
+from engine.dataset.formats.guessed_encodings import GuessedEncodings
+from engine.dataset.formats.reading_log import MAX_NAMES, ReadingLog, relative_path
+from engine.dataset.formats.valid_boxes import BoxChecks, Boxes, LabelledImages
+from engine.dataset.index import Severity
 from engine.messages import join_names
-from engine.text_encoding import GUESSED_CHINESE, DecodedText, as_chinese, mixes_scripts
+from engine.text_encoding import DecodedText
 
 MAX_CLASSES = 10_000
 """A class id beyond this is taken for a mistake."""
-MAX_NAMES = 3
-"""A finding about many files names so many of them."""
-
-_EDGE_TOLERANCE = 0.01
-"""A box may extend beyond the image by this fraction of its side (and by a pixel) before that is a mistake of the label."""
 
 
 class PackedArrays(NamedTuple):
@@ -38,30 +32,14 @@ class PackedArrays(NamedTuple):
     offsets: NDArray[np.int64]
 
 
-class _Boxes(NamedTuple):
-    """The boxes of all images."""
-
-    corners: NDArray[np.float64]
-    """(boxes, 4) x1 y1 x2 y2."""
-    class_ids: NDArray[np.int32]
-    image_index: NDArray[np.int32]
-    """(boxes,) the image of each box."""
-    row: NDArray[np.int32]
-    """(boxes,) the `add_image` call of each box."""
-
-    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> _Boxes:
-        return _Boxes(self.corners[which], self.class_ids[which], self.image_index[which], self.row[which])
-
-
 @dataclass(slots=True)
-class ParsedLabels:
+class ParsedLabels(ReadingLog):
     """Labels as they are on disk, before classes are mapped and missing splits drawn.
 
     A reader counts what it sees (`see`), adds the images with their boxes (`add_image`) and reports what it leaves out (`leave_out`).
     `finish` packs the boxes, reports the images that no label uses, and checks that the books balance.
     """
 
-    tree: FileTree
     format: str
     unit: Literal["pixel", "fraction"]
     unused_severity: Severity = "warning"
@@ -74,10 +52,6 @@ class ParsedLabels:
     """See `Dataset.images`."""
     splits: dict[str, list[int]] = field(default_factory=dict)
     """Image indices of the splits that the data set itself defines."""
-    findings: list[Finding] = field(default_factory=list)
-    books: Books = field(default_factory=Books)
-    losses: defaultdict[Kind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
-    """The findings about what was left out."""
     _sizes: list[tuple[int, int]] = field(default_factory=list)
     _split_of: dict[int, str] = field(default_factory=dict)
     _index_of: dict[str, int] = field(default_factory=dict)
@@ -90,12 +64,7 @@ class ParsedLabels:
     _row_files: list[str] = field(default_factory=list)
     _found_by_name: list[str] = field(default_factory=list)
     _in_two_splits: list[str] = field(default_factory=list)
-    _guessed_encodings: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    @property
-    def root(self) -> Path:
-        """The folder of the data set."""
-        return self.tree.root
+    _encodings: GuessedEncodings = field(default_factory=GuessedEncodings)
 
     def class_id(self, name: str) -> int:
         """The class id of a name; a new name gets the next one."""
@@ -111,41 +80,6 @@ class ParsedLabels:
         self.names = [f"class {class_id}" for class_id in range(max(self._box_classes, default=-1) + 1)]
         self.is_unnamed = True
 
-    def add_finding(self, severity: Severity, code: str, file: Path | str, template: str, **values: object) -> None:
-        """Add a finding about `file`; `template` is a format string over `file` and `values`."""
-        self.findings.append(finding(severity, code, relative_path(Path(file), self.root), template, **values))
-
-    def see(self, kind: Kind, count: int = 1) -> None:
-        """Count something that the reader met, before it is known whether it can be used."""
-        self.books.seen[kind] += count
-
-    def keep(self, kind: Kind, count: int = 1) -> None:
-        """Count something that was used; images and boxes are counted by `add_image` and `finish`."""
-        self.books.kept[kind] += count
-
-    def leave_out(
-        self,
-        kind: Kind,
-        severity: Severity,
-        code: str,
-        file: Path | str,
-        template: str,
-        *,
-        count: int = 1,
-        boxes: int | None = None,
-        **values: object,
-    ) -> None:
-        """Report that `count` things which were seen are not used, with `boxes` boxes in them that were seen too.
-
-        See `add_finding`; `count` is a value of the template, and so is `boxes` where it is given.
-        """
-        self.books.left_out[kind] += count
-        if boxes is not None:
-            self.books.left_out["box"] += boxes
-            values = {**values, "boxes": boxes}
-        self.add_finding(severity, code, file, template, count=count, **values)
-        self.losses["box" if boxes else kind].append(self.findings[-1])
-
     def exclude_image(self, file: str) -> None:
         """Do not report an image of the tree as unused, since another finding names it."""
         self._excluded.add(file)
@@ -157,8 +91,7 @@ class ParsedLabels:
 
     def add_encoding(self, decoded: DecodedText, file: Path | str) -> None:
         """Remember a file whose encoding had to be guessed; `finish` reports how many."""
-        if decoded.guessed:
-            self._guessed_encodings[decoded.encoding].append(relative_path(Path(file), self.root))
+        self._encodings.add(decoded, file, self.root)
 
     def add_image(
         self,
@@ -216,15 +149,15 @@ class ParsedLabels:
     def finish(self) -> PackedArrays:
         """Pack the boxes without those that nothing can be learned from, and check the books."""
         self._report_found_by_name()
-        self._decode_names_alike()
-        self._report_guessed_encodings()
+        self.names = self._encodings.chinese_names(self.names, self._files_of_classes)
+        self._encodings.report(self)
         self._report_splits()
         self._report_unused_images()
         rows = np.array(self._row_images, np.int32)
         row_of_box = np.array(self._box_rows, np.int32)
         # Without a copy: the list of boxes is the largest part of what a reader makes.
         corners, self._corners = self._corners, array("d")
-        boxes = _Boxes(
+        boxes = Boxes(
             np.frombuffer(corners, np.float64).reshape(-1, 4) if corners else np.zeros((0, 4)),
             np.array(self._box_classes, np.int32),
             rows[row_of_box] if len(rows) else row_of_box,
@@ -232,7 +165,9 @@ class ParsedLabels:
         )
         del corners
         with np.errstate(over="ignore", invalid="ignore"):  # of boxes that are left out
-            boxes = self._valid_boxes(boxes)
+            boxes = BoxChecks(LabelledImages(self.images, self._sizes, self._row_files, self.unit), self).valid_boxes(
+                boxes
+            )
         boxes = boxes.take(np.argsort(boxes.image_index, kind="stable"))
         self.books.kept["image"] += len(self.images)
         self.books.kept["box"] += len(boxes.class_ids)
@@ -265,169 +200,13 @@ class ParsedLabels:
                 names=join_names(list(shared)[:MAX_NAMES]),
             )
 
-    def drop_boxes(self, reason: Finding, count: int) -> None:
-        """After `finish`: `count` boxes that were kept are left out after all."""
-        self.findings.append(reason)
-        self.losses["box"].append(reason)
-        self.books.kept["box"] -= count
-        self.books.left_out["box"] += count
-
-    def _valid_boxes(self, boxes: _Boxes) -> _Boxes:
-        """The boxes that are finite, have an area and are given once, clipped to the image."""
-        boxes = self._without(
-            boxes,
-            np.asarray(~np.isfinite(boxes.corners).all(axis=1)),
-            "error",
-            "label.not_a_number",
-            "{file}: boxes without numbers: {count}; left out.",
-        )
-        sides = boxes.corners[:, 2:] - boxes.corners[:, :2]
-        boxes = self._without(
-            boxes,
-            np.asarray((sides < 0).any(axis=1)),
-            "warning",
-            "label.swapped",
-            "{file}: boxes whose first corner is not the upper left one: {count}; left out.",
-        )
-        sides = boxes.corners[:, 2:] - boxes.corners[:, :2]
-        boxes = self._without(
-            boxes,
-            np.asarray((sides == 0).any(axis=1)),
-            "warning",
-            "label.zero_size",
-            "{file}: boxes without width or height: {count}; left out.",
-        )
-        boxes = self._clipped(boxes)
-        order = np.lexsort((*boxes.corners.T, boxes.class_ids, boxes.image_index))
-        same = np.ones(max(len(order) - 1, 0), bool)
-        for column in (boxes.image_index, boxes.class_ids, *boxes.corners.T):
-            ordered = column[order]
-            same &= ordered[1:] == ordered[:-1]
-        duplicate = np.zeros(len(order), bool)
-        duplicate[order[1:]] = same  # the sort is stable: of equal boxes the first one stays
-        return self._without(
-            boxes, duplicate, "warning", "label.duplicate", "{file}: boxes that are given twice: {count}; used once."
-        )
-
-    def _clipped(self, boxes: _Boxes) -> _Boxes:
-        if not len(boxes.class_ids):
-            return boxes
-        limits = self._limits(boxes)
-        clipped = np.empty_like(boxes.corners)
-        beyond = np.zeros(len(clipped), bool)
-        for column in range(4):  # one at a time needs a quarter of the memory
-            limit, values = limits[:, column % 2], boxes.corners[:, column]
-            np.clip(values, 0, limit, out=clipped[:, column])
-            # A pixel beyond the edge is rounding; more is a mistake.
-            tolerance = _EDGE_TOLERANCE * np.where(np.isfinite(limit), limit, 0) + (1 if self.unit == "pixel" else 0)
-            beyond |= np.abs(clipped[:, column] - values) > tolerance
-        outside = np.asarray(~(clipped[:, 2:] > clipped[:, :2]).all(axis=1))
-        self._report(
-            boxes.row[beyond & ~outside],
-            "warning",
-            "label.outside_image",
-            "{file}: boxes that extend beyond the image: {count}; clipped to it.",
-        )
-        return self._without(
-            boxes._replace(corners=clipped),
-            outside,
-            "warning",
-            "label.wholly_outside",
-            "{file}: boxes that lie outside the image: {count}; left out.",
-        )
-
-    def _limits(self, boxes: _Boxes) -> NDArray[np.float64]:
-        """(boxes, 2) the largest x and y of each box; infinite where the size of the image is unknown."""
-        if self.unit == "fraction":
-            return np.ones((len(boxes.class_ids), 2))
-        sizes = np.array(self._sizes, np.float64).reshape(-1, 2)
-        beyond = (boxes.corners[:, 2:] > sizes[boxes.image_index] * (1 + _EDGE_TOLERANCE) + 1).any(axis=1)
-        suspects = np.unique(boxes.image_index[beyond])
-        wrong = []
-        ends = np.zeros_like(sizes)  # the largest x and y that boxes of the image reach
-        np.maximum.at(ends, boxes.image_index[beyond], boxes.corners[beyond, 2:])
-        for index in suspects[(sizes[suspects] > 0).all(axis=1)].tolist():
-            # The label's size may be wrong, and then its boxes are right: the image itself decides.
-            size, stated = self._size_on_disk(index), self._sizes[index]
-            if size is None or size == stated:
-                continue
-            # Width and height may be exchanged on purpose: by EXIF.
-            if size != stated[::-1] or (ends[index] <= np.array(size) * (1 + _EDGE_TOLERANCE) + 1).all():
-                wrong.append(self.images[index])
-                self._sizes[index] = size
-                sizes[index] = size
-        if wrong:
-            self.add_finding(
-                "warning",
-                "image.size_wrong",
-                self.root,
-                "{file}: images that have another size than their label says, which cuts boxes: {count} ({names}); the size of "
-                "the image is used.",
-                count=len(wrong),
-                names=join_names(wrong[:MAX_NAMES]),
-            )
-        for index in np.unique(boxes.image_index[(sizes[boxes.image_index] <= 0).any(axis=1)]).tolist():
-            sizes[index] = size_in_header(self.root / self.images[index])
-        sizes[(sizes <= 0).any(axis=1)] = np.inf
-        return sizes[boxes.image_index]
-
-    def _size_on_disk(self, index: int) -> tuple[int, int] | None:
-        """Width and height of an image as it is read; None if it cannot be."""
-        # Here, since OpenCV takes long to import and labels are hardly ever wrong about sizes.
-        from engine.dataset.images import UnreadableImage, read_image
-
-        try:
-            height, width = read_image(self.root / self.images[index]).shape[:2]
-        except UnreadableImage:
-            return None
-        return width, height
-
-    def _without(self, boxes: _Boxes, mask: NDArray[np.bool_], severity: Severity, code: str, template: str) -> _Boxes:
-        """`boxes` without those in `mask`, which are reported for each label file."""
-        if not mask.any():
-            return boxes
-        self.losses["box"] += self._report(boxes.row[mask], severity, code, template)
-        self.books.left_out["box"] += int(mask.sum())
-        return boxes.take(~mask)
-
-    def _report(self, rows: NDArray[np.int32], severity: Severity, code: str, template: str) -> list[Finding]:
-        """A finding for each label file that has some of `rows`."""
-        counts = Counter(self._row_files[row] for row in rows.tolist())
-        reported = [finding(severity, code, file, template, count=count) for file, count in counts.items()]
-        self.findings += reported
-        return reported
-
-    def _decode_names_alike(self) -> None:
-        """Decode class names as Chinese whose bytes are UTF-8 by chance, where the other names of the set or the name itself tell."""
-        votes = GUESSED_CHINESE in self._guessed_encodings
-        decoded = {
-            class_id: text
-            for class_id, name in enumerate(self.names)
-            if (votes or mixes_scripts(name)) and (text := as_chinese(name)) is not None
-        }
-        if not decoded:
-            return
-        self.names = [decoded.get(class_id, name) for class_id, name in enumerate(self.names)]
-        has_names_in_labels = self.format not in ("yolo", "list")
-        self._guessed_encodings[GUESSED_CHINESE] += [
-            self._row_files[row] if has_names_in_labels else str(self.root)
-            for row, class_id in zip(self._box_rows, self._box_classes, strict=True)
-            if class_id in decoded
-        ]
-
-    def _report_guessed_encodings(self) -> None:
-        for encoding, guessed in self._guessed_encodings.items():
-            files = list(dict.fromkeys(guessed))
-            self.add_finding(
-                "warning",
-                "text.encoding",
-                self.root,
-                "{file}: files that are not in the encoding they declare, or declare none and are not UTF-8: {count} ({names}); read "
-                "as {encoding}. This is a guess: check the class names.",
-                count=len(files),
-                names=join_names(files[:MAX_NAMES]),
-                encoding=encoding,
-            )
+    def _files_of_classes(self, class_ids: Iterable[int]) -> list[str]:
+        """The files that the names of some classes come from."""
+        if self.format in ("yolo", "list"):  # their labels hold ids
+            return [str(self.root)]
+        wanted = set(class_ids)
+        rows = zip(self._box_rows, self._box_classes, strict=True)
+        return [self._row_files[row] for row, class_id in rows if class_id in wanted]
 
     def _report_found_by_name(self) -> None:
         if files := list(dict.fromkeys(self._found_by_name)):
@@ -487,16 +266,3 @@ class ParsedLabels:
                 count=len(unread),
                 names=join_names(unread[:MAX_NAMES]),
             )
-
-
-def relative_path(path: Path, root: Path) -> str:
-    """`path` relative to `root` with forward slashes where it is inside, else as it is; `root` itself is named in full."""
-    try:
-        return path.relative_to(root).as_posix() if path != root else str(path)
-    except ValueError:
-        return str(path)
-
-
-def is_inside(path: Path, folder: Path) -> bool:
-    """Whether a path stays in `folder` once its `..` are resolved; links inside the folder may lead anywhere."""
-    return Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder))

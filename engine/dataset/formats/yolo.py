@@ -18,8 +18,9 @@ from engine.dataset.formats.class_names import (
 )
 from engine.dataset.formats.file_tree import FileTree, stem_of
 from engine.dataset.formats.image_lists import find_image_lists, listed_images
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels, relative_path
+from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
+from engine.dataset.formats.reading_log import MAX_NAMES, relative_path
 from engine.dataset.formats.yolo_images import images_of_sources, report_sources
 from engine.dataset.formats.yolo_label_files import has_role, is_label_folder, match_label_files
 from engine.dataset.formats.yolo_labels import add_labelled_images, is_label_row

@@ -7,7 +7,8 @@ from fnmatch import fnmatch
 
 from engine.dataset.formats.file_tree import suffix_of
 from engine.dataset.formats.image_lists import listed_images
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.yolo_sources import Source, Sources
 from engine.dataset.formats.yolo_yaml import DataYaml
 from engine.dataset.image_files import IMAGE_SUFFIXES

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from engine.dataset.formats.file_tree import same_name, stem_of, suffix_of
+from engine.dataset.formats.label_studio import without_upload_prefix
 from engine.dataset.image_files import IMAGE_SUFFIXES
 
 _IMAGE_WORDS = frozenset({"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "frames"})
@@ -20,8 +21,6 @@ _ROLE_WORDS = _IMAGE_WORDS | _LABEL_WORDS
 _BORDER = re.compile(r"[\s_.\-]+")
 _MAX_COMPARISONS = 10_000
 """Of images and label files of one name."""
-_HASH_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""Label Studio puts one before the name of an uploaded image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +169,4 @@ def _best(candidates: Sequence[str], file: str, places: _Places) -> str | None:
 
 
 def _loose_name(stem: str) -> str:
-    return same_name(_HASH_PREFIX.sub("", unquote(stem)))
+    return same_name(without_upload_prefix(unquote(stem)))

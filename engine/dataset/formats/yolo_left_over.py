@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.yolo_label_files import LabelFiles, is_label_folder, match_label_files
 from engine.dataset.formats.yolo_labels import count_rows
 from engine.messages import gettext_noop, join_names

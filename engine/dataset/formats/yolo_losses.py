@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.formats.parsed_labels import MAX_CLASSES, MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.yolo_rows import Meaning, RowTable
+from engine.dataset.index import Severity
 from engine.messages import Message, gettext_noop, join_names
 
 
@@ -27,64 +29,59 @@ class RowLosses:
     """Label files that cannot be read, and why."""
 
 
+_MEANINGS: Mapping[str, tuple[Severity, str, str]] = {
+    "pose": (
+        "info",
+        "label.pose",
+        gettext_noop("{file}: rows of a box and keypoints ({length} numbers): {count}; the box is used."),
+    ),
+    "guessed_pose": (
+        "warning",
+        "label.pose",
+        gettext_noop(
+            "{file}: rows of {length} numbers: {count}; they look like a box and keypoints, and the box is used. If they have keypoints, say "
+            "so with kpt_shape in a data.yaml."
+        ),
+    ),
+    "polygon": (
+        "info",
+        "label.from_polygon",
+        gettext_noop("{file}: rows with the corners of a polygon: {count}; the box around it is used."),
+    ),
+    "guessed_polygon": (
+        "warning",
+        "label.from_polygon",
+        gettext_noop(
+            "{file}: rows that look like the corners of a polygon as well as like a box and keypoints: {count}; the box around the corners is "
+            "used. If they have keypoints, say so with kpt_shape in a data.yaml."
+        ),
+    ),
+    "corners": (
+        "warning",
+        "label.corners",
+        gettext_noop(
+            "{file}: boxes look like corners x1 y1 x2 y2, since many reach out of the image as centre and size: {count}. YOLO labels have "
+            "centre and size, and are read so: check the boxes."
+        ),
+    ),
+    "scored": (
+        "warning",
+        "label.scored",
+        gettext_noop(
+            "{file}: rows with a confidence or a track id behind the box: {count}; only the box is used. Such rows are predictions of a "
+            "network: check them before training."
+        ),
+    ),
+}
+"""What is said about the rows that `Meaning.counts` counts: severity, code and template."""
+
+
 def report_meaning(meaning: Meaning, parsed: ParsedLabels) -> None:
     """What rows of more than four numbers were taken for."""
-    counts = meaning.counts
     lengths = ", ".join(str(length + 1) for length in meaning.lengths_of_poses)
-    if counts.get("pose"):
-        parsed.add_finding(
-            "info",
-            "label.pose",
-            parsed.root,
-            "{file}: rows of a box and keypoints ({length} numbers): {count}; the box is used.",
-            length=lengths,
-            count=counts["pose"],
-        )
-    if counts.get("guessed_pose"):
-        parsed.add_finding(
-            "warning",
-            "label.pose",
-            parsed.root,
-            "{file}: rows of {length} numbers: {count}; they look like a box and keypoints, and the box is used. If they have keypoints, say "
-            "so with kpt_shape in a data.yaml.",
-            length=lengths,
-            count=counts["guessed_pose"],
-        )
-    if counts.get("polygon"):
-        parsed.add_finding(
-            "info",
-            "label.from_polygon",
-            parsed.root,
-            "{file}: rows with the corners of a polygon: {count}; the box around it is used.",
-            count=counts["polygon"],
-        )
-    if counts.get("guessed_polygon"):
-        parsed.add_finding(
-            "warning",
-            "label.from_polygon",
-            parsed.root,
-            "{file}: rows that look like the corners of a polygon as well as like a box and keypoints: {count}; the box around the corners is "
-            "used. If they have keypoints, say so with kpt_shape in a data.yaml.",
-            count=counts["guessed_polygon"],
-        )
-    if counts.get("corners"):
-        parsed.add_finding(
-            "warning",
-            "label.corners",
-            parsed.root,
-            "{file}: boxes look like corners x1 y1 x2 y2, since many reach out of the image as centre and size: {count}. YOLO labels have "
-            "centre and size, and are read so: check the boxes.",
-            count=counts["corners"],
-        )
-    if counts.get("scored"):
-        parsed.add_finding(
-            "warning",
-            "label.scored",
-            parsed.root,
-            "{file}: rows with a confidence or a track id behind the box: {count}; only the box is used. Such rows are predictions of a "
-            "network: check them before training.",
-            count=counts["scored"],
-        )
+    for kind, (severity, code, template) in _MEANINGS.items():
+        if count := meaning.counts.get(kind):
+            parsed.add_finding(severity, code, parsed.root, template, length=lengths, count=count)
 
 
 def report_rows_left_out(
@@ -105,8 +102,7 @@ def report_rows_left_out(
             meaning.not_fractions & ~meaning.rotated,
             "label.not_fractions",
             gettext_noop(
-                "{file}: rows in pixels or per cent, not in fractions of the image: {count}, in {files} label files ({names}); left out. "
-                "Divide x and width by the width of the image, y and height by its height."
+                "{file}: rows in pixels or per cent, not in fractions of the image: {count}, in {files} label files ({names}); left out."
             ),
         ),
     ):

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from engine.dataset.formats.parsed_labels import MAX_CLASSES, MAX_NAMES, ParsedLabels
+from engine.dataset.classes_file import REPEATED_NAMES, repeated_names
+from engine.dataset.formats.parsed_labels import MAX_CLASSES, ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.yaml_nodes import parse_yaml
 from engine.dataset.splits import NAMES_OF_SPLITS, split_in_name
 from engine.files import read_decoded, read_text
@@ -148,12 +150,12 @@ def report_data_yaml(data: DataYaml, parsed: ParsedLabels) -> None:
             stated=data.class_count,
             count=len(names),
         )
-    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+    if repeated := repeated_names(names):
         parsed.add_finding(
             "warning",
             "class.repeated",
             data.path,
-            "{file}: class names that are there more than once: {names}; such classes become one.",
+            REPEATED_NAMES,
             names=join_names(repeated[:MAX_NAMES]),
         )
 

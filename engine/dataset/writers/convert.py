@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from engine.dataset.image_size import read_image_size
-from engine.dataset.images import UnreadableImage, clipped_boxes
+from engine.dataset.image_pool import image_pool
+from engine.dataset.image_size import SizeAsRead
+from engine.dataset.images import clipped_boxes
 from engine.dataset.index import Dataset, Finding, finding
-from engine.dataset.splits import SPLITS
+from engine.dataset.readable_images import readable_images
+from engine.dataset.split_checks import unreadable_split
+from engine.dataset.splits import DEFAULT_SEED, SPLITS
 from engine.dataset.writers.coco_writer import CocoFileWriter, CocoWriter
 from engine.dataset.writers.file_names import FileNames
 from engine.dataset.writers.image_placement import ImageMode, Placement, place_image, place_unrotated_image
 from engine.dataset.writers.labelled_file import NO_SPLIT, DatasetWriter, LabelledFile
+from engine.dataset.writers.split_shares import OWN, with_splits
 from engine.dataset.writers.voc_writer import VocWriter
 from engine.dataset.writers.yolo_writer import YoloWriter
 from engine.files import disk_error, error_reason, make_folder, replace_file, temporary_name
@@ -32,11 +35,12 @@ from engine.messages import bad_input, nearest
 
 OutputFormat = Literal["voc", "yolo", "coco"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("voc", "yolo", "coco")
+READ_ONLY_FORMATS = ("labelme", "csv", "list")
 Progress = Callable[[int, int], None]
-"""Takes the number of images that are written, and of all; may raise to cancel."""
+"""Takes the number of images that are done, and of all; may raise to cancel."""
 
 _BATCH = 256
-"""Images that are read ahead."""
+"""Images that are placed ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,12 @@ def parse_output_format(word: str) -> OutputFormat:
     for known in OUTPUT_FORMATS:
         if word == known:
             return known
+    if word in READ_ONLY_FORMATS:
+        raise bad_input(
+            "convert.read_only_format",
+            "--to {word}: this format can be read, but not written; those to write are voc, yolo and coco.",
+            word=word,
+        )
     raise bad_input(
         "convert.format",
         "--to {word}: it is voc, yolo or coco; did you mean {nearest}?",
@@ -120,43 +130,61 @@ def require_free(target: Target) -> None:
 
 
 def convert_dataset(
-    dataset: Dataset, target: Target, *, decode: bool = False, progress: Progress | None = None
+    dataset: Dataset,
+    target: Target,
+    *,
+    split: str = OWN,
+    seed: int = DEFAULT_SEED,
+    on_read: Progress | None = None,
+    on_written: Progress | None = None,
 ) -> ConversionReport:
-    """Write `dataset` as `target`.
+    """Write `dataset` as `target`, without images that cannot be read.
 
     Args:
-        dataset: its splits are written as they are, drawn or not.
+        dataset: the data set.
         target: a path that does not exist, or an empty folder.
-        decode: whether every image is decoded, so that one that is damaged in the middle is left out too.
-        progress: called after each image.
+        split: see `with_splits`; splits that were drawn are drawn again from the images that can be read.
+        seed: draws them.
+        on_read: called after each image is read.
+        on_written: called after each image is written.
 
     Raises:
         BadInput: the path is taken or cannot be written, a class name does not fit the format, or no image can be read.
     """
     require_free(target)
-    make_folder(target.path.parent)
+    readable = readable_images(dataset, seed, on_read)
+    if not readable.sizes:
+        raise bad_input("convert.empty", "{path}: none of its images can be read.", path=dataset.root)
+    original, dataset = dataset, with_splits(readable.dataset, split, seed)
     count = len(dataset.images)
     try:
+        make_folder(target.path.parent)
         # Left in reverse order: no thread and no open file is left when the unfinished files are deleted.
         with (
             _written_aside(target) as aside,
             closing(_writer(dataset, target, aside)) as writer,
-            _cancelling_pool() as pool,
+            image_pool() as pool,
         ):
-            conversion = _Conversion(dataset, target, aside, writer, decode=decode)
+            conversion = _Conversion(dataset, readable.sizes, target, aside, writer)
             for start in range(0, count, _BATCH):
                 batch = [conversion.place(index) for index in range(start, min(start + _BATCH, count))]
-                for done, image in enumerate(pool.map(conversion.read, batch), start + 1):
-                    conversion.write(image)
-                    if progress is not None:
-                        progress(done, count)
-            conversion.require_images()
+                for done, placed in enumerate(pool.map(conversion.place_file, batch), start + 1):
+                    conversion.write(placed)
+                    if on_written is not None:
+                        on_written(done, count)
             writer.finish()
     except OSError as error:
         raise disk_error(target.path, error) or bad_input(
             "convert.unwritable", "{path}: cannot be written ({reason}).", path=target.path, reason=error_reason(error)
         ) from error
-    return conversion.report()
+    return conversion.report((*readable.findings, *_empty_splits(original, dataset)))
+
+
+def _empty_splits(original: Dataset, written: Dataset) -> Iterator[Finding]:
+    """A finding for each split of which nothing is left."""
+    for name in SPLITS:
+        if len(original.splits[name]) and not len(written.splits[name]):
+            yield unreadable_split(original, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,23 +198,24 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadImage:
-    """An image that is in its place, or the reason why it cannot be read."""
+class _PlacedImage:
+    """An image that is in its place."""
 
-    image: LabelledFile | None
-    findings: tuple[Finding, ...] = ()
-    placement: Placement = "refer"
+    place: _Place
+    placement: Placement
 
 
 class _Conversion:
-    """The state of a conversion. `read` may be called from any thread, the others from one."""
+    """The state of a conversion. `place_file` may be called from any thread, the others from one."""
 
-    def __init__(self, dataset: Dataset, target: Target, aside: Path, writer: DatasetWriter, *, decode: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, sizes: Sequence[SizeAsRead], target: Target, aside: Path, writer: DatasetWriter
+    ) -> None:
         self._dataset = dataset
+        self._sizes = sizes
         self._target = target
         self._aside = aside
         self._writer = writer
-        self._decode = decode
         # An image in two splits belongs to the first of them.
         self._splits = {int(index): name for name in reversed(SPLITS) for index in dataset.splits[name]}
         self._folders: dict[str, FileNames] = {}
@@ -207,54 +236,35 @@ class _Conversion:
             (self._aside / folder).mkdir(parents=True, exist_ok=True)
         return _Place(index, split, f"{folder}/{self._folders[folder].add(self._dataset.images[index])}")
 
-    def read(self, place: _Place) -> _ReadImage:
-        """Read the size of an image, and copy or link it."""
-        dataset, index = self._dataset, place.index
-        source = dataset.image_path(index)
-        width, height = dataset.sizes[index].tolist()
-        try:
-            size = read_image_size(source, (width, height), decode=self._decode)
-            placement = self._place_file(source, place.file, ignores_exif=size.ignores_exif)
-        except UnreadableImage as error:
-            return _ReadImage(None, (Finding("warning", dataset.images[index], error.message),))
-        boxes, labels = clipped_boxes(dataset, index, (size.width, size.height))
-        image = LabelledFile(place.file or str(source), size, boxes, labels, place.split)
-        outside = int(dataset.offsets[index + 1] - dataset.offsets[index]) - len(boxes)
-        return _ReadImage(image, (self._outside(index, outside),) if outside else (), placement)
+    def place_file(self, place: _Place) -> _PlacedImage:
+        """Copy or link an image to its place."""
+        source = self._dataset.image_path(place.index)
+        if not place.file:
+            return _PlacedImage(place, "refer")
+        if self._sizes[place.index].ignores_exif and self._target.format == "yolo":
+            # Its labels have no size to tell that they were drawn on the unrotated image.
+            place_unrotated_image(source, self._aside / place.file)
+            return _PlacedImage(place, "copy")
+        return _PlacedImage(place, place_image(source, self._aside / place.file, self._target.images))
 
-    def write(self, item: _ReadImage) -> None:
-        """Write the labels of an image that was read."""
-        self._findings.extend(item.findings)
-        if item.image is None:
-            return
-        self._writer.write(item.image)
-        self._images[item.image.split or NO_SPLIT] += 1
-        self._boxes += np.bincount(item.image.labels, minlength=len(self._boxes))
+    def write(self, item: _PlacedImage) -> None:
+        """Write the labels of an image that is in its place."""
+        dataset, index, split = self._dataset, item.place.index, item.place.split
+        size = self._sizes[index]
+        boxes, labels = clipped_boxes(dataset, index, (size.width, size.height))
+        if outside := int(dataset.offsets[index + 1] - dataset.offsets[index]) - len(boxes):
+            self._findings.append(self._outside(index, outside))
+        self._writer.write(LabelledFile(item.place.file or str(dataset.image_path(index)), size, boxes, labels, split))
+        self._images[split or NO_SPLIT] += 1
+        self._boxes += np.bincount(labels, minlength=len(self._boxes))
         self._placements[item.placement] += 1
 
-    def require_images(self) -> None:
-        """Check that something was written.
-
-        Raises:
-            BadInput: no image can be read.
-        """
-        if not self._placements:
-            raise bad_input("convert.empty", "{path}: none of its images can be read.", path=self._dataset.root)
-
-    def report(self) -> ConversionReport:
+    def report(self, unreadable: Sequence[Finding]) -> ConversionReport:
         """What was written."""
         images = {name: self._images[name] for name in (*SPLITS, NO_SPLIT) if name in SPLITS or self._images[name]}
         boxes = dict(zip(self._dataset.classes, self._boxes.tolist(), strict=True))
-        return ConversionReport(self._target, images, boxes, dict(self._placements), tuple(self._findings))
-
-    def _place_file(self, source: Path, file: str, *, ignores_exif: bool) -> Placement:
-        if not file:
-            return "refer"
-        if ignores_exif and self._target.format == "yolo":
-            # Its labels have no size to tell that they were drawn on the unrotated image.
-            place_unrotated_image(source, self._aside / file)
-            return "copy"
-        return place_image(source, self._aside / file, self._target.images)
+        findings = (*unreadable, *self._findings)
+        return ConversionReport(self._target, images, boxes, dict(self._placements), findings)
 
     def _outside(self, index: int, count: int) -> Finding:
         return finding(
@@ -264,16 +274,6 @@ class _Conversion:
             "{file}: boxes outside the image: {count}; left out.",
             count=count,
         )
-
-
-@contextmanager
-def _cancelling_pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads that start no other image once the conversion is cancelled."""
-    pool = ThreadPoolExecutor()
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

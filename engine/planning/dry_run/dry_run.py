@@ -8,6 +8,7 @@ device, driver, torch version, data set and recipe.
 from __future__ import annotations
 
 import gc
+import logging
 import tempfile
 import threading
 import time
@@ -35,6 +36,8 @@ from engine.training.determinism import deterministic
 from engine.training.learner import Learner
 from engine.training.oom import is_out_of_memory
 from engine.training.validation import validate
+
+_log = logging.getLogger(__name__)
 
 _CACHE = "dry_runs"
 _TIMEOUT_SECONDS = 900.0
@@ -81,12 +84,14 @@ def dry_run(
     """Run `plan` dry in a child process, unless there is a cached result. Takes as long as some steps; `stop` ends it early."""
     cached = cached_dry_run(plan, hardware)
     if cached is not None:
+        _log.info("dry run: a stored result is used")
         return cached
     with tempfile.TemporaryDirectory(prefix="freezetui") as folder:
         index = Path(folder) / "dataset.npz"  # so that the child need not read the labels again
         save_index(dataset, index)
         response = call(__name__, {"plan": plan.to_json(), "dataset": str(index)}, _TIMEOUT_SECONDS, stop)
     result = _parse_response(response)
+    _log.info("dry run: %s", result)
     if result.failed is None and result.out_of_memory is None:  # next time there may be more free memory
         store_cached(_CACHE, _key(plan, hardware), response)
     return result

@@ -14,6 +14,7 @@ from engine.hardware import Hardware
 from engine.messages import Message, format_bytes, phrase
 from engine.network.registry import network_spec
 from engine.plan import StageName
+from engine.planning.advice import MODERN_ADVISED_STEPS
 from engine.planning.device import usable_amp_dtype
 from engine.planning.memory.budget import Budget, budget_of
 from engine.planning.memory.profile import memory_profile
@@ -22,8 +23,6 @@ from engine.recipe import MIN_BATCH_SIZE, Recipe
 MAX_USEFUL_BATCH_SIZE = 64
 """The tutorials fit their learning rates to 64 images; larger batches only give fewer steps in an epoch."""
 ALWAYS_USEFUL_BATCH_SIZE = 8
-MIN_STEPS = 400
-"""Steps that a training should have: small data sets learn better in more and smaller steps."""
 UNPREDICTED_BATCH_SIZE = 4
 """The tutorials' default of the unfreeze batch size, for "auto" where memory cannot be predicted."""
 _MIN_INPUT_CELLS = 5
@@ -118,8 +117,9 @@ class BatchSizes:
 def suggest_batch_sizes(problem: BatchSizeProblem) -> BatchSizes | None:
     """The batch sizes for "auto"; None where not even 2 fits.
 
-    The unfreeze batch size is the largest that fits and still leaves `MIN_STEPS`. The freeze batch size is twice that, as far
-    as it fits. Where memory cannot be predicted, the unfreeze batch size is `UNPREDICTED_BATCH_SIZE`.
+    The unfreeze batch size is the largest that fits and still leaves `MODERN_ADVISED_STEPS`: small data sets learn better in
+    more and smaller steps. The freeze batch size is twice that, as far as it fits. Where memory cannot be predicted, the unfreeze
+    batch size is `UNPREDICTED_BATCH_SIZE`.
     """
     stage, limit = problem.final_stage, problem.max_batch_size
     if not problem.is_predictable:
@@ -157,7 +157,7 @@ def largest_fitting(fits: Callable[[int], bool], maximum: int, minimum: int = MI
 
 def _limit_to_useful(problem: BatchSizeProblem, batch_size: int) -> int:
     images_seen = problem.train_images * problem.recipe.unfreeze_epoch
-    with_enough_steps = images_seen // (MIN_STEPS * problem.recipe.accumulate)
+    with_enough_steps = images_seen // (MODERN_ADVISED_STEPS * problem.recipe.accumulate)
     return min(batch_size, MAX_USEFUL_BATCH_SIZE, max(ALWAYS_USEFUL_BATCH_SIZE, with_enough_steps))
 
 

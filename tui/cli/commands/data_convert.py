@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.messages import bad_input, printable
+from tui.cli.completion import one_of
 from tui.cli.console import print_json, print_line
-from tui.cli.options import HERE, Classes, Format, Json, Mapping
-from tui.cli.progress import count_bar
+from tui.cli.errors import writing_to
+from tui.cli.options import HERE, Classes, DatasetPath, Format, Json, Mapping
+from tui.cli.progress import count_bar, count_bars
 from tui.text import N_, _, ngettext, translate
 from tui.text.datasets import FORMAT_NAMES, split_counts
 
@@ -32,12 +34,22 @@ PLACEMENTS = {
 
 
 def convert(
-    path: Annotated[str, typer.Argument(help=N_("A folder, data.yaml, .json, .csv or list."))],
+    path: DatasetPath,
     out: Annotated[
         Path,
-        typer.Argument(help=N_("A new folder; for coco also a new file that ends in .json."), show_default=False),
+        typer.Argument(
+            metavar="OUT", help=N_("A new folder; for coco also a new file that ends in .json."), show_default=False
+        ),
     ],
-    to: Annotated[str, typer.Option("--to", metavar="voc|yolo|coco", help=N_("The format to write."))],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="voc|yolo|coco",
+            help=N_("The format to write."),
+            autocompletion=one_of("voc", "yolo", "coco"),
+        ),
+    ],
     split: Annotated[
         str,
         typer.Option(
@@ -46,7 +58,7 @@ def convert(
             help=N_("The data set's own splits, or shares such as 80/10/10 to draw new ones."),
         ),
     ] = "own",
-    seed: Annotated[int, typer.Option(min=0, help=N_("The seed that draws splits."))] = 11,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help=N_("The seed that draws splits."))] = 11,
     copy: Annotated[bool, typer.Option("--copy", help=N_("Copy the images."))] = False,
     link: Annotated[
         bool, typer.Option("--link", help=N_("Link the images: hard links where the disk allows them."))
@@ -58,7 +70,6 @@ def convert(
 ) -> int:
     """Write the data set and print what was written."""
     from engine.dataset.writers.convert import Target, convert_dataset, parse_output_format, require_free
-    from engine.dataset.writers.split_shares import with_splits
     from engine.plan import open_source
     from tui.cli.plan_request import source_from_options
 
@@ -73,8 +84,8 @@ def convert(
     source = source_from_options(path, HERE, format, classes, tuple(mapping or ()))
     with count_bar(_("Reading labels")) as update:
         dataset = open_source(source, seed, update)
-    with count_bar(_("Images")) as update:
-        report = convert_dataset(with_splits(dataset, split, seed), target, progress=update)
+    with writing_to(out), count_bars(_("Reading images"), _("Writing images")) as (on_read, on_written):
+        report = convert_dataset(dataset, target, split=split, seed=seed, on_read=on_read, on_written=on_written)
     if json:
         print_json(report.to_json())
     else:
@@ -104,8 +115,9 @@ def write_cleaned(dataset: Dataset, target: Target) -> ConversionReport:
     """Write every image and box of `dataset` that can be used."""
     from engine.dataset.writers.convert import convert_dataset
 
-    with count_bar(_("Images")) as update:
-        return convert_dataset(dataset, target, decode=True, progress=update)
+    bars = count_bars(_("Reading images"), _("Writing images"))
+    with writing_to(target.path), bars as (on_read, on_written):
+        return convert_dataset(dataset, target, on_read=on_read, on_written=on_written)
 
 
 def print_left_out(dataset: Dataset) -> None:
@@ -134,17 +146,26 @@ def print_report(report: ConversionReport) -> None:
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
-    cut = sum(finding.message.code == "label.outside_image" for finding in findings)
-    if unreadable := len(findings) - cut:
+    unreadable = [finding for finding in findings if finding.message.code.startswith("image.")]
+    cut = [finding for finding in findings if finding.message.code == "label.outside_image"]
+    others = [finding for finding in findings if finding not in unreadable and finding not in cut]
+    if unreadable:
         print_line(
             ngettext(
                 "{count} image cannot be read and was left out:",
                 "{count} images cannot be read and were left out:",
-                unreadable,
+                len(unreadable),
             )
         )
-    elif cut:
-        print_line(ngettext("{count} image has boxes outside it:", "{count} images have boxes outside them:", cut))
+        _print_first(unreadable)
+    if cut:
+        print_line(ngettext("{count} image has boxes outside it:", "{count} images have boxes outside them:", len(cut)))
+        _print_first(cut)
+    for finding in others:
+        print_line(translate(finding.message))
+
+
+def _print_first(findings: Sequence[Finding]) -> None:
     for finding in findings[:MAX_FINDINGS]:
         print_line(f"  {translate(finding.message)}")
     if more := max(0, len(findings) - MAX_FINDINGS):

@@ -8,16 +8,37 @@ import typer
 
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import print_error
-from tui.cli.options import HERE, Classes, Data, Device, Format, Json, Mapping, Offline, WeightsFile
+from tui.cli.options import (
+    HERE,
+    MACHINE_SECTION,
+    Classes,
+    Data,
+    Device,
+    Format,
+    Json,
+    Mapping,
+    Offline,
+    Split,
+    WeightsFile,
+)
 from tui.cli.progress import count_bar
-from tui.text import N_, _, translate
+from tui.text import N_, _, ngettext, translate
 
 
 def evaluate(
     weights: WeightsFile,
     data: Data,
-    split: Annotated[str, typer.Option("--split", help=N_("The split: train, val or test."))] = "val",
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help=N_("The number of images in a batch."))] = 8,
+    split: Split = "val",
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            "--batch-size",
+            metavar="N",
+            min=1,
+            help=N_("The number of images in a batch."),
+            rich_help_panel=MACHINE_SECTION,
+        ),
+    ] = 8,
     device: Device = "auto",
     format: Format = "auto",
     classes: Classes = None,
@@ -33,21 +54,25 @@ def evaluate(
 
     weights = named_weights(weights, HERE, offline=offline)
     read_signature(weights)
-    dataset = open_source(source_from_options(data, HERE, format, classes, tuple(mapping or ())))
-    from engine.evaluation.inference import evaluate_weights  # imports torch, which takes seconds
+    source = source_from_options(data, HERE, format, classes, tuple(mapping or ()))
+    with count_bar(_("Reading labels")) as progress:
+        dataset = open_source(source, progress=progress)
+    with count_bar(_("Evaluating")) as progress:
+        from engine.evaluation.inference import evaluate_weights  # imports torch, which takes seconds
 
-    with count_bar(_("evaluating")) as progress:
         evaluation = evaluate_weights(weights, dataset, split, batch_size=batch_size, device=device, progress=progress)
     for skipped in evaluation.skipped:
         print_error(translate(skipped.message))
     scores = evaluation.scores
     if json:
-        print_json(scores.to_json())
+        print_json({"split": split, **scores.to_json()})
         return 0
     print_line(
-        _(
-            "{count} images  mAP50 {map50}  mAP50-95 {map}",
-            count=scores.images,
+        ngettext(
+            "{count} image ({split})  mAP50 {map50}  mAP50-95 {map}",
+            "{count} images ({split})  mAP50 {map50}  mAP50-95 {map}",
+            scores.images,
+            split=split,
             map50=f"{scores.map50:.3f}",
             map=f"{scores.map50_95:.3f}",
         )

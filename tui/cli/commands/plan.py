@@ -8,9 +8,22 @@ import typer
 
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import BAD_INPUT, print_error
-from tui.cli.options import HERE, Classes, Data, Format, Json, Mapping, Offline, Preset, RecipeFile, Settings, Workspace
+from tui.cli.options import (
+    HERE,
+    MACHINE_SECTION,
+    Classes,
+    Data,
+    Format,
+    Json,
+    Mapping,
+    Offline,
+    Preset,
+    RecipeFile,
+    Settings,
+    Workspace,
+)
 from tui.cli.progress import waiting
-from tui.text import N_, _, ngettext
+from tui.text import N_, _, ngettext, translate
 from tui.text.datasets import split_counts
 from tui.text.durations import duration
 from tui.text.sizes import format_size
@@ -35,6 +48,7 @@ def plan(
         typer.Option(
             "--dry-run/--no-dry-run",
             help=N_("Time three steps of each stage, unless that was done on this machine before."),
+            rich_help_panel=MACHINE_SECTION,
         ),
     ] = True,
     offline: Offline = False,
@@ -53,8 +67,12 @@ def plan(
     if json:
         print_json(plan.to_json())
     else:
-        print_plan(plan)
-    return 0 if fits else BAD_INPUT
+        print_plan(plan, fits=fits)
+    if fits:
+        return 0
+    for problem in plan.memory_problems:
+        print_error(translate(problem))
+    return BAD_INPUT
 
 
 def _with_dry_run(prepared: PreparedPlan) -> tuple[Plan, bool]:
@@ -78,8 +96,11 @@ def _with_dry_run(prepared: PreparedPlan) -> tuple[Plan, bool]:
     return with_seconds(prepared.plan, result), result.out_of_memory is None
 
 
-def print_plan(plan: Plan) -> None:
-    """Print the Plan on one page."""
+def print_plan(plan: Plan, *, fits: bool = True) -> None:
+    """Print the Plan on one page. Where it does not fit, the reason is no note: the caller reports it as an error."""
+    from engine.planning.advice import plan_advice
+    from tui.text.step_advice import describe_steps
+
     recipe = plan.recipe
     height, width = recipe.input_shape
     print_line(
@@ -113,8 +134,11 @@ def print_plan(plan: Plan) -> None:
             for stage in plan.stages
         ),
     )
+    print_line(describe_steps(plan_advice(plan)))
+    errors = () if fits else plan.memory_problems
     for warning in plan.warnings:
-        print_line(_("Note: {warning}", warning=warning))
+        if warning not in errors:
+            print_line(_("Note: {warning}", warning=warning))
 
 
 def _range(first: object, last: object) -> str:

@@ -9,24 +9,27 @@ from typing import Annotated
 import typer
 
 from tui.cli.console import print_line
-from tui.cli.errors import print_error
+from tui.cli.errors import BAD_INPUT, print_error
 from tui.cli.options import HERE, Device, Json, Offline, WeightsFile
-from tui.text import N_, translate
+from tui.cli.progress import counted, waiting
+from tui.text import N_, _, ngettext, translate
 
 
 def predict(
     weights: WeightsFile,
-    sources: Annotated[list[Path], typer.Argument(help=N_("Images, and folders of images."))],
+    sources: Annotated[list[Path], typer.Argument(metavar="IMAGE|FOLDER", help=N_("Images, and folders of images."))],
     save: Annotated[
-        Path | None, typer.Option("--save", help=N_("Save the images with their boxes in this folder."))
+        Path | None,
+        typer.Option("--save", metavar="FOLDER", help=N_("Save the images with their boxes in this folder.")),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
             "--threshold",
+            metavar="X",
             min=0,
             max=1,
-            help=N_("The minimum confidence."),
+            help=N_("The minimum confidence, from 0 to 1."),
             show_default=N_("that of the best F1, stored in the weights"),
         ),
     ] = None,
@@ -42,13 +45,30 @@ def predict(
     images = find_images(sources)
     weights = named_weights(weights, HERE, offline=offline)
     read_signature(weights)
-    from engine.evaluation.inference import predict_files  # imports torch, which takes seconds
+    with waiting(_("Loading torch")):
+        from engine.evaluation.inference import predict_files
 
-    for result in predict_files(weights, images, threshold=threshold, device=device, save=save):
+    results = predict_files(
+        weights,
+        images,
+        threshold=threshold,
+        device=device,
+        save=save,
+        on_remark=lambda remark: print_error(translate(remark)),
+    )
+    saved = read = 0
+    for result in counted(results, len(images), _("Detecting")):
+        read += result.line is not None
+        saved += result.line is not None and "saved" in result.line
         if result.line is None:
             print_error(translate(result.text))
         elif json:
             print_line(json_module.dumps(result.line, ensure_ascii=False))
         else:
             print_line(translate(result.text))
-    return 0
+    if save is not None and not json:
+        folder = save.absolute()
+        print_line(
+            ngettext("{count} image is saved in {folder}", "{count} images are saved in {folder}", saved, folder=folder)
+        )
+    return 0 if read else BAD_INPUT

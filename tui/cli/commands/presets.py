@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tui.cli.completion import complete_preset
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import print_error
 from tui.cli.options import HERE, Json, Workspace
@@ -21,6 +22,7 @@ def presets(context: typer.Context, json: Json = False, workspace: Workspace = H
     if context.invoked_subcommand is not None:
         return
     from engine.recipe.presets import damaged_presets, list_presets
+    from tui.text.presets import preset_summary
 
     available = list_presets(workspace)
     for problem in damaged_presets(workspace):
@@ -28,13 +30,15 @@ def presets(context: typer.Context, json: Json = False, workspace: Workspace = H
     if json:
         print_json([preset.to_json() for preset in available])
         return
-    print_table((_("preset"), _("what it is")), ((preset.name, _(preset.summary)) for preset in available))
+    print_table((_("preset"), _("what it is")), ((preset.name, preset_summary(preset)) for preset in available))
     print_line("\n" + _("Train with one: freezetui train --data FOLDER --preset NAME"))
 
 
 @app.command(cls=TranslatedCommand, help=N_("Print a preset's file, or every setting of its recipe as JSON."))
 def show(
-    name: Annotated[str, typer.Argument(help=N_("A preset's name."))], json: Json = False, workspace: Workspace = HERE
+    name: Annotated[str, typer.Argument(metavar="NAME", help=N_("A preset's name."), autocompletion=complete_preset)],
+    json: Json = False,
+    workspace: Workspace = HERE,
 ) -> int:
     """Print one preset."""
     from engine.files import read_text

@@ -7,22 +7,36 @@ from typing import Annotated
 
 import typer
 
+from tui.cli.completion import complete_run
 from tui.cli.crash_guard import train_guarded
-from tui.cli.options import HERE, Json, OnOom, Settings, Workspace
-from tui.text import N_
+from tui.cli.options import DATA_PATH, DATA_SECTION, HERE, Json, OnOom, Settings, Workspace
+from tui.cli.progress import waiting
+from tui.text import N_, _
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help=N_("A run folder, its name in logs/, or a checkpoint."))],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help=N_("A run folder, its name in logs/, or a checkpoint."), autocompletion=complete_run
+        ),
+    ],
     settings: Settings = None,
     data: Annotated[
-        Path | None, typer.Option("--data", help=N_("Where the data set of the run is now, if it was moved."))
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar=DATA_PATH,
+            help=N_("Where the data set of the run is now, if it was moved."),
+            rich_help_panel=DATA_SECTION,
+        ),
     ] = None,
     accept_changes: Annotated[
         bool,
         typer.Option(
             "--accept-changes",
             help=N_("Train on although labels, images or classes have changed since the run was started."),
+            rich_help_panel=DATA_SECTION,
         ),
     ] = False,
     workspace: Workspace = HERE,
@@ -45,7 +59,8 @@ def resume(
     overrides = parse_assignments(settings or ())
     target = run if run.is_file() else find_run(run, workspace)
 
-    from engine.runner.resume import resume as resume_run  # imports torch, so only where the run exists
+    with waiting(_("Loading torch")):
+        from engine.runner.resume import resume as resume_run  # imports torch, so only where the run exists
     from tui.cli.run_loop import run_training
 
     return run_training(

@@ -1,28 +1,87 @@
-"""`freezetui runs`: lists the runs in logs/."""
+"""`freezetui runs`: lists the runs in logs/, and stores notes about them."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from engine.workspace import logs_folder
+from tui.cli.completion import complete_run
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.options import HERE, Json, Workspace
-from tui.text import _, translate
+from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
+from tui.text import N_, _, translate
 from tui.text.stages import STAGE_NAMES
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def runs(workspace: Workspace = HERE, json: Json = False) -> int:
-    """Print the runs of a workspace."""
+    from engine.runs.summary import RunSummary
+
+WIDE = 140
+"""Columns of a terminal that has room for the origin of each run."""
+
+app = typer.Typer(
+    cls=TranslatedGroup,
+    help=N_("List the runs: state, epoch, best values, data set, note."),
+    invoke_without_command=True,
+)
+
+
+@app.callback()
+def runs(context: typer.Context, workspace: Workspace = HERE, json: Json = False) -> None:
+    """Print the runs of a workspace: as a table the newest first, as JSON the newest last."""
+    if context.invoked_subcommand is not None:
+        return
     from engine.runs.summary import list_runs
-    from tui.text.run_states import STATE_NAMES, describe_run_end, format_epochs
 
     summaries = list_runs(workspace)
     if json:
         print_json([summary.to_json() for summary in summaries])
-        return 0
-    if not summaries:
+    elif not summaries:
         print_line(_("There are no runs in {folder} yet.", folder=logs_folder(workspace).absolute()))
-        return 0
+    else:
+        _print_runs(summaries[::-1])
+
+
+@app.command(cls=TranslatedCommand, help=N_("Write a note about a run; without a text, print it."))
+def note(
+    context: typer.Context,
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help=N_("A run folder, or its name in logs/."), autocompletion=complete_run),
+    ],
+    text: Annotated[str | None, typer.Argument(metavar="NOTE", help=N_("The note, one line; '' removes it."))] = None,
+    workspace: Workspace = HERE,
+) -> int:
+    """Store or print the note of a run."""
+    from engine.runs.folder import find_run
+    from engine.runs.note import read_note, write_note
+
+    before_the_command = context.parent.params["workspace"] if context.parent is not None else HERE
+    folder = find_run(run, before_the_command if workspace == HERE else workspace)
+    if text is None:
+        print_line(read_note(folder))
+    elif stored := write_note(folder, text):
+        print_line(_("{run}: {note}", run=folder.name, note=stored))
+    else:
+        print_line(_("{run}: no note.", run=folder.name))
+    return 0
+
+
+def _print_runs(summaries: Sequence[RunSummary]) -> None:
+    from tui.text.run_states import STATE_NAMES, data_name, describe_run_end, format_epochs
+
+    is_wide = not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
     print_table(
-        (_("run"), _("state"), _("stage"), _("epoch"), "mAP50", _("val loss")),
+        (
+            _("run"), _("state"), _("stage"), _("epoch"), "mAP50", _("val loss"),
+            *((_("network"), _("preset"), _("data")) if is_wide else ()),
+        ),
         (
             (
                 summary.name,
@@ -31,14 +90,16 @@ def runs(workspace: Workspace = HERE, json: Json = False) -> int:
                 format_epochs(summary),
                 "" if summary.best_map50 is None else summary.best_map50,
                 "" if summary.best_val_loss is None else summary.best_val_loss,
+                *((summary.network or "", summary.preset or "", data_name(summary)) if is_wide else ()),
             )
             for summary in summaries
         ),
-    )
+    )  # fmt: skip
     for summary in summaries:
+        if summary.note:
+            print_line(_("{run}: {note}", run=summary.name, note=summary.note))
         if summary.message is not None:
             hint = "" if summary.hint is None else f" {translate(summary.hint)}"
             print_line(f"{summary.name}: {describe_run_end(summary)}{hint}")
     if any(summary.resumable for summary in summaries):
         print_line("\n" + _("Resume one with: freezetui resume NAME"))
-    return 0

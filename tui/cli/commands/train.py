@@ -18,6 +18,8 @@ from tui.cli.options import (
     Settings,
     Workspace,
 )
+from tui.cli.progress import waiting
+from tui.text import _
 
 
 def train(
@@ -47,12 +49,13 @@ def train(
     if on_out_of_memory != "stop" and not prepared.fits and not prepared.plan.device.startswith("cuda"):
         prepared = prepare_plan(with_batches_that_fit(options, prepared.plan))
 
-    from engine.runner.start import start  # imports torch, so only where there is something to train
+    with waiting(_("Loading torch")):
+        from engine.runner.start import start  # imports torch, so only where there is something to train
     from tui.cli.run_loop import run_training
 
     if not json:
         try:
-            print_plan(prepared.plan)
+            print_plan(prepared.plan, fits=prepared.fits or prepared.plan.device.startswith("cuda"))
         except OutputClosed:  # printing ends, the training does not
             discard_output()
     return run_training(

@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
+from engine.files import make_folder
 from engine.messages import bad_input, printable
+from tui.cli.completion import complete_known_weights
 from tui.cli.console import print_json, print_line, print_table
+from tui.cli.errors import writing_to
 from tui.cli.options import HERE, Classes, Json, Workspace
+from tui.cli.progress import bytes_bar, waiting
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
 from tui.text import N_, _, ngettext, translate
 from tui.text.sizes import format_size
@@ -28,11 +32,12 @@ def weights(context: typer.Context, json: Json = False, workspace: Workspace = H
         return
     from engine.weights.download.registry import KNOWN, find
 
-    rows = [
-        {"name": file.name, "bytes": file.bytes, "sha256": file.sha256, "path": str(path) if path else None}
-        for file in KNOWN.values()
-        for path in [find(file, workspace / "model_data")]
-    ]
+    with waiting(_("Checking files")):  # the hash of hundreds of megabytes takes a second
+        rows = [
+            {"name": file.name, "bytes": file.bytes, "sha256": file.sha256, "path": str(path) if path else None}
+            for file in KNOWN.values()
+            for path in [find(file, workspace / "model_data")]
+        ]
     if json:
         print_json(rows)
         return
@@ -44,14 +49,25 @@ def weights(context: typer.Context, json: Json = False, workspace: Workspace = H
 
 
 @app.command(cls=TranslatedCommand, help=N_("Download known weights into model_data/ and verify their published hash."))
-def get(name: Annotated[str, typer.Argument(help=N_("A known name."))], workspace: Workspace = HERE) -> int:
+def get(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help=N_("A file or network that `freezetui weights` lists."),
+            autocompletion=complete_known_weights,
+        ),
+    ],
+    workspace: Workspace = HERE,
+) -> int:
     """Download known weights."""
     from engine.weights.download.fetch import fetch
     from engine.weights.download.registry import find, known_file
-    from tui.cli.progress import bytes_bar
 
     file = known_file(name)
-    if (existing := find(file, workspace / "model_data")) is not None:
+    with waiting(_("Checking files")):
+        existing = find(file, workspace / "model_data")
+    if existing is not None:
         print_line(_("{path} exists already; its hash is right.", path=existing))
         return 0
     with bytes_bar(file.name, file.bytes) as progress:
@@ -66,9 +82,10 @@ def get(name: Annotated[str, typer.Argument(help=N_("A known name."))], workspac
     help=N_("Convert weights into freezetui's file format, which includes classes, anchors and preprocessing."),
 )
 def import_(
-    file: Annotated[Path, typer.Argument(help=N_("Darknet's .weights or a tutorial's .pth."))],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=N_("Darknet's .weights or a tutorial's .pth."))],
     to: Annotated[
-        Path | None, typer.Option("--to", help=N_("The file to write."), show_default="model_data/NAME.pth")
+        Path | None,
+        typer.Option("--to", metavar="FILE", help=N_("The file to write."), show_default="model_data/NAME.pth"),
     ] = None,
     classes: Classes = None,
     json: Json = False,
@@ -76,18 +93,21 @@ def import_(
 ) -> int:
     """Convert weights of another program."""
     from engine.dataset.classes_file import read_class_names
-    from engine.weights.load import load_network
-    from engine.weights.native import save_weights
 
     names = None if classes is None else read_class_names(classes)
-    network, info = load_network(file, names)
+    with waiting(_("Reading weights")):
+        from engine.weights.load import load_network  # imports torch, which takes seconds
+        from engine.weights.native import save_weights
+
+        network, info = load_network(file, names)
     target = to or workspace / "model_data" / f"{file.stem}.pth"
     if target.exists():
         raise bad_input(
             "weights.exists", "{path}: this file exists already; choose another one with --to.", path=target
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(target, network, info)
+    with writing_to(target):
+        make_folder(target.parent)
+        save_weights(target, network, info)
     if json:
         print_json({"path": str(target), "network": info.network, "classes": list(info.classes)})
         return 0

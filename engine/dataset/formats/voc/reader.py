@@ -11,8 +11,9 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException
 
 from engine.dataset.formats.file_tree import FileTree, suffix_of
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
 from engine.dataset.formats.reading import Reading
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.voc.annotation import Annotation, LossReason, parse_annotation
 from engine.dataset.formats.voc.places import ImagesByStem, voc_tree
 from engine.dataset.formats.voc.split_lists import assign_splits

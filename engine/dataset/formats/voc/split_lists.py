@@ -9,7 +9,8 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from engine.dataset.formats.file_tree import FileTree, posix_name, same_name, stem_of, suffix_of
-from engine.dataset.formats.parsed_labels import MAX_NAMES, ParsedLabels
+from engine.dataset.formats.parsed_labels import ParsedLabels
+from engine.dataset.formats.reading_log import MAX_NAMES
 from engine.dataset.formats.voc.places import common_length, place_of
 from engine.dataset.image_files import IMAGE_SUFFIXES, UNREAD_IMAGE_SUFFIXES
 from engine.dataset.splits import SPLITS, split_in_name
