@@ -38,3 +38,15 @@ def test_an_unreadable_image_is_refused(tmp_path: Path) -> None:
     cut_off(dataset.image_path(1))
     with pytest.raises(BadInput, match="cut off"):
         labelled_thumbnail(dataset, 1, 30, 40)
+
+
+def test_texts_of_boxes_are_drawn_or_returned_for_large_pixels() -> None:
+    pixels = np.full((100, 200, 3), 60, np.uint8)
+    boxes, labels = np.array([[20, 40, 120, 90]], np.float32), np.array([1], np.int32)
+    given = (pixels, boxes, labels, ("cat", "dog"), 400, 200)
+    returned = thumbnail(*given, texts=["dog 0.87"])
+    (label,) = returned.labels
+    assert (label.x, label.y, label.text, label.colour) == (40, 80, "dog 0.87", colour_of(1))
+    drawn = thumbnail(*given, texts=["dog 0.87"], text_size=14)
+    assert drawn.labels == ()
+    assert drawn.rgb != returned.rgb

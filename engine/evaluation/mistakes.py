@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,14 @@ def count_mistakes(detections: Detections, truth: TrueBoxes, threshold: float) -
             free[overlaps.argmax()] = False
     found = int((~free).sum())
     return Mistakes(found, len(free) - found, count - found)
+
+
+def sum_mistakes(mistakes: Iterable[Mistakes]) -> Mistakes:
+    """The mistakes of several images together."""
+    total = Mistakes(0, 0, 0)
+    for each in mistakes:
+        total = Mistakes(total.found + each.found, total.missed + each.missed, total.wrong + each.wrong)
+    return total
 
 
 def _iou(box: NDArray[np.float32], boxes: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from engine.dataset.images import UnreadableImage, load_image
 from engine.dataset.index import Dataset
 from engine.dataset.stored_splits import restore_splits
 from engine.evaluation.evaluate import ImageResult, evaluate
 from engine.evaluation.inference import resolve_device
 from engine.evaluation.metrics import Scores
-from engine.evaluation.mistakes import count_mistakes
+from engine.evaluation.mistakes import Mistakes, count_mistakes, sum_mistakes
 from engine.evaluation.predict import Prediction
 from engine.evaluation.zero_map_checks import NEARLY_ZERO_MAP, Check, TrainingFacts, zero_map_checks
 from engine.messages import BadInput, bad_input
@@ -23,6 +25,7 @@ from engine.weights.load import load_network
 
 MAX_IMAGES = 200
 """More images than anybody looks at would only take memory."""
+MAX_SAMPLES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class RunReport:
     images: tuple[ImageResult, ...]
     """Those with the most mistakes first; among equals those with the most objects."""
     checks: tuple[Check, ...]
+    samples: tuple[ImageResult, ...]
+    """Images evenly spaced over the split, whatever was detected in them."""
+    mistakes: Mistakes
+    """In all images of the split, at `threshold`."""
     _dataset: Dataset
     _classes: tuple[str, ...]
 
@@ -48,7 +55,10 @@ class RunReport:
         Raises:
             BadInput: the image cannot be read any more.
         """
-        result = self.images[index]
+        return self.prediction_of(self.images[index])
+
+    def prediction_of(self, result: ImageResult) -> Prediction:
+        """One of `images` or `samples` with its pixels; see `prediction`."""
         try:
             pixels = load_image(self._dataset, result.image_index).pixels
         except UnreadableImage as error:
@@ -100,13 +110,21 @@ def run_report(
             on_image=images.append,
         ).scores
 
-    def worst_first(image: ImageResult) -> tuple[int, int]:
-        mistakes = count_mistakes(image.detections, image.truth, scores.threshold)
-        return -mistakes.total, -len(image.truth.labels)
-
-    images.sort(key=worst_first)
+    spaced = np.linspace(0, len(images) - 1, min(len(images), MAX_SAMPLES)).round().astype(int).tolist()
+    samples = tuple(images[number] for number in spaced)
+    mistakes = {image.image_index: count_mistakes(image.detections, image.truth, scores.threshold) for image in images}
+    images.sort(key=lambda image: (-mistakes[image.image_index].total, -len(image.truth.labels)))
     best = max((float(image.detections.scores[0]) for image in images if len(image.detections.scores)), default=None)
     checks: tuple[Check, ...] = ()
     if scores.map50 < NEARLY_ZERO_MAP or best is None or best < scores.threshold:
         checks = zero_map_checks(training, scores.threshold, best, dataset, info)
-    return RunReport(split, scores, tuple(images[:MAX_IMAGES]), checks, dataset, info.classes)
+    return RunReport(
+        split,
+        scores,
+        tuple(images[:MAX_IMAGES]),
+        checks,
+        samples,
+        sum_mistakes(mistakes.values()),
+        dataset,
+        info.classes,
+    )

@@ -68,6 +68,14 @@ def record_environment(run: Path, plan: Plan) -> None:
     write_text(run / ENVIRONMENT, json.dumps(current_environment(plan).model_dump()) + "\n")
 
 
+def read_environment(run: Path) -> Environment | None:
+    """The environment in which a run started; None for a run of an earlier version, which recorded nothing, or a damaged record."""
+    try:
+        return Environment.model_validate_json((run / ENVIRONMENT).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
 def environment_note(run: Path, plan: Plan) -> Message | None:
     """What is other than when the run started, where the last bits of its results depend on it.
 
@@ -75,9 +83,7 @@ def environment_note(run: Path, plan: Plan) -> Message | None:
     """
     if plan.device == "mps":
         return None
-    try:
-        then = Environment.model_validate_json((run / ENVIRONMENT).read_bytes())
-    except (OSError, ValidationError):
+    if (then := read_environment(run)) is None:
         return None
     now = current_environment(plan)
     changed = [name for name in Environment.model_fields if getattr(then, name) != getattr(now, name)]
