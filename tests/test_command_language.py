@@ -32,6 +32,8 @@ COMMANDS = (
         "weights get",
         "weights import",
         "runs note",
+        "runs compare",
+        "report",
     ),
 )
 _IDENTIFIERS = re.compile(
@@ -95,6 +97,8 @@ def test_every_word_of_the_output_comes_from_the_catalogue(workspace: Path, tmp_
         ("plan", *arguments(workspace)[1:]),
         ("runs", "--workspace", workspace),
         ("runs", "--workspace", tmp_path),
+        ("runs", "compare", run, "loss_killed", "--workspace", workspace),
+        ("report", run, "--workspace", workspace, "--out", tmp_path / "report.html"),
         ("evaluate", "--weights", weights, "--data", data),
         ("predict", "--weights", weights, data, "--save", tmp_path / "out"),
     ):

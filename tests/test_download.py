@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import socket
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -228,7 +229,7 @@ def test_if_no_source_works_one_sentence_names_every_reason_and_the_file_that_wo
     nobody = Address("http://127.0.0.1:1/some.weights")
     sentence = refusal(file, tmp_path, server.address("missing"), nobody)
     assert sentence.startswith("some.weights: could not be downloaded (127.0.0.1 answers 404")
-    assert "; 127.0.0.1 cannot be reached: " in sentence
+    assert "; 127.0.0.1 cannot be reached: it refuses the connection" in sentence
     assert f"copy the file of 1,500,000 bytes into {tmp_path}" in sentence
 
 
@@ -373,3 +374,14 @@ def test_without_locks_each_process_has_a_part_of_its_own(
     monkeypatch.setattr("engine.weights.download.download_lock.lock_descriptor", no_locks)
     assert fetch(file, tmp_path, sources=[server.address("good")]).read_bytes() == CONTENT
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_machine_without_network_is_told_so_in_words_that_can_be_translated(
+    file: KnownFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown_name(*_given: object, **_more: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown_name)
+    sentence = refusal(file, tmp_path, Address("http://no-such-host.invalid/some.weights"))
+    assert "no-such-host.invalid cannot be reached: its address was not found" in sentence

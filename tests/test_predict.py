@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from engine.dataset.formats import open_dataset
 from engine.dataset.image_files import find_images
 from engine.dataset.images import UnreadableImage, encode_image, read_image
 from engine.dataset.sample_dataset import SAMPLE_CLASSES, draw_sample_dataset
+from engine.evaluation.batch_predictor import BatchPredictor, PredictionRow, PredictOptions
 from engine.evaluation.detect import Detections
 from engine.evaluation.draw import colour_of, draw_detections
 from engine.evaluation.evaluate import evaluate
-from engine.evaluation.inference import cuda_device, predict_files
+from engine.evaluation.inference import cuda_device
 from engine.evaluation.predict import DEFAULT_THRESHOLD, Prediction, predict
+from engine.evaluation.sources.words import find_sources
 from engine.hardware import Card
 from engine.messages import BadInput
 from engine.network.detector import Detector, build_network
@@ -56,6 +59,13 @@ def only(results: list[Prediction | UnreadableImage]) -> Prediction:
     return result
 
 
+def predict_rows(
+    weights: Path, sources: Sequence[Path], *, threshold: float | None = None, save: Path | None = None
+) -> list[PredictionRow]:
+    predictor = BatchPredictor(weights, PredictOptions(threshold=threshold, device="cpu", save=save))
+    return list(predictor.rows(find_sources([str(source) for source in sources])))
+
+
 def save_image(path: Path, width: int, height: int) -> Path:
     encode_image(path, np.full((height, width, 3), 90, np.uint8))
     return path
@@ -64,9 +74,7 @@ def save_image(path: Path, width: int, height: int) -> Path:
 @pytest.mark.parametrize(("width", "height"), [(96, 96), (192, 96), (96, 480), (333, 77)])
 def test_boxes_are_in_pixels_of_the_image_whatever_its_shape(tmp_path: Path, width: int, height: int) -> None:
     network, info = network_with_one_box()
-    prediction = only(
-        list(predict(network, info, [save_image(tmp_path / "a.png", width, height)], device=CPU))
-    )
+    prediction = only(list(predict(network, info, [save_image(tmp_path / "a.png", width, height)], device=CPU)))
     line = prediction.to_json()
     assert (line["width"], line["height"]) == (width, height)
     (detected,) = line["detections"]
@@ -135,9 +143,7 @@ def test_images_of_the_same_name_are_saved_with_numbers_and_none_is_overwritten(
         save_image(tmp_path / name / f"{'own' if name == 'out' else 'a'}.jpg", 40, 30)
     before = (tmp_path / "out" / "own.jpg").read_bytes()
     sources = [tmp_path / name for name in ("one", "two", "out")]
-    rows = list(
-        predict_files(tmp_path / "w.pth", find_images(sources), threshold=0.9, device="cpu", save=tmp_path / "out")
-    )
+    rows = list(predict_rows(tmp_path / "w.pth", sources, threshold=0.9, save=tmp_path / "out"))
     assert ["(saved as" in str(row.text) for row in rows] == [False, True, True]
     assert "(saved as own_2.jpg)" in str(rows[2].text)
     assert [row.line["saved"] for row in rows if row.line] == [
@@ -160,7 +166,7 @@ def test_no_source_and_no_existing_file_is_overwritten(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in tmp_path.glob("*/*.jpg")}
     images = [tmp_path / "two" / "a.jpg", tmp_path / "one" / "a.jpg"]
     for _ in range(2):
-        list(predict_files(tmp_path / "w.pth", images, threshold=0.9, device="cpu", save=tmp_path / "one"))
+        list(predict_rows(tmp_path / "w.pth", images, threshold=0.9, save=tmp_path / "one"))
     assert {path: path.read_bytes() for path in before} == before
     assert {path.name for path in (tmp_path / "one").iterdir()} == {
         "a.jpg", *(f"a_{number}.jpg" for number in range(2, 7))
@@ -173,7 +179,7 @@ def test_saving_into_a_file_is_one_sentence(tmp_path: Path) -> None:
     image, file = save_image(tmp_path / "a.jpg", 40, 30), tmp_path / "notes.txt"
     file.write_text("mine")
     with pytest.raises(BadInput, match=r"--save .*notes\.txt: the folder cannot be created"):
-        list(predict_files(tmp_path / "w.pth", [image], threshold=None, device="cpu", save=file))
+        list(predict_rows(tmp_path / "w.pth", [image], save=file))
     assert file.read_text() == "mine"
 
 
@@ -234,7 +240,7 @@ def test_saved_images_keep_their_size(tmp_path: Path) -> None:
     network = build_network("yolov4-tiny", 2)
     save_weights(tmp_path / "w.pth", network, info_of(network, ("cat", "dog"), (64, 64)))
     shown = save_image(tmp_path / "图片.jpg", 123, 45)
-    (row,) = predict_files(tmp_path / "w.pth", [shown], threshold=0.0, device="cpu", save=tmp_path / "out")
+    (row,) = predict_rows(tmp_path / "w.pth", [shown], threshold=0.0, save=tmp_path / "out")
     assert row.line is not None
     assert read_image(tmp_path / "out" / "图片.jpg").shape == (45, 123, 3)
 

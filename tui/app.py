@@ -18,6 +18,7 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
+from textual.events import Key
 from textual.message_pump import MessagePump
 from textual.reactive import reactive
 from textual.screen import ModalScreen
@@ -173,6 +174,12 @@ class Freezetui(App[int]):
         self._hardware_monitor.stop()
         if self.is_training:
             self.training.stop()
+
+    def on_key(self, event: Key) -> None:
+        """Take a capital letter that no widget and no binding used for the small one: the keys work with Caps Lock too."""
+        if event.key.isupper() and len(event.key) == 1:
+            event.stop()
+            self.simulate_key(event.key.lower())
 
     def _start_threads(self) -> None:
         start_resource_tracker()

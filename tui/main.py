@@ -12,7 +12,21 @@ import typer
 from engine.messages import Message
 from tui.cli import completion
 from tui.cli.command_log import command_log
-from tui.cli.commands import data, evaluate, export, plan, predict, presets, probe, resume, runs, train, weights
+from tui.cli.commands import (
+    data,
+    evaluate,
+    export,
+    label,
+    plan,
+    predict,
+    presets,
+    probe,
+    report,
+    resume,
+    runs,
+    train,
+    weights,
+)
 from tui.cli.console import print_line
 from tui.cli.errors import BAD_INPUT, STOPPED, refuse, run_guarded
 from tui.cli.options import DATA_PATH, HERE, OUTPUT_SECTION, Workspace
@@ -162,6 +176,10 @@ app.add_typer(runs.app, name="runs")
 _command(help=N_("Evaluate weights on a split of a data set: mAP, and the scores of each class."))(evaluate.evaluate)
 _command(help=N_("Detect objects in images and folders."))(predict.predict)
 _command(help=N_("Write weights for other programs: ONNX, TorchScript, Darknet, the tutorials' .pth."))(export.export)
+_command(help=N_("Write a report of a run: one HTML file with results, curves, images, settings and commands."))(
+    report.report
+)
+_command(help=N_("Propose labels for images that have none, or list those to label next."))(label.label)
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Which files are images, by their names; without OpenCV, whose import is slow."""
+"""Which files are images and videos, by their names; without OpenCV, whose import is slow."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from engine.messages import bad_input
@@ -25,13 +25,33 @@ UNREAD_IMAGE_SUFFIXES = frozenset(
 """Images that are not read; they are counted and named."""
 
 
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".flv", ".mpg", ".mpeg", ".m2ts", ".3gp", ".ogv"}
+)
+"""What OpenCV's FFmpeg reads; `.ts` is not one of them, since in most folders it is TypeScript."""
+
+
 def is_image_file(path: Path) -> bool:
     """Whether a file's name says that it is an image."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
+def is_video_file(path: Path) -> bool:
+    """Whether a file's name says that it is a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
 def images_below(folder: Path) -> Iterator[Path]:
     """Every image in `folder` and its subfolders, sorted; linked folders are followed, each once."""
+    return _files_below(folder, is_image_file)
+
+
+def media_below(folder: Path) -> Iterator[Path]:
+    """As `images_below`, videos too."""
+    return _files_below(folder, lambda path: is_image_file(path) or is_video_file(path))
+
+
+def _files_below(folder: Path, is_wanted: Callable[[Path], bool]) -> Iterator[Path]:
     seen: set[str] = set()
     for current, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(current)
@@ -40,7 +60,7 @@ def images_below(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders.sort()
-        yield from (Path(current) / name for name in sorted(files) if is_image_file(Path(name)))
+        yield from (Path(current) / name for name in sorted(files) if is_wanted(Path(name)))
 
 
 def find_images(sources: Sequence[Path]) -> list[Path]:

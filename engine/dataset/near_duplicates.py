@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -71,6 +71,33 @@ def near_duplicates(fingerprints: list[Fingerprint], splits: NDArray[np.int8]) -
                 if correlation.max() >= _MIN_CORRELATION:
                     found.add(later)
                     yield int(others[correlation.argmax()]), later
+
+
+def distinct(fingerprints: Sequence[Fingerprint | None], count: int) -> list[int]:
+    """Indices of the first `count` images that look like no earlier one among them; images without contrast differ from all.
+
+    Args:
+        fingerprints: of each image, the most wanted first.
+        count: at most so many are taken.
+    """
+    taken: list[int] = []
+    most = min(count, len(fingerprints))
+    hashes = np.zeros(most, np.uint64)
+    thumbnails = np.zeros((most, _THUMBNAIL_SIDE**2), np.float32)
+    known = 0
+    for index, item in enumerate(fingerprints):
+        if len(taken) == count:
+            break
+        if item is not None:
+            standardised = _standardised(item.thumbnail)
+            near = np.bitwise_count(hashes[:known] ^ np.uint64(item.hash)) <= _MAX_BITS
+            correlation = thumbnails[:known][near] @ standardised / thumbnails.shape[1]
+            if (correlation >= _MIN_CORRELATION).any():
+                continue
+            hashes[known], thumbnails[known] = item.hash, standardised
+            known += 1
+        taken.append(index)
+    return taken
 
 
 def _standardised(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -87,6 +87,11 @@ def non_max_suppression(
     return per_image
 
 
+def preload_nms() -> None:
+    """Import what `non_max_suppression` needs, which takes seconds, so that nobody measures them as its own time."""
+    import torchvision.ops  # noqa: F401
+
+
 def _batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Tensor:
     """NMS within each group: indices of the remaining rows, most confident first.
 

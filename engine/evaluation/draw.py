@@ -68,7 +68,7 @@ def save_drawn(folder: Path, image: Path, pixels: Pixels, detections: Detections
     Raises:
         BadInput: the folder cannot be written.
     """
-    path = _reserve_name(folder, image)
+    path = reserve_name(folder, image.stem, image_suffix(image))
     try:
         encode_image(path, draw_detections(pixels, detections, classes))
     except BaseException:
@@ -77,15 +77,23 @@ def save_drawn(folder: Path, image: Path, pixels: Pixels, detections: Detections
     return path
 
 
-def _reserve_name(folder: Path, image: Path) -> Path:
-    """An empty new file: under the name of the image, with a number where that is taken."""
-    suffix = image.suffix if image.suffix.lower() in _WRITABLE_SUFFIXES else ".png"
-    path = folder / f"{image.stem}{suffix}"
+def image_suffix(image: Path) -> str:
+    """The suffix of an image that is made from `image`: the same, or .png where such a file cannot be written."""
+    return image.suffix if image.suffix.lower() in _WRITABLE_SUFFIXES else ".png"
+
+
+def reserve_name(folder: Path, stem: str, suffix: str) -> Path:
+    """An empty new file in `folder`, with a number in its name where that is taken.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
+    path = folder / f"{stem}{suffix}"
     for number in itertools.count(2):
         try:
             path.touch(exist_ok=False)
         except FileExistsError:
-            path = folder / f"{image.stem}_{number}{suffix}"
+            path = folder / f"{stem}_{number}{suffix}"
         except OSError as error:
             raise bad_input(
                 "predict.not_saved",

@@ -23,10 +23,11 @@ from engine.weights.native import WeightsInfo
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The scores, and the images that could not be read."""
+    """The scores, and the images that could not be read. `metrics` has all detections, for further scores."""
 
     scores: Scores
     skipped: tuple[UnreadableImage, ...]
+    metrics: DetectionMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def evaluate(
             done += len(batch.indices) + len(batch.skipped)
             if progress is not None:
                 progress(done, total)
-    return Evaluation(metrics.result(), tuple(skipped))
+    return Evaluation(metrics.result(), tuple(skipped), metrics)
 
 
 def score_batch(

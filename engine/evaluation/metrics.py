@@ -1,4 +1,4 @@
-"""Detection metrics: mAP as COCO defines it, and precision, recall and F1 at the best threshold."""
+"""Detection metrics: AP as COCO defines it, in total and by the size of the objects; precision, recall and F1 at any threshold."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ logging.getLogger("faster_coco_eval").setLevel(logging.ERROR)
 _THRESHOLDS = np.linspace(0.05, 0.99, 95)
 """From which the best is chosen. With fewer than one in twenty boxes right, no threshold is a useful one."""
 _IOUS = np.linspace(0.5, 0.95, 10)
+_RECALLS = np.linspace(0, 1, 101)
+_NO_BEST_THRESHOLD = 0.5
+_CURVE_THRESHOLDS = np.linspace(0.01, 0.99, 99)
+_ANY_SIZE = (0.0, 1e10)
+SIZES: Mapping[str, tuple[float, float]] = {
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, 1e10),
+}
+"""The smallest and the largest area of a box, in pixels of the original image; both are included, as COCO does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,43 @@ class Scores:
                 for name, score in self.per_class.items()
             },
         }
+
+
+@dataclass(frozen=True, slots=True)
+class SizeScore:
+    """Objects of one size: their number, and average precision; None where there are no such objects."""
+
+    boxes: int
+    ap50: float | None
+    ap50_95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassDetails:
+    """One class: its scores by size, and its precision, recall and F1 over the threshold, at IoU 0.5."""
+
+    sizes: Mapping[str, SizeScore]
+    best_threshold: float | None
+    """The confidence of its best F1; None if none of its objects is detected."""
+    precision: NDArray[np.float64]
+    """(thresholds,), as `recall` and `f1`."""
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    precision_at_recall: NDArray[np.float64]
+    """(recalls,): the precision-recall curve. Its mean is AP50."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What `Scores` leaves out."""
+
+    sizes: Mapping[str, SizeScore]
+    """small, medium, large; AP is the mean of the classes that have objects of that size."""
+    best_threshold: float
+    """The confidence at which the mean F1 of the classes is best."""
+    thresholds: NDArray[np.float64]
+    recalls: NDArray[np.float64]
+    per_class: Mapping[str, ClassDetails]
 
 
 class DetectionMetrics:
@@ -93,14 +140,16 @@ class DetectionMetrics:
             rows = np.hstack((image_ids, boxes[:, :2], sides, scores[:, None], labels[:, None] + 1))
             self._detections.append(rows.astype(np.float64))
 
-    def result(self) -> Scores:
-        """The scores of all images. Classes without a true box are left out of the means."""
-        counts = np.bincount([t["category_id"] - 1 for t in self._truth], minlength=len(self.classes))
-        if not self._truth or not self._detections:
-            zeros = {n: ClassScore(0.0, 0.0, int(c), 0.0, 0.0, 0.0) for n, c in zip(self.classes, counts, strict=True)}
-            return Scores(len(self._images), 0.0, 0.0, zeros, 0.5)
-        ap, confidences = self._evaluate(counts)
-        threshold = confidences.best_threshold()
+    def result(self, threshold: float | None = None) -> Scores:
+        """The scores of all images. Classes without a true box are left out of the means.
+
+        `threshold`: the confidence for precision, recall and F1; None: where the mean F1 of the classes is best.
+        """
+        counts = self._count_boxes(_ANY_SIZE)
+        precisions, confidences = self._evaluate(counts, [_ANY_SIZE])
+        if threshold is None:
+            threshold = confidences.best_threshold()
+        ap = precisions[..., 0].mean(axis=1)  # (ious, classes)
         precision, recall, f1 = confidences.at(np.array([threshold]))
         per_class = {
             name: ClassScore(
@@ -113,31 +162,66 @@ class DetectionMetrics:
             )
             for number, name in enumerate(self.classes)
         }
-        present = counts > 0
+        total = _size_score(counts, ap)
         return Scores(
             images=len(self._images),
-            map50=float(ap[0, present].mean()),
-            map50_95=float(ap[:, present].mean()),
+            map50=total.ap50 or 0.0,
+            map50_95=total.ap50_95 or 0.0,
             per_class=per_class,
             threshold=threshold,
         )
 
-    def _evaluate(self, counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], _Confidences]:
-        """Average precision (ious, classes), and the detections with whether they are correct at IoU 0.5."""
-        categories = [{"id": number + 1, "name": name} for number, name in enumerate(self.classes)]
-        truth = COCO(
-            {"images": self._images, "annotations": self._truth, "categories": categories}, print_function=_no_print
+    def details(self) -> Details:
+        """AP by size, and the curves."""
+        counts = {size: self._count_boxes(area) for size, area in SIZES.items()}
+        precisions, confidences = self._evaluate(self._count_boxes(_ANY_SIZE), [_ANY_SIZE, *SIZES.values()])
+        by_size = {size: precisions[..., n].mean(axis=1) for n, size in enumerate(SIZES, start=1)}
+        precision, recall, f1 = confidences.at(_CURVE_THRESHOLDS)
+        return Details(
+            sizes={size: _size_score(counts[size], ap) for size, ap in by_size.items()},
+            best_threshold=confidences.best_threshold(),
+            thresholds=_CURVE_THRESHOLDS,
+            recalls=_RECALLS,
+            per_class={
+                name: ClassDetails(
+                    sizes={size: _size_score(counts[size][[number]], ap[:, [number]]) for size, ap in by_size.items()},
+                    best_threshold=confidences.best_threshold_of(number),
+                    precision=precision[number],
+                    recall=recall[number],
+                    f1=f1[number],
+                    precision_at_recall=precisions[0, :, number, 0],
+                )
+                for number, name in enumerate(self.classes)
+            },
         )
-        rows = np.concatenate(self._detections)
-        detections = truth.loadRes(_as_annotations(rows))
-        results = _run(truth, detections, _IOUS)
-        # (ious, recalls, classes, areas, max_detections) -> (ious, classes); -1 stands for a class without truth.
-        ap = np.clip(results["precision"][..., 0, -1], 0, None).mean(axis=1)
-        # The matches of several IoUs are not kept apart, and a box can have several: so IoU 0.5 is run once more, alone.
+
+    def _count_boxes(self, area: tuple[float, float]) -> NDArray[np.int64]:
+        """The number of true boxes of each class whose area is in this range."""
+        labels = [truth["category_id"] - 1 for truth in self._truth if area[0] <= truth["area"] <= area[1]]
+        return np.bincount(np.array(labels, np.int64), minlength=len(self.classes))
+
+    def _evaluate(
+        self, counts: NDArray[np.int64], areas: Sequence[tuple[float, float]]
+    ) -> tuple[NDArray[np.float64], _Confidences]:
+        """Precision (ious, recalls, classes, areas), and the detections with whether they are correct at IoU 0.5.
+
+        A precision is 0 where the class has no true box. `counts`: the true boxes of each class.
+        """
+        rows = np.concatenate([np.zeros((0, 7)), *self._detections])
         correct = np.zeros(len(rows), np.bool_)
-        for pair in _run(truth, detections, _IOUS[:1])["matched"]:
-            correct[int(pair.split("_")[0]) - 1] = True
-        return ap, _Confidences(rows[:, 5], rows[:, 6].astype(np.int64) - 1, correct, counts)
+        precisions = np.zeros((len(_IOUS), len(_RECALLS), len(self.classes), len(areas)))
+        if self._truth and len(rows):
+            categories = [{"id": number + 1, "name": name} for number, name in enumerate(self.classes)]
+            dataset = {"images": self._images, "annotations": self._truth, "categories": categories}
+            truth = COCO(dataset, print_function=_no_print)
+            detections = truth.loadRes(_as_annotations(rows))
+            results = _run(truth, detections, _IOUS, areas)
+            # (ious, recalls, classes, areas, max_detections); -1 stands for a class without truth.
+            precisions = np.clip(results["precision"][..., -1], 0, None)
+            # The matches of several IoUs are not kept apart, and a box can have several: so IoU 0.5 is run once more, alone.
+            for pair in _run(truth, detections, _IOUS[:1], [_ANY_SIZE])["matched"]:
+                correct[int(pair.split("_")[0]) - 1] = True
+        return precisions, _Confidences(rows[:, 5], rows[:, 6].astype(np.int64) - 1, correct, counts)
 
 
 class _Confidences:
@@ -166,24 +250,45 @@ class _Confidences:
         return tuple(np.divide(a, b, out=np.zeros_like(a), where=b > 0) for a, b in fractions)
 
     def best_threshold(self) -> float:
-        """The confidence at which the mean F1 of the classes with truth is best.
+        """The confidence at which the mean F1 of the classes with truth is best; 0.5 without truth or detections.
 
         With few images whole ranges of confidences are equally good: then the middle of the widest range.
         """
-        mean = self.at(_THRESHOLDS)[2][self._counts > 0].mean(axis=0)
-        best = np.flatnonzero(mean >= mean.max() - 1e-9)
-        ranges = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
-        widest = max(ranges, key=len)
-        return float(_THRESHOLDS[widest[len(widest) // 2]])
+        if not self._counts.any() or not any(map(len, self._all)):
+            return _NO_BEST_THRESHOLD
+        return _best_threshold(self.at(_THRESHOLDS)[2][self._counts > 0].mean(axis=0))
+
+    def best_threshold_of(self, number: int) -> float | None:
+        """The confidence at which the F1 of one class is best; None if none of its objects is detected."""
+        f1 = self.at(_THRESHOLDS)[2][number]
+        return _best_threshold(f1) if f1.any() else None
 
 
-def _run(truth: COCO, detections: COCO, ious: NDArray[np.float64]) -> Mapping[str, Any]:
-    """The library's results at these IoUs for boxes of any size, at most 100 per image."""
+def _best_threshold(f1: NDArray[np.float64]) -> float:
+    """The best of `_THRESHOLDS`; `f1` (thresholds,)."""
+    best = np.flatnonzero(f1 >= f1.max() - 1e-9)
+    ranges = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
+    widest = max(ranges, key=len)
+    return float(_THRESHOLDS[widest[len(widest) // 2]])
+
+
+def _size_score(counts: NDArray[np.int64], ap: NDArray[np.float64]) -> SizeScore:
+    """The mean of the classes with boxes; `counts` (classes,), `ap` (ious, classes)."""
+    present = counts > 0
+    if not present.any():
+        return SizeScore(0, None, None)
+    return SizeScore(int(counts.sum()), float(ap[0, present].mean()), float(ap[:, present].mean()))
+
+
+def _run(
+    truth: COCO, detections: COCO, ious: NDArray[np.float64], areas: Sequence[tuple[float, float]]
+) -> Mapping[str, Any]:
+    """The library's results at these IoUs for boxes of these areas, at most 100 per image."""
     run = COCOeval_faster(truth, detections, "bbox", print_function=_no_print)
     run.params.iouThrs = ious
     run.params.maxDets = [MAX_DETECTIONS]
-    run.params.areaRng = [[0, 1e10]]
-    run.params.areaRngLbl = ["all"]
+    run.params.areaRng = [list(area) for area in areas]
+    run.params.areaRngLbl = [str(number) for number in range(len(areas))]
     run.evaluate()
     run.accumulate()
     results: Mapping[str, Any] = run.eval

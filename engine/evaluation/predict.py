@@ -1,18 +1,26 @@
-"""Detects objects in images with trained weights."""
+"""Detects objects in images with trained weights, in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from engine.dataset.images import Pixels, UnreadableImage, read_image
-from engine.dataset.letterbox import preprocess_image
+from engine.dataset.images import Pixels, UnreadableImage
+from engine.dataset.letterbox import Letterbox, preprocess_image
 from engine.evaluation.detect import NMS_IOU, Detections, TrueBoxes, non_max_suppression
+from engine.evaluation.heatmap import objectness_maps
+from engine.evaluation.read_ahead import read_ahead
+from engine.evaluation.sources.inputs import InputImage
 from engine.network.detector import Detector
 from engine.network.precision import network_input
 from engine.weights.native import WeightsInfo
@@ -20,23 +28,43 @@ from engine.weights.native import WeightsInfo
 DEFAULT_THRESHOLD = 0.5
 """For weights that do not store the confidence of their best F1."""
 MIN_THRESHOLD = 0.05
+CPU_BATCH = 8
+GPU_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """How certain the network is that there is an object: (height, width) of its input, from 0 to 1."""
+
+    objectness: NDArray[np.float32]
+    letterbox: Letterbox
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The objects in one image; boxes in pixels of that image. `truth`: its labels, where it has any."""
+    """The objects in one image; boxes in pixels of that image. `truth`: its labels, where it has any.
+
+    `source`: the file or the frame that the image is; `heat`: where it was asked for.
+    """
 
     path: Path
     pixels: Pixels
     detections: Detections
     classes: tuple[str, ...]
     truth: TrueBoxes | None = None
+    source: InputImage | None = None
+    heat: Heat | None = None
 
     def to_json(self) -> dict[str, Any]:
         """One line of `predict --json`."""
         detections = self.detections
+        frame: dict[str, Any] = {}
+        if self.source is not None and self.source.video is not None:
+            number = self.source.frame
+            frame = {"frame": number, "seconds": round(number / self.source.video.fps, 3)}
         return {
             "image": str(self.path),
+            **frame,
             "width": self.pixels.shape[1],
             "height": self.pixels.shape[0],
             "detections": [
@@ -56,7 +84,33 @@ def default_threshold(info: WeightsInfo) -> float:
     return DEFAULT_THRESHOLD if info.threshold is None else max(info.threshold, MIN_THRESHOLD)
 
 
-@torch.inference_mode()
+@dataclass(slots=True)
+class WorkTimes:
+    """Seconds of work by its kind; what threads do at the same time is added up."""
+
+    decoding: float = 0.0
+    network: float = 0.0
+    drawing: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, *, decoding: float = 0.0, drawing: float = 0.0, network: float = 0.0) -> None:
+        """Add seconds; from any thread."""
+        with self._lock:
+            self.decoding += decoding
+            self.network += network
+            self.drawing += drawing
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An image and the input of the network that was made of it."""
+
+    source: InputImage
+    pixels: Pixels
+    network_input: Pixels
+    letterbox: Letterbox
+
+
 def predict(
     network: Detector,
     info: WeightsInfo,
@@ -65,6 +119,7 @@ def predict(
     threshold: float | None = None,
     iou: float = NMS_IOU,
     device: torch.device,
+    batch_size: int | None = None,
 ) -> Iterator[Prediction | UnreadableImage]:
     """The objects in each image, in order; for an image that cannot be read, its error.
 
@@ -75,19 +130,123 @@ def predict(
         threshold: smallest confidence; None: that of the weights' best F1.
         iou: of two boxes of one class with a larger IoU, the less confident is dropped.
         device: where to compute.
+        batch_size: images that the network takes at a time; None: 8, on a card 32. Boxes do not depend on it, but for rounding.
+    """
+    batches = predict_batches(
+        network, info, map(InputImage, paths), threshold=threshold, iou=iou, device=device, batch_size=batch_size
+    )
+    with closing(batches):
+        for batch in batches:
+            yield from batch
+
+
+def predict_batches(
+    network: Detector,
+    info: WeightsInfo,
+    inputs: Iterable[InputImage | UnreadableImage],
+    *,
+    threshold: float | None = None,
+    iou: float = NMS_IOU,
+    labels: Collection[int] | None = None,
+    device: torch.device,
+    batch_size: int | None = None,
+    with_heat: bool = False,
+    times: WorkTimes | None = None,
+) -> Generator[list[Prediction | UnreadableImage], None, None]:
+    """As `predict`, from any sources and batch by batch. A source that is slow makes batches smaller, and does not wait.
+
+    Args:
+        network, info, threshold, iou, device, batch_size: see `predict`.
+        inputs: walked through in a thread of its own, some images ahead.
+        labels: only objects of these classes; None: of all.
+        with_heat: whether the predictions have `heat`.
+        times: gets the seconds of decoding and of the network.
     """
     network.move_to(device)
     if threshold is None:
         threshold = default_threshold(info)
-    for path in paths:
-        try:
-            pixels = read_image(path)
-        except UnreadableImage as error:
-            yield error
-            continue
-        resized, letterbox = preprocess_image(pixels, info.input_shape, info.preprocessing)
-        batch = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
-        raw = network(network_input(batch, device))
-        (detections,) = non_max_suppression(network.decode(raw, info.input_shape), confidence=threshold, iou=iou)
-        boxes = letterbox.to_original(detections.boxes, (pixels.shape[1], pixels.shape[0]))
-        yield Prediction(path, pixels, Detections(boxes, detections.scores, detections.labels), info.classes)
+    if times is None:
+        times = WorkTimes()
+
+    def prepare(source: InputImage, pixels: Pixels) -> _Prepared:
+        return _Prepared(source, pixels, *preprocess_image(pixels, info.input_shape, info.preprocessing))
+
+    if batch_size is None:
+        batch_size = CPU_BATCH if device.type == "cpu" else GPU_BATCH
+    batches = read_ahead(inputs, prepare, batch_size, lambda seconds: times.add(decoding=seconds))
+    with closing(batches):
+        for batch in batches:
+            start = time.perf_counter()
+            prepared = [item for item in batch if isinstance(item, _Prepared)]
+            decoded = _decoded_in_parts(network, info, [item.network_input for item in prepared], device)
+            detected = _detections(decoded, prepared, threshold, iou, labels)
+            heats = _heats(network, info, decoded, prepared) if with_heat else [None] * len(prepared)
+            times.add(network=time.perf_counter() - start)
+            predictions = iter(
+                [
+                    Prediction(item.source.path, item.pixels, found, info.classes, source=item.source, heat=heat)
+                    for item, found, heat in zip(prepared, detected, heats, strict=True)
+                ]
+            )
+            yield [item if isinstance(item, UnreadableImage) else next(predictions) for item in batch]
+
+
+@torch.inference_mode()
+def _decoded_in_parts(
+    network: Detector, info: WeightsInfo, inputs: Sequence[Pixels], device: torch.device
+) -> list[Tensor]:
+    """What the network finds in inputs (height, width, 3): in one part (inputs, rows, 5 + classes), in more where memory ran out."""
+    if not inputs:
+        return []
+    try:
+        images = torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2)
+        return [network.decode(network(network_input(images, device)), info.input_shape)]
+    except torch.OutOfMemoryError:
+        if len(inputs) == 1:
+            raise
+    half = len(inputs) // 2  # outside the except block, whose exception holds tensors
+    return [
+        *_decoded_in_parts(network, info, inputs[:half], device),
+        *_decoded_in_parts(network, info, inputs[half:], device),
+    ]
+
+
+@torch.inference_mode()
+def _detections(
+    parts: Iterable[Tensor],
+    prepared: Sequence[_Prepared],
+    threshold: float,
+    iou: float,
+    labels: Collection[int] | None,
+) -> list[Detections]:
+    """The objects in each image, boxes in its pixels."""
+    found: list[Detections] = []
+    for decoded in parts:
+        wanted = decoded if labels is None else _only_labels(decoded, labels)
+        found.extend(non_max_suppression(wanted, confidence=threshold, iou=iou))
+    return [
+        Detections(
+            item.letterbox.to_original(one.boxes, (item.pixels.shape[1], item.pixels.shape[0])), one.scores, one.labels
+        )
+        for item, one in zip(prepared, found, strict=True)
+    ]
+
+
+def _only_labels(decoded: Tensor, labels: Collection[int]) -> Tensor:
+    """A copy of (batch, rows, 5 + classes) in which rows of other classes have no objectness.
+
+    They are left out before the largest number of objects per image is applied.
+    """
+    wanted = torch.isin(decoded[..., 5:].argmax(-1), torch.tensor(sorted(labels), device=decoded.device))
+    copy = decoded.clone()
+    copy[..., 4] *= wanted
+    return copy
+
+
+@torch.inference_mode()
+def _heats(
+    network: Detector, info: WeightsInfo, parts: Iterable[Tensor], prepared: Sequence[_Prepared]
+) -> list[Heat | None]:
+    strides = tuple(level.stride for level in network.levels)
+    maps = (heat for decoded in parts for heat in objectness_maps(decoded, strides, info.input_shape))
+    return [Heat(heat, item.letterbox) for heat, item in zip(maps, prepared, strict=True)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation.colours import Colour, colour_of
 from engine.evaluation.detect import strongest
-from engine.evaluation.mistakes import Mistakes, count_mistakes
+from engine.evaluation.mistakes import Kind, Mistakes, match_boxes
 from engine.evaluation.predict import Prediction
 
 MAX_SIDE = 480
@@ -21,11 +21,15 @@ JPEG_QUALITY = 80
 
 @dataclass(frozen=True, slots=True)
 class ReportBox:
-    """A box x1 y1 x2 y2 in pixels of the JPEG. `confidence`: of a detection; None for a true box."""
+    """A box x1 y1 x2 y2 in pixels of the JPEG. `mistake`: why a detection is wrong, or that a true box was not found.
+
+    `confidence`: of a detection; None for a true box.
+    """
 
     corners: tuple[float, float, float, float]
     class_name: str
     colour: Colour
+    mistake: Kind | None
     confidence: float | None = None
 
 
@@ -53,17 +57,25 @@ def report_image(prediction: Prediction, threshold: float) -> ReportImage:
     small = cv2.resize(prediction.pixels, size, interpolation=cv2.INTER_AREA)
     _, content = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
     shown, _ = strongest(prediction.detections, threshold)
-    found = _boxes(shown.boxes * scale, shown.labels, prediction.classes)
+    truth = prediction.truth
+    matches = match_boxes(prediction.detections, truth, threshold)
+    is_found = np.isin(np.arange(len(truth.labels)), matches.found).tolist()
+    true_boxes = _boxes(truth.boxes * scale, truth.labels, prediction.classes)
+    detected = _boxes(shown.boxes * scale, shown.labels, prediction.classes)
     return ReportImage(
         name=prediction.path.name,
         jpeg=content.tobytes(),
         width=size[0],
         height=size[1],
         true_boxes=tuple(
-            ReportBox(*box) for box in _boxes(prediction.truth.boxes * scale, prediction.truth.labels, prediction.classes)
+            ReportBox(*box, None if found else Kind.MISSED) for box, found in zip(true_boxes, is_found, strict=True)
         ),
-        detected_boxes=tuple(ReportBox(*box, score) for box, score in zip(found, shown.scores.tolist(), strict=True)),
-        mistakes=count_mistakes(prediction.detections, prediction.truth, threshold),
+        # More may be detected than shown.
+        detected_boxes=tuple(
+            ReportBox(*box, kind, score)
+            for box, score, kind in zip(detected, shown.scores.tolist(), matches.kinds, strict=False)
+        ),
+        mistakes=matches.count_mistakes(),
     )
 
 

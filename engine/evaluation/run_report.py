@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from engine.dataset.stored_splits import restore_splits
 from engine.evaluation.evaluate import ImageResult, evaluate
 from engine.evaluation.inference import resolve_device
 from engine.evaluation.metrics import Scores
-from engine.evaluation.mistakes import Mistakes, count_mistakes, sum_mistakes
+from engine.evaluation.mistakes import Kind, Mistakes, match_boxes, sum_mistakes
 from engine.evaluation.predict import Prediction
 from engine.evaluation.zero_map_checks import NEARLY_ZERO_MAP, Check, TrainingFacts, zero_map_checks
 from engine.messages import BadInput, bad_input
@@ -41,6 +42,8 @@ class RunReport:
     """Images evenly spaced over the split, whatever was detected in them."""
     mistakes: Mistakes
     """In all images of the split, at `threshold`."""
+    kinds: Mapping[Kind, int]
+    """How many mistakes of each kind these are."""
     _dataset: Dataset
     _classes: tuple[str, ...]
 
@@ -112,7 +115,12 @@ def run_report(
 
     spaced = np.linspace(0, len(images) - 1, min(len(images), MAX_SAMPLES)).round().astype(int).tolist()
     samples = tuple(images[number] for number in spaced)
-    mistakes = {image.image_index: count_mistakes(image.detections, image.truth, scores.threshold) for image in images}
+    mistakes: dict[int, Mistakes] = {}
+    kinds: Counter[Kind] = Counter()
+    for image in images:
+        matches = match_boxes(image.detections, image.truth, scores.threshold)
+        mistakes[image.image_index] = matches.count_mistakes()
+        kinds += matches.count_kinds()
     images.sort(key=lambda image: (-mistakes[image.image_index].total, -len(image.truth.labels)))
     best = max((float(image.detections.scores[0]) for image in images if len(image.detections.scores)), default=None)
     checks: tuple[Check, ...] = ()
@@ -125,6 +133,7 @@ def run_report(
         checks,
         samples,
         sum_mistakes(mistakes.values()),
+        kinds,
         dataset,
         info.classes,
     )

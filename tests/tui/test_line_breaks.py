@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.content import Content
 
+from tui.text.line_breaks import break_offsets, wide_breaks_in_rich
 from tui.widgets.label import Label
-from tui.widgets.line_breaks import WideText, break_offsets
+from tui.widgets.line_breaks import WideText
 
 SENTENCE = "批大小 yolov4-tiny 训练得比 yolov4 快十倍，后者检测得更好（需要显卡）。"
 
@@ -49,6 +52,17 @@ def test_lines_hold_all_of_the_text_and_fit(text: str, width: int) -> None:
     parts = [text[start:end] for start, end in zip([0, *offsets], [*offsets, len(text)], strict=True)]
     assert "".join(parts) == text
     assert all(cell_len(part.rstrip()) <= width for part in parts)
+
+
+def test_rich_breaks_wide_text_in_the_help_of_commands_and_in_tables() -> None:
+    console = Console(width=20)
+    with wide_breaks_in_rich():
+        wide, latin = (
+            Text(text).wrap(console, 20) for text in ("训练 YOLOv4 检测器：先冻结主干", "first the backbone alone")
+        )
+    assert [line.plain.rstrip() for line in wide] == ["训练 YOLOv4 检测器：", "先冻结主干"]
+    assert [line.plain.rstrip() for line in latin] == ["first the backbone", "alone"]
+    assert next(line.plain.rstrip() for line in Text("训练 YOLOv4 检测器：先冻结主干").wrap(console, 20)) == "训练 YOLOv4"
 
 
 def test_a_label_shows_every_line_and_copies_what_is_selected() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from textual.command import CommandList
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.tui.driving import NO_CARD, drive, shown, until
 from tui.app import Freezetui
@@ -31,6 +32,21 @@ def test_runs_open_with_a_key_and_escape_leads_back(tmp_path: Path, screen_name:
         await until(pilot, lambda: isinstance(app.screen, screen_class(screen_name)))
 
     assert drive(tmp_path, script, screen_name=screen_name, furthest_screen=SCREEN_ORDER[-1]).screen_name == screen_name
+
+
+def test_keys_work_with_caps_lock_and_fields_still_take_capital_letters(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until(pilot, partial(is_shown, app, "hardware"))
+        await pilot.press("R")
+        await until(pilot, partial(is_shown, app, "runs"))
+        app.show_screen("data")
+        await until(pilot, partial(is_shown, app, "data"))
+        field = app.screen.query_one(Input)
+        field.focus()
+        await pilot.press("R")
+        await until(pilot, lambda: field.value.endswith("R"))
+
+    drive(tmp_path, script, screen_name="hardware", furthest_screen="data")
 
 
 def test_escape_leads_back_to_runs_from_a_screen_that_was_opened_there(tmp_path: Path) -> None:

@@ -87,5 +87,9 @@ def test_a_download_that_fails_is_said_and_nothing_is_chosen(tmp_path: Path, wei
         await pilot.press("enter")
         await until(pilot, lambda: "could not be downloaded" in problem(app))
         assert app.state.screen_name == "recipe"
+        await highlight(app, pilot, "quick-cpu")
+        await until(
+            pilot, lambda: not app.screen.query_one("#validation-error").display
+        )  # it was about the other preset
 
     assert drive(tmp_path, script, screen_name="recipe", start="whole").preset is None

@@ -18,6 +18,7 @@ from engine.dataset.sample_dataset import SAMPLE_CLASSES
 from engine.evaluation.detect import Detections, TrueBoxes
 from engine.evaluation.evaluate import ImageResult
 from engine.evaluation.metrics import ClassScore, Scores
+from engine.evaluation.mistakes import Mistakes
 from engine.evaluation.run_report import RunReport
 from engine.evaluation.zero_map_checks import Check
 from engine.messages import Message
@@ -139,7 +140,7 @@ def scored_report(
     }
     reasons = (Check(True, Message("", "10 steps so far.")),) if checks else ()
     dataset = open_dataset(finished_workspace() / "data")
-    return RunReport("val", Scores(1, 0.683, 0.342, per_class, 0.25), (image,), reasons, dataset, classes)
+    return RunReport("val", Scores(1, 0.683, 0.342, per_class, 0.25), (image,), reasons, (image,), Mistakes(1, 1, boxes - 1), {}, dataset, classes)
 
 
 def with_report(trained: Path, report: RunReport, script: Script, size: tuple[int, int] = (120, 40)) -> None:

@@ -16,7 +16,9 @@ from engine.hardware.torch_build import incompatibility
 from engine.messages import BadInput, Message
 from engine.recipe import make_recipe
 from tui.text import _, language_of_locale, ngettext, set_language, translate
+from tui.text.joining import join_parts, join_sentences, named
 from tui.text.sentences import ENGINE, KEYWORDS, catalogue_paths, extract_from, read_catalogue, template
+from tui.wizard.recipe_fields import recipe_fields
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +136,25 @@ def test_what_a_setting_must_be_is_translated() -> None:
     set_language("zh_CN")
     sentences = [translate(message) for message in refused.value.messages]
     assert all(not sentence.isascii() and "input should" not in sentence for sentence in sentences), sentences
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences", "name", "parts", "allowed"),
+    [
+        ("en", "One. Two.", "run: done", "cpu, fp32, 2 threads", "a number from 0 below 1"),
+        ("zh_CN", "一。二。", "run：done", "cpu，fp32，2 threads", "数字，不小于 0，小于 1"),
+    ],
+)
+def test_parts_are_put_together_with_the_marks_of_the_language(
+    language: str, sentences: str, name: str, parts: str, allowed: str
+) -> None:
+    set_language(language)
+    assert (
+        join_sentences(*(["One.", None, "", "Two."] if language == "en" else ["一。", None, "", "二。"])) == sentences
+    )
+    assert named("run", "done") == name
+    assert join_parts("cpu", "", "fp32", "2 threads") == parts
+    assert next(field.allowed for field in recipe_fields() if field.name == "momentum") == allowed
 
 
 def test_words_follow_the_language() -> None:

@@ -192,7 +192,7 @@ def test_c_shows_the_classes_then_the_images_then_the_curves(tmp_path: Path) -> 
         assert "z zoom" not in footer(app), "there is nothing to zoom"
         await pilot.press("c")
         await until_shown(app, pilot, "after epoch 8", "street.png")
-        assert "n next" in footer(app)
+        assert "n image" in footer(app)
         await pilot.press("n", "c")
         await until_shown(app, pilot, "best 0.350", "z zoom")
 

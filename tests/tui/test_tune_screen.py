@@ -122,6 +122,19 @@ def test_an_error_stands_beside_its_field_and_keeps_one_here(tmp_path: Path) -> 
     assert state.settings["unfreeze_epoch"] == 4
 
 
+def test_enter_goes_to_the_setting_that_has_an_error(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.pause()
+        await enter(app, pilot, "freeze_epoch", "500")
+        row(app, "network").focus_value()
+        await until(pilot, lambda: "Enter goes to the setting that has to be corrected." in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: row(app, "freeze_epoch").has_focus_within)
+        assert app.state.screen_name == "tune"
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+
 def test_rates_steps_and_memory_follow_what_is_typed(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         before = (await planned(app, pilot)).plan

@@ -59,6 +59,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     from rich.table import Table
     from rich.text import Text
 
+    from tui.text.line_breaks import wide_breaks_in_rich
+
     # A file or a pipe has no width: no line is folded, so that names can be searched, and no rule is drawn to their end.
     is_terminal = sys.stdout.isatty()
     table = Table(
@@ -75,7 +77,11 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in cells:
         table.add_row(*(Text(_cell_text(row[n])) for n in columns))
     console = Console(highlight=False, width=None if is_terminal else 500)
-    with _output_errors(), console.capture() as captured:  # rich writes an empty text after it has captured the table
+    with (
+        _output_errors(),
+        wide_breaks_in_rich(),
+        console.capture() as captured,
+    ):  # rich writes an empty text after it has captured the table
         console.print(table)
     _write("".join(f"{line.rstrip()}\n" for line in captured.get().split("\n")[:-1]))
 

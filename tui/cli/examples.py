@@ -20,6 +20,7 @@ class Example:
 
 
 _RUN: Final = "loss_2026_11_23_21_11_00"
+_OTHER_RUN: Final = "loss_2026_11_24_08_30_00"
 _WEIGHTS: Final = f"logs/{_RUN}/best_epoch_weights.pth"
 
 EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
@@ -109,8 +110,27 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         Example(f'freezetui runs note {_RUN} "larger input"', N_("Write a note about a run")),
         Example(f"freezetui runs note {_RUN}", N_("Print it")),
     ),
+    "runs compare": (
+        Example(f"freezetui runs compare {_RUN} {_OTHER_RUN}", N_("Print two runs side by side")),
+        Example(f"freezetui runs compare {_RUN} {_OTHER_RUN} --json", N_("The same for a program, with the curves")),
+    ),
+    "report": (
+        Example(f"freezetui report {_RUN}", N_("Write report.html into the run folder")),
+        Example(f"freezetui --lang zh_CN report {_RUN} --out report.html", N_("Write it in Chinese, elsewhere")),
+        Example(f"freezetui report {_RUN} --compare {_OTHER_RUN}", N_("Add a comparison with another run")),
+    ),
     "evaluate": (
         Example(f"freezetui evaluate --data sample --weights {_WEIGHTS}", N_("Measure the weights of a run")),
+    ),
+    "label": (
+        Example(
+            f"freezetui label --weights {_WEIGHTS} new_images --to voc",
+            N_("Write proposed labels for the images that have none"),
+        ),
+        Example(
+            f"freezetui label --weights {_WEIGHTS} new_images --pick 50",
+            N_("List the 50 images to label next"),
+        ),
     ),
     "predict": (
         Example(

@@ -21,6 +21,7 @@ from tui.cli.errors import print_error
 from tui.text import _, translate
 from tui.text.durations import duration
 from tui.text.events import describe_end, describe_event, epoch_number
+from tui.text.joining import join_sentences
 from tui.text.stages import STAGE_NAMES
 from tui.wizard.run_history import RunHistory
 
@@ -143,9 +144,10 @@ def event_text(event: Event, epochs: int | None = None) -> str | None:
             return None
         case Stopped():
             run = Path(event.checkpoint).parent
-            return f"{describe_event(event)} " + _("Resume with: {command}", command=f"freezetui resume {run}")
+            resume = _("Resume with: {command}", command=f"freezetui resume {run}")
+            return join_sentences(describe_event(event), resume)
         case Finished():
-            return f"{describe_event(event)} " + _("The weights: {path}", path=event.best)
+            return join_sentences(describe_event(event), _("The weights: {path}", path=event.best))
     return describe_event(event, epochs)
 
 
@@ -156,5 +158,5 @@ def _epochs(history: RunHistory) -> int | None:
 
 def print_failure(event: OutOfMemory | LossNotFinite | Failed) -> None:
     """Print on standard error why a training failed, and what to do."""
-    hint = "" if event.hint is None else f" {translate(event.hint)}"
-    print_error(describe_end(event) + hint)
+    hint = None if event.hint is None else translate(event.hint)
+    print_error(join_sentences(describe_end(event), hint))

@@ -23,12 +23,16 @@ from tui.cli.console import OutputClosed, discard_output, output_error
 from tui.cli.examples import EXAMPLES
 from tui.cli.options import OUTPUT_SECTION, Verbose
 from tui.text import N_, _
+from tui.text.line_breaks import wide_breaks_in_rich
 
 if TYPE_CHECKING:  # typer's own copy of click; its names are needed for the annotations only
     from typer._click import Context, HelpFormatter, Parameter
     from typer._click.shell_completion import CompletionItem
 
 HELP_OPTION_TEXT = N_("Show this message and exit.")
+
+USAGE_WORDS = (N_("[OPTIONS]"), N_("COMMAND [ARGS]..."))
+"""What typer writes into the usage line; its other words are names of arguments."""
 
 USAGE_ERRORS = (
     N_("No such command {command}. Did you mean {commands}?"),
@@ -59,12 +63,12 @@ class TranslatedCommand(TyperCommand):
 
     def format_usage(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the usage line."""
-        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix=_("Usage: "))
+        _write_usage(self.collect_usage_pieces(ctx), ctx, formatter)
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Print the help."""
         _translate_help(self, ctx)
-        with _closed_output_reported():
+        with _closed_output_reported(), wide_breaks_in_rich():
             super().format_help(ctx, formatter)
             _print_examples(ctx)
 
@@ -83,13 +87,13 @@ class TranslatedGroup(TyperGroup):
 
     def format_usage(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the usage line."""
-        formatter.write_usage(ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix=_("Usage: "))
+        _write_usage(self.collect_usage_pieces(ctx), ctx, formatter)
 
     def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Print the help."""
         _translate_help(self, ctx)
         self._translate_commands()
-        with _closed_output_reported():
+        with _closed_output_reported(), wide_breaks_in_rich():
             super().format_help(ctx, formatter)
             _print_examples(ctx)
 
@@ -165,6 +169,11 @@ def _closed_output_reported() -> Iterator[None]:
     except OSError as error:
         discard_output()
         raise output_error(error) from error
+
+
+def _write_usage(pieces: Iterable[str], ctx: Context, formatter: HelpFormatter) -> None:
+    words = " ".join(_(piece) if piece in USAGE_WORDS else piece for piece in pieces)
+    formatter.write_usage(ctx.command_path, words, prefix=_("Usage: "))
 
 
 def _add_common(command: TyperCommand | TyperGroup) -> None:

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 
 from tui.dialogs.base import Dialog
 from tui.text import N_, _, ngettext
+from tui.text.joining import join_sentences
 from tui.widgets.label import Label
 
 
@@ -72,4 +73,4 @@ class ConfirmScratchDialog(Dialog[bool]):
         if self._image_count is None:
             return requirements
         yours = ngettext("Your data set has {count} image.", "Your data set has {count} images.", self._image_count)
-        return f"{requirements} {yours}"
+        return join_sentences(requirements, yours)

@@ -138,10 +138,12 @@ class RecipeScreen(WizardScreen):
         self._update_notes()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Update the goals and the hint."""
+        """Update the goals and the hint; an error was about the preset that was highlighted before."""
         event.stop()
         if self._recommendation is not None:
-            self._user_moved = self._user_moved or event.option_id not in self._preselected
+            if event.option_id not in self._preselected:
+                self._user_moved = True
+                self.show_error("")
             self._update_notes()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:

@@ -26,7 +26,7 @@ from tui.widgets.result_overview import ResultOverview
 from tui.widgets.run_description import describe_next_steps, describe_run
 from tui.widgets.table import Table
 from tui.widgets.training_panel import Curves
-from tui.wizard.stored_run import StoredRun, read_stored_run
+from tui.wizard.stored_run import StoredRun, read_stored_run, training_facts
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
@@ -258,9 +258,5 @@ def _score_cells(score: ClassScore) -> Iterator[str]:
 
 def _evaluate(run: StoredRun, datasets: DatasetReader) -> RunReport:
     from engine.evaluation.run_report import run_report
-    from engine.evaluation.zero_map_checks import TrainingFacts
 
-    history = run.history
-    frozen_only = history.stage is None or history.stage.stage == "freeze"
-    facts = TrainingFacts(history.steps, history.advised_steps, frozen_only)
-    return run_report(run.folder, facts, open_data=datasets.open)
+    return run_report(run.folder, training_facts(run), open_data=datasets.open)

@@ -69,7 +69,7 @@ class TrainScreen(WizardScreen):
         Binding("b", "lower_batch", N_("batch")),
         Binding("e", "extend", N_("epochs")),
         Binding("c", "next_view", N_("classes")),
-        Binding("n", "next_image", N_("next")),
+        Binding("n", "next_image", N_("image")),
         Binding("z", "zoom", N_("zoom")),
         Binding("l", "log", N_("log")),
     ]

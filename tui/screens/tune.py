@@ -16,6 +16,7 @@ from engine.planning.request import PlanRequest, PreparedPlan
 from engine.recipe import Recipe, to_plain_value
 from tui.screens.base import WizardScreen
 from tui.text import N_, _, translate
+from tui.text.joining import join_sentences, named
 from tui.widgets.label import Label
 from tui.widgets.recipe_form import RecipeForm
 from tui.widgets.stage_table import StageTable
@@ -188,7 +189,8 @@ class TuneScreen(WizardScreen):
         self._form.show_notes(notes, revealed=self._revealed)
         self.show_error(errors.get("", ""))
         hint = _("Enter accepts these values. Tab or the arrow keys select a setting.")
-        self.show_hint("" if errors else hint)
+        wrong = _("Enter goes to the setting that has to be corrected.") if any(errors) else ""
+        self.show_hint(wrong if errors else hint)
         general = notes.get("")
         self._general_warning = "" if general is None or general.kind != "warning" else general.text
         self._show_field_help()
@@ -199,7 +201,7 @@ class TuneScreen(WizardScreen):
             self._field_help.update(self._general_warning)
         else:
             allowed = _("Allowed: {allowed}", allowed=row.field.allowed)
-            self._field_help.update(f"{row.field.description} {allowed}")
+            self._field_help.update(join_sentences(row.field.description, allowed))
         self._field_help.set_class(row is None and bool(self._general_warning), "-warning")
 
     def help_text(self) -> str:
@@ -265,4 +267,10 @@ class TuneScreen(WizardScreen):
         if not self._errors:
             return None
         name, sentence = next(iter(self._errors.items()))
-        return sentence if not name else f"{name}: {sentence}"
+        return sentence if not name else named(name, sentence)
+
+    def action_forward(self) -> None:
+        """Show the next screen; if a setting has an error, go to that setting instead."""
+        super().action_forward()
+        if name := next(iter(self._errors), ""):
+            self._form.focus_field(name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from engine.messages import Message
+from tui.text.joining import join_sentences
 from tui.text.translate import N_, _, translate
 
 COMMAND_ADVICE: Final[Mapping[str, str]] = {
@@ -29,4 +30,4 @@ def command_advice(message: Message) -> str:
 
 def with_command_advice(message: Message) -> str:
     """The sentence of a message, and the option that helps, if there is one."""
-    return " ".join(filter(None, (translate(message), command_advice(message))))
+    return join_sentences(translate(message), command_advice(message))

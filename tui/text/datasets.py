@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.messages import Message, printable
+from tui.text.joining import join_sentences
 from tui.text.translate import N_, _, ngettext, translate
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ def finding_text(group: FindingGroup, root: Path) -> str:
         return sentence
     names = ", ".join(map(printable, group.more_files))
     if not names:
-        return f"{sentence} " + ngettext("(and {count} more like it)", "(and {count} more like it)", group.more)
+        more = ngettext("(and {count} more like it)", "(and {count} more like it)", group.more)
+        return join_sentences(sentence, more)
     if len(group.more_files) < group.more:
         names += ", …"
     more = ngettext(
         "(and {count} more like it: {names})", "(and {count} more like it: {names})", group.more, names=names
     )
-    return f"{sentence} {more}"
+    return join_sentences(sentence, more)

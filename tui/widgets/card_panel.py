@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from tui.text import _, translate
+from tui.text.joining import join_parts
 from tui.text.sizes import format_size
 from tui.widgets.label import Label
 from tui.widgets.meter import Meter
@@ -81,4 +82,4 @@ def _programs(card: Card) -> str:
     ]
     if len(processes) > SHOWN_PROCESSES:
         programs.append(_("and {count} more", count=len(processes) - SHOWN_PROCESSES))
-    return _("used by {programs}", programs=", ".join(programs))
+    return _("used by {programs}", programs=join_parts(*programs))

@@ -91,6 +91,10 @@ class FieldRow(Widget):
         self.set_class(note is None, "-plain")
         self._note_label.update(self.field.description if note is None else note.text)
 
+    def focus_value(self) -> None:
+        """Give the focus to the value."""
+        self.query_one(CycleSelect if self.field.choices else Input).focus()
+
     def help_text(self) -> str:
         """Text for F1."""
         only = self.field.schema.get("only")

@@ -9,6 +9,7 @@ from textual.content import Content
 from engine.planning.advice import Goal
 from tui.text import _, ngettext
 from tui.text.durations import rough_duration
+from tui.text.joining import named
 from tui.widgets.label import Label
 from tui.wizard.recommendation import GOAL_NAMES, GoalOption
 
@@ -28,7 +29,7 @@ class GoalChoice(Label):
 
 def _lines(options: Sequence[GoalOption], chosen: Goal) -> Iterator[Content]:
     for option in options:
-        text = f"{_(GOAL_NAMES[option.goal])}: {describe_goal_option(option)}"
+        text = named(_(GOAL_NAMES[option.goal]), describe_goal_option(option))
         if option.goal == chosen:
             yield Content.styled(f"● {text}", "bold")
         else:

@@ -7,7 +7,8 @@ from textual.selection import Selection
 from textual.visual import Visual, VisualType, visualize
 from textual.widgets import Static
 
-from tui.widgets.line_breaks import WideText, has_wide_characters
+from tui.text.line_breaks import has_wide_characters
+from tui.widgets.line_breaks import WideText
 
 
 class Label(Static):

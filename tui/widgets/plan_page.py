@@ -15,6 +15,7 @@ from engine.planning.advice import Goal
 from engine.planning.request import PreparedPlan
 from engine.recipe import Recipe, to_plain_value
 from tui.text import N_, _, ngettext, translate
+from tui.text.joining import join_parts, named, with_detail
 from tui.widgets.label import Label
 from tui.widgets.stage_table import StageTable
 from tui.wizard.recipe_draft import RecipeDraft
@@ -107,14 +108,14 @@ def _facts(
     height, width = recipe.input_shape
     device = _("{device} in {precision}", device=plan.device, precision=plan.precision)
     if plan.device == "cpu":
-        device += ", " + ngettext("{count} thread", "{count} threads", plan.threads)
+        device = join_parts(device, ngettext("{count} thread", "{count} threads", plan.threads))
     return {
         "data": "\n".join((printable(plan.data.path), _counts(prepared), *_unreadable(plan.images, readable))),
         "classes": _classes(plan.classes),
         "start": _("nothing (from scratch)") if plan.weights is None else _weights(plan.weights, recipe),
         "network": _("{network}, input {width} x {height}", network=recipe.network, width=width, height=height),
         "device": device,
-        "preset": f"{_(printable(draft.preset.title))}  ({printable(draft.preset.name)})",
+        "preset": with_detail(_(printable(draft.preset.title)), draft.preset.name),
         "goal": _goal(prepared, draft, goal),
         "changes": _changes(draft) or _("none"),
     }
@@ -163,8 +164,8 @@ def _goal(prepared: PreparedPlan, draft: RecipeDraft, goal: Goal) -> str:
 def _classes(names: tuple[str, ...]) -> str:
     listed = ", ".join(printable(name) for name in names[:MAX_LISTED_CLASSES])
     unlisted = len(names) - MAX_LISTED_CLASSES
-    more = ", " + _("and {count} more", count=unlisted) if unlisted > 0 else ""
-    return f"{len(names)}: {listed}{more}"
+    more = _("and {count} more", count=unlisted) if unlisted > 0 else ""
+    return named(str(len(names)), join_parts(listed, more))
 
 
 def _weights(file: str, recipe: Recipe) -> str:

@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from engine.recipe import Recipe
 from engine.recipe.presets import Preset
 from tui.text import N_, _
+from tui.text.joining import with_detail
 from tui.text.presets import preset_summary
 from tui.wizard.recipe_fields import recipe_fields
 from tui.wizard.recommendation import Recommendation
@@ -76,7 +77,7 @@ class PresetList(OptionList):
         if preset is None:
             return ""
         fields = {field.name: field for field in recipe_fields()}
-        lines = [f"{_(preset.title)}  ({preset.name})", "", preset_summary(preset), ""]
+        lines = [with_detail(_(preset.title), preset.name), "", preset_summary(preset), ""]
         for name, value in preset.settings.items():
             if name in Recipe.model_fields:
                 lines.append(f"{name} = {fields[name].text(value)}")

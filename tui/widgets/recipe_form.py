@@ -74,6 +74,10 @@ class RecipeForm(VerticalScroll, inherit_bindings=False):
                 row.display = True
         self._update_groups()
 
+    def focus_field(self, name: str) -> None:
+        """Give the focus to the value of the setting `name`."""
+        self._rows[name].focus_value()
+
     def focused_row(self) -> FieldRow | None:
         """The line that has the focus."""
         return next((row for row in self._rows.values() if row.has_focus_within), None)

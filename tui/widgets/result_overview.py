@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import Digits
 
 from tui.text import _, ngettext, translate
+from tui.text.joining import named
 from tui.text.map_verdicts import map_verdict
 from tui.widgets.class_bars import Bar, ClassBars
 from tui.widgets.detection_images import DetectionImages
@@ -126,8 +127,8 @@ def describe_checks(report: RunReport) -> Content:
 
 def _facts(report: RunReport) -> Iterator[Content]:
     scores, verdict = report.scores, map_verdict(report.scores.map50)
-    yield Content.assemble("mAP50: ", (_(verdict.word), f"bold {verdict.colour}"))
-    yield Content(f"mAP50-95: {scores.map50_95:.3f}")
+    yield Content.assemble(named("mAP50", ""), (_(verdict.word), f"bold {verdict.colour}"))
+    yield Content(named("mAP50-95", f"{scores.map50_95:.3f}"))
     images = ngettext(
         "{count} image ({split}), in fp32", "{count} images ({split}), in fp32", scores.images, split=report.split
     )

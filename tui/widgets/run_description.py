@@ -9,9 +9,18 @@ from textual.content import Content
 from engine.messages import printable
 from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from tui.text import _
+from tui.text.joining import join_parts, with_detail
 from tui.text.run_states import describe_run_end, format_epochs
 from tui.text.sizes import format_size
-from tui.wizard.stored_run import StoredRun, evaluate_command, extend_command, predict_command
+from tui.wizard.stored_run import (
+    StoredRun,
+    evaluate_command,
+    extend_command,
+    label_command,
+    pick_command,
+    predict_command,
+    train_again_command,
+)
 
 
 def describe_run(run: StoredRun) -> Content:
@@ -34,11 +43,15 @@ def describe_run(run: StoredRun) -> Content:
             add_line(label, _("none yet; the first are saved after the first epoch"))
     if history.maps:
         epoch, map50, map50_95 = max(history.maps, key=lambda point: (point[1], point[2]))
-        add_line(_("best mAP50"), f"{map50:.3f}  (mAP50-95 {map50_95:.3f}, {_('epoch {epochs}', epochs=epoch + 1)})")
+        add_line(_("best mAP50"), with_detail(f"{map50:.3f}", join_parts(f"mAP50-95 {map50_95:.3f}", _epoch(epoch))))
     if history.lowest_loss is not None:
         epoch, loss = history.lowest_loss
-        add_line(_("lowest val loss"), f"{loss:.4f}  ({_('epoch {epochs}', epochs=epoch + 1)})")
+        add_line(_("lowest val loss"), with_detail(f"{loss:.4f}", _epoch(epoch)))
     return Content("\n").join(lines)
+
+
+def _epoch(epoch: int) -> str:
+    return _("epoch {epochs}", epochs=epoch + 1)
 
 
 def describe_next_steps(run: StoredRun, workspace: Path) -> Content:
@@ -46,6 +59,9 @@ def describe_next_steps(run: StoredRun, workspace: Path) -> Content:
     steps = [
         (_("Detect objects in your own images (here: key W):"), predict_command(run)),
         (_("Evaluate it on another data set with the same classes:"), evaluate_command(run)),
+        (_("Let it propose labels for images that have none; --to yolo for YOLO:"), label_command(run)),
+        (_("List the 50 images that it is least sure of, to label them next:"), pick_command(run)),
+        (_("Train on the larger data set, starting from these weights:"), train_again_command(run)),
     ]
     if (extend := extend_command(run, workspace)) is not None:
         steps.append((_("Train for more epochs (here: key E on the Runs screen):"), extend))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.messages import printable
 from tui.text import _, ngettext
+from tui.text.joining import join_sentences
 from tui.wizard.data_source import SAMPLE, count_drawn_images, sample_path
 from tui.wizard.dataset_inspection import DatasetInspection
 from tui.wizard.dataset_summary import unreadable_count
@@ -27,7 +28,7 @@ def continue_hint(inspection: DatasetInspection) -> str:
     hint = ngettext("Enter continues with {count} image.", "Enter continues with {count} images.", count)
     if not unreadable:
         return hint
-    return f"{hint} " + ngettext("{count} cannot be read.", "{count} cannot be read.", unreadable)
+    return join_sentences(hint, ngettext("{count} cannot be read.", "{count} cannot be read.", unreadable))
 
 
 def reading_hint(path: Path, progress: tuple[int, int] | None, workspace: Path) -> str:

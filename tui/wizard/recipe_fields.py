@@ -244,8 +244,10 @@ def _allowed_number(schema: Mapping[str, Any], *, integer: bool) -> str:
         (_("up to {high}", high=_figure(high)) if high is not None else ""),
         (_("below {high}", high=_figure(below)) if below is not None else ""),
     )
-    return " ".join((kind, *(bound for bound in bounds if bound)))
+    for bound in filter(None, bounds):
+        kind = _("{kind} {bound}", kind=kind, bound=bound)
+    return kind
 
 
 def _figure(number: float) -> str:
-    return f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{number:.15g}" if isinstance(number, float) else str(number)

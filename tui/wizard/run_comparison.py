@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.messages import BadInput
+from engine.runs.event_scan import Point
 from engine.runs.folder import load_dataset_json, load_plan, read_events
 from engine.runs.summary import RunSummary, summarize_run
 from tui.wizard.run_history import RunHistory
@@ -31,6 +32,16 @@ class ComparedRun:
     dataset: Mapping[str, Any]
     """The content of dataset.json; empty where it is missing or damaged."""
 
+    def to_json(self) -> dict[str, Any]:
+        """What a program needs to compare it: summary, steps and the values of every epoch."""
+        return {
+            **self.summary.to_json(),
+            "total_steps": self.history.steps,
+            "train_loss": [[epoch - 1, loss] for epoch, loss in self.summary.losses],
+            "val_loss": [[epoch, loss] for epoch, loss in self.history.validation],
+            "map": [[epoch, map50, mean] for epoch, map50, mean in self.history.maps],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -40,6 +51,14 @@ class Comparison:
     right: ComparedRun
     settings: Mapping[str, tuple[Any, Any]]
     limits: tuple[Difference, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The form of `runs compare --json`; epochs count from 0, as in events.jsonl."""
+        return {
+            "runs": [run.to_json() for run in (self.left, self.right)],
+            "settings": {name: list(pair) for name, pair in self.settings.items()},
+            "limits": list(self.limits),
+        }
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
@@ -54,6 +73,23 @@ def compare(runs: Sequence[Path]) -> Comparison:
     pairs = {name: (left.settings.get(name), right.settings.get(name)) for name in names}
     differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     return Comparison(left, right, differing, tuple(_limits(left, right)))
+
+
+def loss_curves(comparison: Comparison) -> tuple[Literal["train", "val"], tuple[list[Point], list[Point]]]:
+    """The loss of both runs after each epoch, counted from 1: that of the validation, or of the training where one has no validation."""
+    runs = (comparison.left, comparison.right)
+    if all(run.history.validation for run in runs):
+        left, right = ([(epoch + 1.0, loss) for epoch, loss in run.history.validation] for run in runs)
+        return "val", (left, right)
+    return "train", (list(comparison.left.summary.losses), list(comparison.right.summary.losses))
+
+
+def map_curves(comparison: Comparison) -> tuple[list[Point], list[Point]]:
+    """mAP50 of both runs after each epoch that was evaluated, counted from 1."""
+    left, right = (
+        [(epoch + 1.0, map50) for epoch, map50, _map in run.history.maps] for run in (comparison.left, comparison.right)
+    )
+    return left, right
 
 
 def _read(run: Path) -> ComparedRun:

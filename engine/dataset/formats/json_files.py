@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.dataset.formats.file_tree import FileTree, stem_of
 from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.sniff import is_root_or_home
+from engine.dataset.formats.yolo_label_files import has_role
 from engine.dataset.splits import split_in_name
 from engine.regular_files import MAX_INDEX_BYTES, open_regular_file
 
@@ -39,8 +40,14 @@ def labels_root(path: Path, reading: Reading) -> Path:
 
 
 def _above_images(folder: Path, reading: Reading) -> Path | None:
-    """The folder of the data set that a folder of images belongs to: the one or two above it, where labels lie beside the images."""
-    for parent in folder.parents[:2]:
+    """The folder of the data set that a folder of images belongs to: the one or two above it, where labels lie beside the images.
+
+    Only a folder that is named after its images or its split (`images`, `train2017`) is part of something larger: beside any other one
+    the labels may be those of other images.
+    """
+    for images, parent in zip((folder, folder.parent), folder.parents[:2], strict=False):
+        if not has_role(images.name) and split_in_name(images.name) is None:
+            return None
         try:
             beside = [entry for entry in parent.iterdir() if entry.name.lower() in _LABEL_FOLDERS and entry.is_dir()]
         except OSError:

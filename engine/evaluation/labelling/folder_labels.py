@@ -24,7 +24,7 @@ from engine.dataset.formats.voc.annotation import Annotation, parse_annotation
 from engine.dataset.formats.voc.places import ImagesByStem, voc_tree
 from engine.dataset.formats.voc.reader import MAX_XML_BYTES
 from engine.dataset.formats.yolo_label_files import match_label_files
-from engine.dataset.image_files import IMAGE_SUFFIXES
+from engine.dataset.formats.yolo_yaml import YAML_SUFFIXES, may_be_data_yaml, read_data_yaml
 from engine.messages import BadInput, bad_input, nearest
 from engine.regular_files import read_regular_file
 
@@ -74,9 +74,7 @@ def parse_label_format(word: str) -> LabelFormat:
     )
 
 
-def read_folder_labels(
-    folder: Path, to: LabelFormat | None, progress: ProgressCallback | None = None
-) -> FolderLabels:
+def read_folder_labels(folder: Path, to: LabelFormat | None, progress: ProgressCallback | None = None) -> FolderLabels:
     """What is below `folder`, read for labels in the format `to`; None: in the format that is there.
 
     Args:
@@ -89,23 +87,28 @@ def read_folder_labels(
     """
     folder = _checked_folder(folder)
     reading = Reading(progress)
-    images = tuple(
-        folder / image for image in reading.tree(folder).images if _MASK_FOLDER not in f"/{image}".lower()
-    )
+    images = tuple(folder / image for image in reading.tree(folder).images if _MASK_FOLDER not in f"/{image}".lower())
     if not images:
         raise bad_input("predict.no_pictures", "{path}: there is no image in this folder.", path=folder)
     parsed = _read_all(folder, to, reading)
-    best = max(parsed.values(), key=ParsedLabels.box_count, default=None)
-    own = None if best is None or not best.box_count() else best.format
-    if to is not None and own not in (None, to):
+    # A reader may find the data set in a folder above; only labels of images in this one count.
+    inside = set(images)
+    with_boxes = {
+        name: {image for file in result.images_with_boxes() if (image := result.root / file) in inside}
+        for name, result in parsed.items()
+    }
+    own = max(with_boxes, key=lambda name: len(with_boxes[name]), default=None)
+    if own is None or not with_boxes[own]:
+        own = None
+    elif to is not None and own != to:
         raise _other_format(folder, own, to)
-    label_of = _labels_in_other_files(parsed)
-    format = to or own
-    if format == "voc":
+    label_of: dict[Path, Path | None] = {image: None for labelled in with_boxes.values() for image in labelled}
+    label_format = to or own
+    if label_format == "voc":
         label_of.update(_voc_label_files(folder, reading))
-    elif format == "yolo":
+    elif label_format == "yolo":
         label_of.update(_yolo_label_files(parsed["yolo"].tree if "yolo" in parsed else reading.tree(folder)))
-    names, source = _class_names(folder, format, parsed, reading, has_labels=bool(label_of))
+    names, source = _class_names(folder, label_format, parsed, reading, has_labels=bool(label_of))
     return FolderLabels(folder, own, images, label_of, names, source)
 
 
@@ -180,7 +183,7 @@ def _read_all(folder: Path, to: LabelFormat | None, reading: Reading) -> dict[st
     return parsed
 
 
-def _other_format(folder: Path, own: str | None, to: LabelFormat) -> BadInput:
+def _other_format(folder: Path, own: str, to: LabelFormat) -> BadInput:
     if own in LABEL_FORMATS:
         return bad_input(
             "label.other_format",
@@ -197,13 +200,6 @@ def _other_format(folder: Path, own: str | None, to: LabelFormat) -> BadInput:
         path=folder,
         format=own,
     )
-
-
-def _labels_in_other_files(parsed: Mapping[str, ParsedLabels]) -> dict[Path, Path | None]:
-    """The images with boxes in any format."""
-    return {
-        result.root / image: None for result in parsed.values() for image in result.images_with_boxes()
-    }
 
 
 def _voc_label_files(folder: Path, reading: Reading) -> dict[Path, Path | None]:
@@ -253,11 +249,23 @@ def _class_names(
     if not files.names:
         files = find_class_names_above(tree.root)
     if own is not None and own.names:
-        return tuple(own.names), tree.root / files.file if files.names == tuple(own.names) else tree.root
+        names = tuple(own.names)
+        return names, tree.root / files.file if files.names == names else _yaml_with(names, tree) or tree.root
     is_stock = same_name(files.file.rpartition("/")[2]) in STOCK_CLASSES_FILES
     if not files.names or (is_stock and not has_labels):
         return (), folder
     return files.names, tree.root / files.file
+
+
+def _yaml_with(names: tuple[str, ...], tree: FileTree) -> Path | None:
+    """The data.yaml that has these class names."""
+    for file in tree.with_suffix(*YAML_SUFFIXES):
+        try:
+            if may_be_data_yaml(tree.path(file)) and read_data_yaml(tree.path(file)).names == names:
+                return tree.path(file)
+        except BadInput:
+            continue
+    return None
 
 
 def _existing_name(folder: Path, name: str) -> str | None:
@@ -268,8 +276,3 @@ def _existing_name(folder: Path, name: str) -> str | None:
     except OSError:
         return None
     return name if name in found else next(iter(sorted(found)), None)
-
-
-def is_image_path(text: str) -> bool:
-    """Whether a line of a list is the path of an image."""
-    return Path(text).suffix.lower() in IMAGE_SUFFIXES

@@ -6,9 +6,11 @@ urllib's own timeout is not enough: name lookup ignores it, and a server that se
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import queue
 import re
+import socket
 import threading
 import time
 import urllib.error
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from engine.messages import phrase
+from engine.messages import Message, phrase
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are downloaded and the size of the file."""
@@ -230,5 +232,16 @@ def _failure(host: str, error: Exception) -> SourceFailed:
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(error, TimeoutError) or isinstance(cause, TimeoutError):
         return SourceFailed("{source} sent no data for too long", source=host)
-    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-    return SourceFailed("{source} cannot be reached: {reason}", source=host, reason=reason or type(cause).__name__)
+    return SourceFailed("{source} cannot be reached: {reason}", source=host, reason=_connection_reason(cause))
+
+
+def _connection_reason(cause: BaseException | str) -> Message | str:
+    """Why there is no connection, as a phrase that can be translated; the system's own text where it is a rare reason."""
+    if isinstance(cause, socket.gaierror):
+        return phrase("its address was not found")
+    if isinstance(cause, ConnectionRefusedError):
+        return phrase("it refuses the connection")
+    if isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return phrase("there is no network")
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return text or type(cause).__name__

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.messages import printable
 from tui.cli.commands.data_anchors import anchors
 from tui.cli.commands.data_convert import cleaned_target, convert, print_left_out, print_report, write_cleaned
 from tui.cli.console import print_json, print_line, print_table
@@ -19,12 +18,13 @@ from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
 from tui.text import N_, _, ngettext
 from tui.text.command_advice import command_advice
 from tui.text.datasets import FORMAT_NAMES, finding_text, split_counts, split_origin
+from tui.text.joining import join_sentences, named
 
 if TYPE_CHECKING:
     from engine.dataset.doctor import DatasetReport
     from engine.dataset.finding_groups import FindingGroup
 
-SEVERITIES = {"error": N_("error"), "warning": N_("warning"), "info": N_("note")}
+SEVERITIES = {"error": N_("error"), "warning": N_("warning"), "info": N_("info")}
 
 app = typer.Typer(
     cls=TranslatedGroup,
@@ -100,7 +100,7 @@ def _print_check(report: DatasetReport) -> None:
     from engine.dataset.finding_groups import group_findings
 
     dataset = report.dataset
-    print_line(f"{printable(dataset.root)}: {_(FORMAT_NAMES[dataset.format])}")
+    print_line(named(str(dataset.root), _(FORMAT_NAMES[dataset.format])))
     print_line(f"{split_counts(dataset.image_counts())} · {split_origin(dataset)}")
     if unreadable := len(report.unreadable):
         print_line(
@@ -121,7 +121,7 @@ def _print_check(report: DatasetReport) -> None:
 
 
 def _finding_with_advice(group: FindingGroup, root: Path) -> str:
-    return " ".join(filter(None, (finding_text(group, root), command_advice(group.first.message))))
+    return join_sentences(finding_text(group, root), command_advice(group.first.message))
 
 
 @app.command(

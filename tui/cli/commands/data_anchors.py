@@ -68,7 +68,7 @@ def print_suggestion(suggestion: AnchorSuggestion) -> None:
     print_line(ngettext("{count} box in the training images", "{count} boxes in the training images", count))
     rows = (
         (name, f"{fit.mean_iou:.3f}", f"{100 * fit.recall:.1f} %", " ".join(f"{w:g}x{h:g}" for w, h in fit.anchors))
-        for name, fit in ((_("now"), suggestion.before), (_("found"), suggestion.after))
+        for name, fit in ((_("present"), suggestion.before), (_("fitted"), suggestion.after))
     )
     print_table(("", _("mean IoU"), _("recall at {iou}", iou=SHAPE_IOU), _("anchors")), rows)
     print_line(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.messages import bad_input, printable
+from engine.messages import bad_input
 from tui.cli.completion import one_of
 from tui.cli.console import print_json, print_line
 from tui.cli.errors import writing_to
@@ -15,6 +15,7 @@ from tui.cli.options import HERE, Classes, DatasetPath, Format, Json, Mapping
 from tui.cli.progress import count_bar, count_bars
 from tui.text import N_, _, ngettext, translate
 from tui.text.datasets import FORMAT_NAMES, split_counts
+from tui.text.joining import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,11 +134,11 @@ def print_left_out(dataset: Dataset) -> None:
 def print_report(report: ConversionReport) -> None:
     """Print what was written, and what was left out of it."""
     boxes = sum(report.boxes.values())
-    print_line(f"{printable(report.target.path)}: {_(FORMAT_NAMES[report.target.format])}")
+    print_line(named(str(report.target.path), _(FORMAT_NAMES[report.target.format])))
     print_line(split_counts(report.images) + ngettext(" · {count} box", " · {count} boxes", boxes))
     if unused := report.images.get("nosplit", 0):
         print_line(ngettext("{count} image is in no split", "{count} images are in no split", unused))
-    placements = (f"{_(PLACEMENTS[name])}: {count}" for name, count in report.placements.items())
+    placements = (named(_(PLACEMENTS[name]), str(count)) for name, count in report.placements.items())
     print_line(_("Images: {placements}", placements=", ".join(placements)))
     if report.target.images == "refer" and "copy" in report.placements:
         name = _(FORMAT_NAMES[report.target.format])

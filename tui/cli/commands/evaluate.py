@@ -1,16 +1,22 @@
-"""`freezetui evaluate`: computes the mAP of weights on a split."""
+"""`freezetui evaluate`: the scores and the mistakes of weights on a split."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.messages import bad_input
+from tui.cli import completion
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import print_error
 from tui.cli.options import (
     HERE,
     MACHINE_SECTION,
+    OUTPUT_SECTION,
     Classes,
     Data,
     Device,
@@ -21,14 +27,42 @@ from tui.cli.options import (
     Split,
     WeightsFile,
 )
-from tui.cli.progress import count_bar
+from tui.cli.progress import count_bar, waiting
 from tui.text import N_, _, ngettext, translate
+from tui.text.mistake_kinds import KIND_EXPLANATIONS, KIND_NAMES
+
+if TYPE_CHECKING:
+    from engine.evaluation.analysis import Analysis
+
+AUTO = "auto"
+MIN_THRESHOLD = 0.01
+"""Weaker detections are not kept."""
 
 
 def evaluate(
     weights: WeightsFile,
     data: Data,
     split: Split = "val",
+    threshold: Annotated[
+        str,
+        typer.Option(
+            "--threshold",
+            metavar="auto|NUMBER",
+            help=N_(
+                "The confidence from which a detection counts in precision, recall, F1 and mistakes; auto: that of the best F1."
+            ),
+            autocompletion=completion.one_of(AUTO),
+        ),
+    ] = AUTO,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="FOLDER",
+            help=N_("Write figures, the worst images and evaluation.json into a new folder."),
+            rich_help_panel=OUTPUT_SECTION,
+        ),
+    ] = None,
     batch_size: Annotated[
         int,
         typer.Option(
@@ -46,49 +80,173 @@ def evaluate(
     offline: Offline = False,
     json: Json = False,
 ) -> int:
-    """Print the scores of weights on a split of a data set."""
+    """Print the scores and the mistakes of weights on a split of a data set."""
     from engine.plan import open_source
     from engine.weights.signature import read_signature
     from tui.cli.plan_request import source_from_options
     from tui.cli.weights_download import named_weights
 
+    chosen_threshold = _parse_threshold(threshold)
     weights = named_weights(weights, HERE, offline=offline)
     read_signature(weights)
     source = source_from_options(data, HERE, format, classes, tuple(mapping or ()))
     with count_bar(_("Reading labels")) as progress:
         dataset = open_source(source, progress=progress)
-    with count_bar(_("Evaluating")) as progress:
-        from engine.evaluation.inference import evaluate_weights  # imports torch, which takes seconds
+    with waiting(_("Starting")):
+        # These import torch and matplotlib, which takes seconds.
+        from engine.evaluation.analysis import analyse_weights
+        from engine.evaluation.analysis_folder import new_folder, save_analysis
 
-        evaluation = evaluate_weights(weights, dataset, split, batch_size=batch_size, device=device, progress=progress)
-    for skipped in evaluation.skipped:
+    with nullcontext() if save is None else new_folder(save):
+        with count_bar(_("Evaluating")) as progress:
+            analysis = analyse_weights(
+                weights,
+                dataset,
+                split,
+                batch_size=batch_size,
+                device=device,
+                threshold=chosen_threshold,
+                class_names=None if classes is None else dataset.classes,
+                progress=progress,
+            )
+        if save is not None:
+            with waiting(_("Drawing figures")):
+                save_analysis(save, analysis)
+    for skipped in analysis.skipped:
         print_error(translate(skipped.message))
-    scores = evaluation.scores
     if json:
-        print_json({"split": split, **scores.to_json()})
+        print_json({**analysis.to_json(), **({} if save is None else {"saved": str(save)})})
         return 0
+    _print_analysis(analysis, is_auto=chosen_threshold is None)
+    if save is not None:
+        print_line(_("{folder} has the figures, the worst images and evaluation.json.", folder=save))
+    return 0
+
+
+def _parse_threshold(text: str) -> float | None:
+    """The confidence; None for auto.
+
+    Raises:
+        BadInput: it is neither auto nor a number from MIN_THRESHOLD to 1.
+    """
+    if text == AUTO:
+        return None
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = math.nan
+    if not MIN_THRESHOLD <= threshold <= 1:
+        nearest = AUTO if math.isnan(threshold) else min(max(threshold, MIN_THRESHOLD), 1)
+        raise bad_input(
+            "evaluate.threshold",
+            "--threshold {threshold}: this is not auto or a number from {least} to 1; did you mean {nearest}?",
+            threshold=text,
+            least=MIN_THRESHOLD,
+            nearest=nearest,
+        )
+    return threshold
+
+
+def _print_analysis(analysis: Analysis, *, is_auto: bool) -> None:
+    scores, details = analysis.scores, analysis.details
     print_line(
         ngettext(
             "{count} image ({split})  mAP50 {map50}  mAP50-95 {map}",
             "{count} images ({split})  mAP50 {map50}  mAP50-95 {map}",
             scores.images,
-            split=split,
+            split=analysis.split,
             map50=f"{scores.map50:.3f}",
             map=f"{scores.map50_95:.3f}",
         )
     )
     print_table(
-        (_("class"), _("boxes"), "AP50", "AP50-95", _("precision"), _("recall"), "F1"),
+        (_("class"), _("boxes"), "AP50", "AP50-95", _("precision"), _("recall"), "F1", _("best threshold")),
         (
             # Empty where the split has no box of the class.
-            (n, s.boxes, *((s.ap50, s.ap50_95, s.precision, s.recall, s.f1) if s.boxes else ("",) * 5))
-            for n, s in scores.per_class.items()
+            (
+                name,
+                score.boxes,
+                *((score.ap50, score.ap50_95, score.precision, score.recall, score.f1) if score.boxes else ("",) * 5),
+                _two_digits(details.per_class[name].best_threshold),
+            )
+            for name, score in scores.per_class.items()
         ),
     )
+    threshold = f"{scores.threshold:.2f}" if is_auto else f"{scores.threshold:g}"
+    if is_auto:
+        print_line(
+            _(
+                "Precision, recall and F1 are at confidence {confidence}, where the mean F1 is highest.",
+                confidence=threshold,
+            )
+        )
+    else:
+        print_line(
+            _(
+                "Precision, recall and F1 are at confidence {confidence}; the mean F1 is highest at {best}.",
+                confidence=threshold,
+                best=f"{details.best_threshold:.2f}",
+            )
+        )
+    print_line()
+    print_table(
+        (_("size of the objects"), _("boxes"), "AP50", "AP50-95"),
+        (
+            (_(_SIZE_NAMES[size]), score.boxes, *("" if ap is None else ap for ap in (score.ap50, score.ap50_95)))
+            for size, score in details.sizes.items()
+        ),
+    )
+    print_line()
+    _print_mistakes(analysis, threshold)
+
+
+def _print_mistakes(analysis: Analysis, threshold: str) -> None:
+    objects = analysis.mistakes.found + analysis.mistakes.missed
     print_line(
-        _(
-            "Precision, recall and F1 are at confidence {confidence}, where the mean F1 is highest.",
-            confidence=f"{scores.threshold:.2f}",
+        ngettext(
+            "{found} of {count} object found at confidence {threshold}, {wrong} wrong detections.",
+            "{found} of {count} objects found at confidence {threshold}, {wrong} wrong detections.",
+            objects,
+            found=analysis.mistakes.found,
+            wrong=analysis.mistakes.wrong,
+            threshold=threshold,
         )
     )
-    return 0
+    print_table(
+        (_("mistake"), _("number"), _("meaning")),
+        (
+            (_(KIND_NAMES[kind]), count, _(KIND_EXPLANATIONS[kind]))
+            for kind, count in analysis.to_json()["mistakes"].items()
+        ),
+    )
+    if not analysis.worst_images:
+        return
+    print_line()
+    print_table(
+        (_("worst images"), _("objects"), _("found"), _("wrong"), _("mistakes")),
+        (
+            (
+                image.path,
+                image.mistakes.found + image.mistakes.missed,
+                image.mistakes.found,
+                image.mistakes.wrong,
+                ", ".join(f"{_(KIND_NAMES[kind])} {image.kinds[kind]}" for kind in sorted(image.kinds, key=_kind_order)),
+            )
+            for image in analysis.worst_images
+        ),
+    )
+
+
+_SIZE_NAMES = {
+    "small": N_("small, to 32 x 32 pixels"),
+    "medium": N_("medium, to 96 x 96 pixels"),
+    "large": N_("large"),
+}
+
+
+def _kind_order(kind: str) -> int:
+    return list(KIND_NAMES).index(kind)
+
+
+def _two_digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

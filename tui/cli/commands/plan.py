@@ -118,7 +118,8 @@ def print_plan(plan: Plan, *, fits: bool = True) -> None:
         print_line(_("Starts from random weights"))
     else:
         print_line(_("Starts from {weights}", weights=plan.weights))
-    print_line(ngettext("{count} class", "{count} classes", len(plan.classes)) + "; " + split_counts(plan.images))
+    classes = ngettext("{count} class", "{count} classes", len(plan.classes))
+    print_line(_("{classes}; {images}", classes=classes, images=split_counts(plan.images)))
     print_table(
         (_("stage"), _("epochs"), _("batch"), _("steps"), _("learning rate"), _("memory"), _("time")),
         (

@@ -9,6 +9,7 @@ from tui.cli.console import print_json, print_line, print_table
 from tui.cli.options import HERE, Json, Workspace
 from tui.text import _, ngettext, translate
 from tui.text.hardware import torch_build_text
+from tui.text.joining import join_parts
 from tui.text.sizes import format_size
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _print_machine(hardware: Hardware) -> None:
     limited = " " + _("(limit of this container)") if memory.limited else ""
     sizes = {"free": format_size(memory.available), "total": format_size(memory.total)}
     rows = [
-        (_("Processor"), ", ".join([processor.name, cores, *fast])),
+        (_("Processor"), join_parts(processor.name, cores, *fast)),
         (_("Memory"), _("{free} free of {total}", **sizes) + limited),
         (_("Disk"), _("{size} free", size=format_size(hardware.disk_free))),
         ("torch", torch_build_text(hardware.torch)),
@@ -69,11 +70,11 @@ def _print_cards(hardware: Hardware) -> None:
 
 def _row(card: Card) -> tuple[str, ...]:
     capability = (
-        "" if card.capability is None else ", " + _("capability {version}", version="{}.{}".format(*card.capability))
+        None if card.capability is None else _("capability {version}", version="{}.{}".format(*card.capability))
     )
     return (
         f"cuda:{card.cuda_index}" if card.usable else _("not usable"),
-        card.name + capability,
+        join_parts(card.name, capability),
         _("{free} of {total}", free=format_size(card.memory_free), total=format_size(card.memory_total)),
         _("lost") if card.lost else _load(card),
         _programs(card),
@@ -84,7 +85,7 @@ def _load(card: Card) -> str:
     load = _("load unknown") if card.utilisation is None else f"{card.utilisation} %"
     temperature = [] if card.temperature is None else [f"{card.temperature} °C"]
     power = [] if card.power is None else [f"{card.power:.0f} W"]
-    return ", ".join([load, *temperature, *power])
+    return join_parts(load, *temperature, *power)
 
 
 def _programs(card: Card) -> str:
@@ -94,7 +95,9 @@ def _programs(card: Card) -> str:
     if not card.processes:
         return _("no program")
     ordered = sorted(card.processes, key=lambda process: -(process.memory or 0))
-    return ", ".join(
-        f"{process.name or process.pid}" + ("" if process.memory is None else f" {format_size(process.memory)}")
-        for process in ordered
+    return join_parts(
+        *(
+            f"{process.name or process.pid}" + ("" if process.memory is None else f" {format_size(process.memory)}")
+            for process in ordered
+        )
     )

@@ -1,4 +1,4 @@
-"""`freezetui runs`: lists the runs in logs/, and stores notes about them."""
+"""`freezetui runs`: lists the runs in logs/, compares two, and stores notes about them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.runs.summary import RunSummary
+    from tui.wizard.run_comparison import Comparison
 
 WIDE = 140
 """Columns of a terminal that has room for the origin of each run."""
@@ -71,6 +72,57 @@ def note(
     else:
         print_line(_("{run}: no note.", run=folder.name))
     return 0
+
+
+@app.command(cls=TranslatedCommand, help=N_("Compare two runs: results, settings that differ, curves."))
+def compare(
+    context: typer.Context,
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help=N_("A run folder, or its name in logs/."), autocompletion=complete_run),
+    ],
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help=N_("Another one."), autocompletion=complete_run)],
+    workspace: Workspace = HERE,
+    json: Json = False,
+) -> int:
+    """Print two runs side by side, and what limits the comparison."""
+    from engine.runs.folder import find_run
+    from tui.wizard.run_comparison import compare as compare_runs
+
+    before_the_command = context.parent.params if context.parent is not None else {}
+    folder = before_the_command.get("workspace", HERE) if workspace == HERE else workspace
+    comparison = compare_runs((find_run(run, folder), find_run(other, folder)))
+    if json or before_the_command.get("json"):
+        print_json(comparison.to_json())
+    else:
+        _print_comparison(comparison)
+    return 0
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    from tui.cli.errors import print_error
+    from tui.cli.terminal_plot import plot_curves
+    from tui.wizard.comparison_text import describe_limits, result_rows, setting_text
+    from tui.wizard.run_comparison import loss_curves, map_curves
+
+    left, right = result_rows(comparison.left), result_rows(comparison.right)
+    results = ((name, value, other) for (name, value), (_name, other) in zip(left, right, strict=True))
+    settings = ((name, *map(setting_text, pair)) for name, pair in comparison.settings.items())
+    print_table(("", "1", "2"), (*(row for row in results if any(row[1:])), *settings))
+    for sentence in describe_limits(comparison):
+        if comparison.limits:
+            print_error(sentence)
+        else:
+            print_line(sentence)
+    if not sys.stdout.isatty():
+        return
+    split, losses = loss_curves(comparison)
+    title = _("validation loss") if split == "val" else _("training loss")
+    for name, curves in ((title, losses), ("mAP50", map_curves(comparison))):
+        if any(curves):
+            print_line(f"\n{name}")
+            for line in plot_curves(curves, min(80, shutil.get_terminal_size().columns), _("epoch")):
+                print_line(line)
 
 
 def _print_runs(summaries: Sequence[RunSummary]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.files import make_folder
-from engine.messages import bad_input, printable
+from engine.messages import bad_input
 from tui.cli.completion import complete_known_weights
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import writing_to
@@ -16,6 +16,7 @@ from tui.cli.options import HERE, Classes, Json, Workspace
 from tui.cli.progress import bytes_bar, waiting
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
 from tui.text import N_, _, ngettext, translate
+from tui.text.joining import join_parts, named
 from tui.text.sizes import format_size
 
 app = typer.Typer(
@@ -114,5 +115,5 @@ def import_(
     for note in info.notes:
         print_line(translate(note))
     classes_text = ngettext("{count} class", "{count} classes", len(info.classes))
-    print_line(f"{printable(target)}: {info.network}, {classes_text}")
+    print_line(named(str(target), join_parts(info.network, classes_text)))
     return 0

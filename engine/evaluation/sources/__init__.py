@@ -1,0 +1,1 @@
+"""Where the images of `predict` come from: files, folders, patterns, videos, cameras, a list on standard input."""
