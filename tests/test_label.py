@@ -119,7 +119,7 @@ def test_labels_lie_where_the_readers_find_them_and_have_the_boxes_of_the_networ
     result = label_json(weights, tmp_path / "set", "--to", to)
     expected = {str(tmp_path / "set" / label_names[to].format(name=path.stem)) for path in images}
     assert {item["label_file"] for item in result["written"]} == expected
-    assert result["threshold"] == pytest.approx(0.65)
+    assert result["thresholds"] == dict.fromkeys(CLASSES, 0.65)
     assert_same_boxes(tmp_path / "set", weights, images)
     checked = json.loads(command("data", "check", str(tmp_path / "set"), "--json").stdout)
     assert {found["code"] for found in checked["findings"] if found["severity"] == "error"} <= {"split.too_few"}
@@ -306,6 +306,7 @@ def test_a_file_called_proposed_txt_that_is_no_list_is_left_alone(tmp_path: Path
     done = label(weights, tmp_path, "--to", "yolo")
     assert done.returncode == 2
     assert "proposed.txt" in done.stderr
+    assert label_json(weights, tmp_path, "--pick", "1")["picked"]
     assert (tmp_path / "proposed.txt").read_text() == "my plan\n"
     assert not (tmp_path / "a.txt").exists()
 
@@ -392,15 +393,46 @@ def test_bad_folders_are_one_sentence(tmp_path: Path, weights: Path, name: str, 
 
 def test_doubt_is_greatest_at_the_threshold_and_zero_at_the_ends() -> None:
     def of(*scores: float) -> float:
-        return doubt_of(np.array(scores, np.float32), 0.4)
+        return doubt_of(np.array(scores, np.float32), np.full(len(scores), 0.4, np.float32))
 
     assert of(0.4) == pytest.approx(1)
-    assert (of(0.0), of(1.0), of()) == (0, 0, 0)
+    assert (of(0.0), of(1.0), of()) == pytest.approx((0, 0, 0))
     assert of(0.2) == pytest.approx(of(0.7)) == pytest.approx(0.25)
     assert of(*[0.97] * 20) < of(0.42), "many boxes of which it is sure are less than one of which it is not"
     assert of(0.4, 0.4) == pytest.approx(2)
     for threshold in (0.0, 1.0):
-        assert np.isfinite(doubt_of(np.array([0.0, 0.5, 1.0], np.float32), threshold))
+        assert np.isfinite(doubt_of(np.array([0.0, 0.5, 1.0], np.float32), np.full(3, threshold, np.float32)))
+
+
+def test_a_class_may_have_a_threshold_of_its_own(tmp_path: Path, weights: Path) -> None:
+    for name in ("one", "other"):
+        image(tmp_path / name / "a.png")
+    label_json(weights, tmp_path / "one", "--to", "voc", "--threshold", "0.6")
+    words = ("--threshold", "0.6", "--threshold", "ball=0.8", "--threshold", "星=1")
+    result = label_json(weights, tmp_path / "other", "--to", "voc", *words)
+    assert result["thresholds"] == {"crate": 0.6, "ball": 0.8, "星": 1.0}
+    every, fewer = ((tmp_path / name / "a.xml").read_text() for name in ("one", "other"))
+    assert fewer.count("<name>crate") == every.count("<name>crate") > 0
+    assert 0 < fewer.count("<name>ball") < every.count("<name>ball")
+    assert fewer.count("<name>星") < every.count("<name>星")
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("2", "such as 1"),
+        ("half", "a number from 0 to 1"),
+        ("nan", "a number from 0 to 1"),
+        ("ball=-1", "CLASS=0"),
+        ("bal=0.5", "did you mean ball?"),
+    ],
+)
+def test_bad_thresholds_are_one_sentence(tmp_path: Path, weights: Path, word: str, sentence: str) -> None:
+    image(tmp_path / "a.png")
+    done = label(weights, tmp_path, "--to", "voc", "--threshold", word)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_of_images_that_look_nearly_the_same_one_is_picked(tmp_path: Path, weights: Path) -> None:

@@ -42,6 +42,24 @@ def test_a_folder_of_images_alone_is_refused_with_what_was_looked_for(tmp_path: 
         open_dataset(tmp_path)
 
 
+@pytest.mark.parametrize("levels", [1, 2])
+def test_labels_beside_a_folder_are_not_those_of_any_images_in_it(tmp_path: Path, levels: int) -> None:
+    """Else a folder of images without labels, or a data set of its own, is read as the labels that lie somewhere above it."""
+    write_coco(tmp_path, "label/all.json", "a", "b", "c", folder="elsewhere")
+    mine = tmp_path.joinpath(*("mine", "holiday")[:levels])
+    write_image(mine / "x.jpg")
+    with pytest.raises(BadInput, match="no labels found"):
+        open_dataset(mine)
+    write_cat_voc(mine / "own", "d e")
+    assert (open_dataset(mine / "own").format, open_dataset(mine / "own").root) == ("voc", mine / "own")
+
+
+@pytest.mark.parametrize("folder", ["images", "images/train", "train2017"])
+def test_a_folder_of_images_is_opened_with_the_labels_beside_it(tmp_path: Path, folder: str) -> None:
+    write_coco(tmp_path, "annotations/all.json", "a", "b", "c", folder=folder)
+    assert open_dataset(tmp_path / folder).root == tmp_path
+
+
 def test_a_format_can_be_selected_and_is_refused_where_it_does_not_match(tmp_path: Path) -> None:
     write_cat_voc(tmp_path, "a b c")
     lines = [f"JPEGImages/{name}.jpg 1,2,30,40,0" for name in "abc"]

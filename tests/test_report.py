@@ -10,10 +10,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engine.evaluation.mistakes import Kind, Mistakes
-from engine.evaluation.report_images import ReportBox, ReportImage
+from engine.evaluation.detect import Detections, TrueBoxes
+from engine.evaluation.mistakes import Kind, Mistakes, count_mistakes, sum_mistakes
+from engine.evaluation.predict import Prediction
+from engine.evaluation.report_images import MAX_SIDE, ReportBox, ReportImage, report_image
+from engine.evaluation.run_report import MAX_SAMPLES
 from engine.runs.folder import load_plan, save_plan
 from engine.runs.note import write_note
 from engine.runs.summary import RunSummary
@@ -273,6 +277,31 @@ def test_a_second_run_is_compared_in_the_report(run: Path, workspace: Path, tmp_
     page = Page(render_report(content))
     assert "only an interruption can differ" in page.text
     assert page.values("stroke-dasharray")
+
+
+# Images
+
+
+def test_an_image_is_small_and_marks_what_is_wrong() -> None:
+    truth = TrueBoxes(np.array([[0, 0, 100, 100], [500, 500, 600, 600]], np.float32), np.array([0, 1], np.int32))
+    boxes = np.array([[0, 0, 100, 100], [10, 0, 110, 100], [300, 300, 400, 400]], np.float32)
+    found = Detections(boxes, np.array([0.9, 0.8, 0.2], np.float32), np.zeros(3, np.int32))
+    pixels = np.zeros((480, 960, 3), np.uint8)
+    image = report_image(Prediction(Path("folder/a.png"), pixels, found, ("ball", "star"), truth), 0.5)
+    assert (image.name, image.width, image.height) == ("a.png", MAX_SIDE, MAX_SIDE // 2)
+    assert image.jpeg.startswith(b"\xff\xd8")
+    assert [(box.class_name, box.mistake) for box in image.true_boxes] == [("ball", None), ("star", Kind.MISSED)]
+    assert [box.mistake for box in image.detected_boxes] == [None, Kind.DOUBLE]
+    assert image.detected_boxes[1].corners == (5.0, 0.0, 55.0, 50.0)
+    assert image.mistakes == Mistakes(found=1, missed=1, wrong=1)
+
+
+def test_the_mistakes_of_all_images_are_counted(content: ReportContent) -> None:
+    assert content.results is not None
+    measured = content.results.measured
+    each = [count_mistakes(image.detections, image.truth, measured.threshold) for image in measured.images]
+    assert measured.mistakes == sum_mistakes(each)
+    assert len(measured.samples) == min(MAX_SAMPLES, measured.scores.images)
 
 
 # Charts

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.evaluation.detect import Detections, TrueBoxes
-from engine.evaluation.mistakes import Mistakes, count_mistakes
+from engine.evaluation.mistakes import Mistakes, count_mistakes, match_boxes
 from engine.evaluation.run_report import run_report
 from engine.evaluation.zero_map_checks import TrainingFacts
 from engine.events import Evaluated, Event
@@ -63,6 +63,18 @@ def test_images_come_with_their_labels_the_worst_first(trained: tuple[Path, list
     prediction = report.prediction(0)
     assert prediction.truth is not None
     assert len(prediction.truth.boxes)
+
+
+def test_the_images_of_each_kind_of_mistake_have_it_those_with_the_most_first(
+    trained: tuple[Path, list[Event]],
+) -> None:
+    report = run_report(trained[0], FACTS)
+    assert set(report.images_by_kind) == set(report.kinds)
+    for kind, images in report.images_by_kind.items():
+        counts = [match_boxes(i.detections, i.truth, report.threshold).count_kinds()[kind] for i in images]
+        assert counts == sorted(counts, reverse=True)
+        assert min(counts) > 0
+        assert sum(counts) == report.kinds[kind]
 
 
 @pytest.mark.parametrize(("map50", "expected"), [(0.0, True), (0.049, True), (0.05, False)])

@@ -65,6 +65,8 @@ class ResultFiles:
     times: WorkTimes = field(default_factory=WorkTimes)
     _videos: dict[str, VideoWriter] = field(default_factory=dict)
     _video: Video | None = None
+    _ended: list[VideoWriter] = field(default_factory=list)
+    """Of videos whose last frames are still being drawn."""
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="drawing")
     )
@@ -90,6 +92,7 @@ class ResultFiles:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._end_videos()
+        self._close_ended()
 
     def write(self, predictions: Sequence[Prediction]) -> list[WrittenFiles]:
         """Write the files of a batch.
@@ -104,6 +107,7 @@ class ResultFiles:
                 pixels = task.drawn.result()
                 if task.writer is not None:
                     task.writer.write(pixels)
+            self._close_ended()
         except BaseException:
             _discard(tasks)
             raise
@@ -200,10 +204,14 @@ class ResultFiles:
         return self._videos[ending]
 
     def _end_videos(self) -> None:
-        for writer in self._videos.values():
-            writer.close()
+        self._ended.extend(self._videos.values())
         self._videos = {}
         self._video = None
+
+    def _close_ended(self) -> None:
+        for writer in self._ended:
+            writer.close()
+        self._ended.clear()
 
 
 def class_folders(classes: Sequence[str]) -> tuple[str, ...]:

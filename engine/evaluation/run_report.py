@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,8 @@ class RunReport:
     """How many mistakes of each kind these are."""
     _dataset: Dataset
     _classes: tuple[str, ...]
+    images_by_kind: Mapping[Kind, tuple[ImageResult, ...]] = field(default_factory=dict)
+    """For each kind of mistake that was made the images with it; those with the most first."""
 
     @property
     def threshold(self) -> float:
@@ -116,11 +118,11 @@ def run_report(
     spaced = np.linspace(0, len(images) - 1, min(len(images), MAX_SAMPLES)).round().astype(int).tolist()
     samples = tuple(images[number] for number in spaced)
     mistakes: dict[int, Mistakes] = {}
-    kinds: Counter[Kind] = Counter()
+    kinds_of: dict[int, Counter[Kind]] = {}
     for image in images:
         matches = match_boxes(image.detections, image.truth, scores.threshold)
         mistakes[image.image_index] = matches.count_mistakes()
-        kinds += matches.count_kinds()
+        kinds_of[image.image_index] = matches.count_kinds()
     images.sort(key=lambda image: (-mistakes[image.image_index].total, -len(image.truth.labels)))
     best = max((float(image.detections.scores[0]) for image in images if len(image.detections.scores)), default=None)
     checks: tuple[Check, ...] = ()
@@ -133,7 +135,21 @@ def run_report(
         checks,
         samples,
         sum_mistakes(mistakes.values()),
-        kinds,
+        sum(kinds_of.values(), Counter[Kind]()),
         dataset,
         info.classes,
+        _images_by_kind(images, kinds_of),
     )
+
+
+def _images_by_kind(
+    images: list[ImageResult], kinds_of: Mapping[int, Counter[Kind]]
+) -> dict[Kind, tuple[ImageResult, ...]]:
+    """`images` with the worst first; at most MAX_IMAGES of a kind."""
+    by_kind = {}
+    for kind in Kind:
+        counts = [(image, kinds_of[image.image_index][kind]) for image in images]
+        ranked = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
+        if ranked:
+            by_kind[kind] = tuple(image for image, _ in ranked[:MAX_IMAGES])
+    return by_kind

@@ -105,7 +105,7 @@ NETWORKS: dict[str, NetworkSpec] = {
     for spec in (
         NetworkSpec(
             name="yolov4",
-            summary=gettext_noop("detects more, needs ten times the time and a graphics card"),
+            summary=gettext_noop("detects more, ten times slower, for graphics cards"),
             detector="engine.network.yolov4:YoloV4",
             strides=(8, 16, 32),
             anchors=((12, 16), (19, 36), (40, 28), (36, 75), (76, 55), (72, 146), (142, 110), (192, 243), (459, 401)),

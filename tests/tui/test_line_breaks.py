@@ -54,6 +54,10 @@ def test_lines_hold_all_of_the_text_and_fit(text: str, width: int) -> None:
     assert all(cell_len(part.rstrip()) <= width for part in parts)
 
 
+def test_the_dot_of_a_suffix_stays_with_it() -> None:
+    assert lines("支持 data.yaml、.json、.csv。", 22) == ["支持 data.yaml、", ".json、.csv。"]
+
+
 def test_rich_breaks_wide_text_in_the_help_of_commands_and_in_tables() -> None:
     console = Console(width=20)
     with wide_breaks_in_rich():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -18,7 +19,7 @@ from engine.dataset.sample_dataset import SAMPLE_CLASSES
 from engine.evaluation.detect import Detections, TrueBoxes
 from engine.evaluation.evaluate import ImageResult
 from engine.evaluation.metrics import ClassScore, Scores
-from engine.evaluation.mistakes import Mistakes
+from engine.evaluation.mistakes import Kind, Mistakes
 from engine.evaluation.run_report import RunReport
 from engine.evaluation.zero_map_checks import Check
 from engine.messages import Message
@@ -140,7 +141,17 @@ def scored_report(
     }
     reasons = (Check(True, Message("", "10 steps so far.")),) if checks else ()
     dataset = open_dataset(finished_workspace() / "data")
-    return RunReport("val", Scores(1, 0.683, 0.342, per_class, 0.25), (image,), reasons, (image,), Mistakes(1, 1, boxes - 1), {}, dataset, classes)
+    return RunReport(
+        "val",
+        Scores(1, 0.683, 0.342, per_class, 0.25),
+        (image,),
+        reasons,
+        (image,),
+        Mistakes(1, 1, boxes - 1),
+        {},
+        dataset,
+        classes,
+    )
 
 
 def with_report(trained: Path, report: RunReport, script: Script, size: tuple[int, int] = (120, 40)) -> None:
@@ -257,3 +268,39 @@ def test_escape_leads_back_to_runs_where_results_were_opened_from_there(trained:
         assert app.state.screen_name == "runs"
 
     drive(trained.parent.parent, script, screen_name="runs", furthest_screen="results", run=str(trained))
+
+
+def mistaken_report() -> RunReport:
+    """Image 0 has an object that was missed; image 1 two boxes on the background and nothing to find."""
+    corners = np.array([[0, 0, 30, 20]], np.float32)
+    nothing = np.zeros((0, 4), np.float32)
+    no_scores, no_labels = np.zeros(0, np.float32), np.zeros(0, np.int32)
+    missed = ImageResult(0, Detections(nothing, no_scores, no_labels), TrueBoxes(corners, np.zeros(1, np.int32)))
+    two = Detections(np.vstack((corners, corners + 60)), np.array([0.9, 0.8], np.float32), np.zeros(2, np.int32))
+    background = ImageResult(1, two, TrueBoxes(nothing, no_labels))
+    return replace(
+        scored_report(),
+        images=(background, missed),
+        kinds={Kind.MISSED: 1, Kind.BACKGROUND: 2},
+        images_by_kind={Kind.MISSED: (missed,), Kind.BACKGROUND: (background,)},
+    )
+
+
+def test_mistakes_are_browsed_by_kind(trained: Path) -> None:
+    """M shows the images of one kind after another, and all images again."""
+    report = mistaken_report()
+    names = [report.prediction_of(image).path.name for image in report.images]  # background, missed
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        screen = await judged(app, pilot)
+        await pilot.press("m")  # does nothing on the overview
+        screen.query_one(TabbedContent).active = "page-images"
+        await until_shown(app, pilot, "all images  missed 1  background 2", "kind of mistake", f"1/2  {names[0]}")
+        await pilot.press("m")
+        await until_shown(app, pilot, f"1/1  {names[1]}", "0 of 1 object found")
+        await pilot.press("m")
+        await until_shown(app, pilot, f"1/1  {names[0]}", "2 boxes wrong")
+        await pilot.press("m")
+        await until_shown(app, pilot, f"1/2  {names[0]}")
+
+    with_report(trained, report, script)

@@ -141,5 +141,17 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
             "freezetui predict --weights yolov4-tiny.weights sample --threshold 0.3",
             N_("Show less certain objects too"),
         ),
+        Example(
+            "freezetui predict --weights yolov4-tiny.weights sample --classes person,car --count counts.csv",
+            N_("Count the objects of two classes, in a table too"),
+        ),
+        Example("freezetui predict --weights yolov4-tiny.weights 0 --save found", N_("Film with the first camera")),
+    ),
+    "export": (
+        Example(f"freezetui export --weights {_WEIGHTS}", N_("Write an ONNX file beside the weights of a run")),
+        Example(
+            f"freezetui export --weights {_WEIGHTS} --format darknet --out star.weights",
+            N_("Write Darknet's files"),
+        ),
     ),
 }

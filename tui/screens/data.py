@@ -23,7 +23,7 @@ from tui.text.datasets import FORMAT_NAMES
 from tui.widgets.dataset_panel import DatasetPanel
 from tui.widgets.dataset_path import DatasetPath, holds_labels
 from tui.wizard.data_hints import continue_hint, path_help, reading_hint, suggestion_hint
-from tui.wizard.data_source import SAMPLE, data_source
+from tui.wizard.data_source import SAMPLE, data_source, sample_path
 from tui.wizard.dataset_inspection import DatasetInspection
 from tui.workers.dataset_opening import DatasetOpening
 
@@ -205,7 +205,8 @@ class DataScreen(WizardScreen):
 
     def action_choose_folder(self) -> None:
         """Choose a folder or a file from a tree."""
-        start = Path(self._path.value).expanduser()
+        typed = self._path.value
+        start = sample_path(self.wizard.workspace) if typed == SAMPLE else Path(typed).expanduser()
         self.app.push_screen(
             FolderPicker(start, holds_labels), lambda path: None if path is None else self._set_path(str(path))
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import getters
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable, TabbedContent, TabPane
 
@@ -19,6 +20,7 @@ from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _, ngettext
 from tui.text.map_verdicts import describe_verdicts
+from tui.text.mistake_kinds import KIND_EXPLANATIONS, KIND_NAMES
 from tui.widgets.detection_images import DetectionImages
 from tui.widgets.image_keys import IMAGE_BINDINGS, ImageKeys, image_keys_help
 from tui.widgets.label import Label
@@ -31,6 +33,7 @@ from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
     from engine.evaluation.metrics import ClassScore
+    from engine.evaluation.mistakes import Kind
     from engine.evaluation.run_report import RunReport
     from tui.workers.wizard_protocol import Wizard
 
@@ -53,6 +56,7 @@ class ResultsScreen(ImageKeys, WizardScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_image", N_("next image")),
         *IMAGE_BINDINGS,
+        Binding("m", "next_kind", N_("kind of mistake")),
         Binding("w", "predict", N_("predict")),
         Binding("c", "copy_path", N_("copy path")),
     ]
@@ -62,6 +66,7 @@ class ResultsScreen(ImageKeys, WizardScreen):
     _reason = getters.query_one("#reason", Label)
     _about = getters.query_one("#about", Label)
     _images = getters.query_one("#images", DetectionImages)
+    _kinds = getters.query_one("#kinds", Label)
     _scores_title = getters.query_one("#scores-title", Label)
     _scores = getters.query_one("#scores", Table)
     _curves = getters.query_one(Curves)
@@ -71,6 +76,7 @@ class ResultsScreen(ImageKeys, WizardScreen):
         super().__init__(wizard)
         self._run: StoredRun | None = None
         self.report: RunReport | None = None
+        self._kind: Kind | None = None
         self._run_query = LatestQuery[Path, StoredRun](
             self, lambda run: read_stored_run(run, wizard.workspace), self._show_run, self._show_run_error
         )
@@ -85,7 +91,8 @@ class ResultsScreen(ImageKeys, WizardScreen):
                 yield ResultOverview()
             with TabPane(_("Weights"), id="page-weights"), VerticalScroll(can_focus=False):
                 yield Label(id="about")
-            with TabPane(_("Images"), id="page-images"):
+            with TabPane(_("Images"), id="page-images"), Vertical():
+                yield Label(id="kinds")
                 yield DetectionImages(id="images")
             with TabPane(_("Classes"), id="page-classes"), Vertical():
                 yield Label(id="scores-title")
@@ -158,9 +165,21 @@ class ResultsScreen(ImageKeys, WizardScreen):
         if self._run is not None:
             folder = self._run.folder / DETECTIONS
             self._overview.show_report(report, self._run.history.maps, folder)
-            self._images.show_images(
-                len(report.images), report.prediction, threshold=report.threshold, save_folder=folder
-            )
+            self._show_kind(None)
+
+    def _show_kind(self, kind: Kind | None) -> None:
+        """Show the images with mistakes of one kind, or all images."""
+        if self.report is None or self._run is None:
+            return
+        report, self._kind = self.report, kind
+        images = report.images if kind is None else report.images_by_kind[kind]
+        self._kinds.update(_describe_kinds(report, kind))
+        self._images.show_images(
+            len(images),
+            lambda index: report.prediction_of(images[index]),
+            threshold=report.threshold,
+            save_folder=self._run.folder / DETECTIONS,
+        )
 
     # Pages
 
@@ -201,6 +220,19 @@ class ResultsScreen(ImageKeys, WizardScreen):
             images.change_image(1)
         else:
             self._pages.active = "page-images"
+
+    def action_next_kind(self) -> None:
+        """Show the images of the next kind of mistake that was made; after the last one all images."""
+        if self.report is not None:
+            kinds = [None, *self.report.images_by_kind]
+            self._show_kind(kinds[(kinds.index(self._kind) + 1) % len(kinds)])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key of the kinds works on the page of images."""
+        if action == "next_kind":
+            is_shown = self.is_mounted and self._pages.active == "page-images"
+            return is_shown and self.report is not None and bool(self.report.images_by_kind)
+        return super().check_action(action, parameters)
 
     def action_copy_path(self) -> None:
         """Copy the path of the best weights."""
@@ -246,8 +278,18 @@ class ResultsScreen(ImageKeys, WizardScreen):
                     "Whatever a training computes in, its weights are evaluated in fp32: during the training, here and by the commands. So the same weights have the same scores everywhere."
                 ),
                 image_keys_help(),
+                _("M shows the images with one kind of mistake after another; those with the most are first."),
+                "\n".join(f"{_(KIND_NAMES[kind])}: {_(meaning)}" for kind, meaning in KIND_EXPLANATIONS.items()),
             )
         )
+
+
+def _describe_kinds(report: RunReport, shown: Kind | None) -> Content:
+    """The kinds of mistakes that were made with their numbers; the one that is shown stands out."""
+    kinds: list[tuple[Kind | None, str]] = [(None, _("all images"))]
+    kinds.extend((kind, f"{_(KIND_NAMES[kind])} {report.kinds[kind]}") for kind in report.images_by_kind)
+    styled = (Content.styled(text, "reverse" if kind == shown else "$text-muted") for kind, text in kinds)
+    return Content("  ").join(styled)
 
 
 def _score_cells(score: ClassScore) -> Iterator[str]:

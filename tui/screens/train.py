@@ -246,6 +246,8 @@ class TrainScreen(WizardScreen):
         shown = {"running": RUNNING_ACTIONS, "ended": ENDED_ACTIONS}.get(self._mode if self.is_mounted else "")
         if shown is None:
             return bindings
+        if not self._shows_curves:
+            shown |= {"back"}
         return {
             key: active._replace(
                 binding=replace(
@@ -367,6 +369,18 @@ class TrainScreen(WizardScreen):
         """Show classes instead of curves, then images, then curves again."""
         self._panel.next_view(self.session.history, self.wizard.hardware)
         self._update_footer()
+
+    def action_back(self) -> None:
+        """Show the curves again where something else is shown; otherwise the previous screen."""
+        if self._shows_curves:
+            super().action_back()
+        else:
+            self._panel.show_view("curves", self.session.history, self.wizard.hardware)
+            self._update_footer()
+
+    @property
+    def _shows_curves(self) -> bool:
+        return not self._panel.display or self._panel.view == "curves"
 
     def action_next_image(self) -> None:
         """Show another sample image."""

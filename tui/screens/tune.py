@@ -131,8 +131,7 @@ class TuneScreen(WizardScreen):
         if recipe is not None:
             self._request_plan()
         else:
-            if self.prepared is None:
-                self._stage_table.show_waiting()
+            self._stage_table.show_waiting()
             self._preview.cancel()
         self._show_notes()
 

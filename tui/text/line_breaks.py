@@ -19,7 +19,7 @@ _WIDE = (
 )
 """Chinese and Japanese characters and their punctuation. Korean separates words by spaces."""
 _OPENING = r"(\[{（［｛《〈「『【〔“‘"
-_CLOSING = r")\]},.;:!?%）］｝》〉」』】〕”’，。、；：！？％…"
+_CLOSING = r")\]},;:!?%）］｝》〉」』】〕”’，。、；：！？％…"
 
 
 def has_wide_characters(text: str) -> bool:
@@ -34,7 +34,8 @@ def _unit() -> re.Pattern[str]:
     Compiling it takes some milliseconds, which an English first screen does not need.
     """
     word = rf"(?:[^\s{_WIDE}{_OPENING}]|[{_OPENING}](?=[^\s{_WIDE}]))+"
-    return re.compile(rf"[{_OPENING}]*(?:[{_WIDE}]|{word})[{_CLOSING}]*\s*|\s+|.")
+    closing = rf"(?:[{_CLOSING}]|\.(?!\w))*"  # the dot of .csv belongs to what follows
+    return re.compile(rf"[{_OPENING}]*(?:[{_WIDE}]|{word}){closing}\s*|\s+|.")
 
 
 def break_offsets(text: str, width: int) -> list[int]:

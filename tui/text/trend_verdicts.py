@@ -31,7 +31,7 @@ def describe_trend(trend: Trend, steps: int, advice: StepAdvice | None) -> str:
     match trend.verdict:
         case "too_early":
             return _(
-                "Too early to tell: {epochs} of the {needed} epochs that this stage needs first.",
+                "{epochs} epochs of this stage are done; the trend of the validation loss is shown from {needed} on.",
                 epochs=trend.epochs,
                 needed=MIN_EPOCHS,
             )

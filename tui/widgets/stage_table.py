@@ -29,10 +29,15 @@ class StageTable(Vertical):
     StageTable > .stage-header { color: $text-muted; }
     StageTable > .stage-total { color: $text-muted; }
     StageTable > .stage-total.-too-few { color: $warning; }
+    StageTable.-outdated > Label { color: $text-muted; }
     """
 
     _header = getters.query_one(".stage-header", Label)
     _total = getters.query_one(".stage-total", Label)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shows_plan = False
 
     def compose(self) -> ComposeResult:
         """Lines for both stages; those of a stage that does not run stay hidden."""
@@ -49,11 +54,15 @@ class StageTable(Vertical):
             self.query_one(f"#line-{name}").display = self.query_one(f"#memory-{name}").display = False
 
     def show_waiting(self) -> None:
-        """Show that there is no Plan because of an invalid setting."""
-        self._header.update(_("Memory and steps are calculated when every setting above is valid."))
+        """Show that there is no Plan because of an invalid setting, or that the one that is shown is older than this setting."""
+        text = _("Memory and steps are calculated when every setting above is valid.")
+        self.set_class(self._shows_plan, "-outdated")
+        (self._total if self._shows_plan else self._header).update(text)
 
     def show(self, prepared: PreparedPlan, *, unknown_time: str) -> None:
         """Show a Plan; `unknown_time` is the text for the time of a stage that was not measured."""
+        self._shows_plan = True
+        self.remove_class("-outdated")
         stages = {stage.name: stage for stage in prepared.plan.stages}
         rows = [_cells(stage, unknown_time) for stage in stages.values()]
         header = [_(column) for column in COLUMNS]

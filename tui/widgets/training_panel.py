@@ -251,10 +251,14 @@ class TrainingPanel(Vertical):
 
     def next_view(self, history: RunHistory, hardware: Hardware | None) -> None:
         """Show classes instead of curves, then images, then curves again."""
-        self._view = VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)]
-        for view, widget in zip(VIEWS, (self._curves, self._class_scores, self._sample_images), strict=True):
-            widget.display = view == self._view
-        if self._view == "curves":
+        self.show_view(VIEWS[(VIEWS.index(self._view) + 1) % len(VIEWS)], history, hardware)
+
+    def show_view(self, view: View, history: RunHistory, hardware: Hardware | None) -> None:
+        """Show the curves, the classes or the images."""
+        self._view = view
+        for name, widget in zip(VIEWS, (self._curves, self._class_scores, self._sample_images), strict=True):
+            widget.display = name == view
+        if view == "curves":
             self.call_after_refresh(self._curves.show, history, hardware)
         else:
             self.call_after_refresh(self.show_evaluation, history)

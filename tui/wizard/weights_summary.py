@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 START_TEXTS = (
     (
         N_("Whole network (recommended)"),
-        N_("Official COCO weights, or your own. Only the layers for your classes start random."),
+        N_("Official COCO weights, or yours; only the layers of the classes are new."),
     ),
     (N_("Backbone only"), N_("It detects edges and shapes; neck and heads start random.")),
     (N_("From scratch"), N_("Only for ten thousand images and more; otherwise the result is poor.")),

@@ -124,7 +124,7 @@ def _unrecognised(path: Path, format: str) -> BadInput:
     }
     return bad_input(
         "dataset.unrecognised",
-        "{path}: no labels found. It contains {image_count} images; other files: {others}. Expected: {expected}.",
+        "{path}: no labels found. Images: {image_count}; other files: {others}. Expected: {expected}.",
         path=path,
         image_count=image_count,
         others=join_phrases(others) or phrase("nothing"),

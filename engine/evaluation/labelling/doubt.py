@@ -1,6 +1,6 @@
 """How unsure a network is about an image, and which images to label next.
 
-A box whose confidence is the threshold raises the question whether it is an object; one at 0 or 1 raises none. The doubt of a box falls
+A box whose confidence is the threshold of its class raises the question whether it is an object; one at 0 or 1 raises none. The doubt of a box falls
 from 1 at the threshold to 0 at both ends, with the square of the distance, so that twenty boxes of which the network is sure weigh less
 than one of which it is not. The doubt of an image is the sum over its boxes: about how many questions it would answer.
 """
@@ -29,11 +29,10 @@ class Doubt:
     fingerprint: Fingerprint | None
 
 
-def doubt_of(scores: NDArray[np.float32], threshold: float) -> float:
-    """The sum of the doubts of boxes with these confidences."""
-    values = scores.astype(np.float64)
-    above, below = max(1 - threshold, 1e-6), max(threshold, 1e-6)
-    distance = np.where(values >= threshold, (values - threshold) / above, (threshold - values) / below)
+def doubt_of(scores: NDArray[np.float32], thresholds: NDArray[np.float32]) -> float:
+    """The sum of the doubts of boxes with these confidences (n,), each with its threshold (n,)."""
+    away = scores.astype(np.float64) - thresholds
+    distance = np.where(away >= 0, away / np.maximum(1 - thresholds, 1e-6), -away / np.maximum(thresholds, 1e-6))
     return float(((1 - np.clip(distance, 0, 1)) ** 2).sum())
 
 

@@ -169,7 +169,8 @@ class ProposedList:
             )
         self._listed = set(lines)
 
-    def __contains__(self, image: Path) -> bool:
+    def lists(self, image: Path) -> bool:
+        """Whether an image is in the list."""
         return self._line(image) in self._listed
 
     def add(self, image: Path) -> None:

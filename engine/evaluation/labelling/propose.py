@@ -13,7 +13,7 @@ from engine.dataset.formats.detect_format import READERS
 from engine.dataset.formats.reading import Reading
 from engine.dataset.images import UnreadableImage
 from engine.dataset.near_duplicates import fingerprint
-from engine.evaluation.detect import EVALUATION_CONFIDENCE
+from engine.evaluation.detect import EVALUATION_CONFIDENCE, Detections
 from engine.evaluation.inference import resolve_device
 from engine.evaluation.labelling.doubt import Doubt, doubt_of
 from engine.evaluation.labelling.folder_labels import FolderLabels, LabelFormat, LabelPlaces, data_root
@@ -25,6 +25,7 @@ from engine.evaluation.labelling.label_files import (
     YoloLabelFiles,
     boxes_in_image,
 )
+from engine.evaluation.labelling.thresholds import Thresholds
 from engine.evaluation.predict import default_threshold, predict
 from engine.messages import BadInput, Message
 from engine.network.detector import Detector
@@ -52,24 +53,31 @@ class Skipped:
 class LabelJob:
     """Loaded weights, and the images of a folder."""
 
-    def __init__(self, weights: Path, labels: FolderLabels, *, threshold: float | None, device: str) -> None:
+    def __init__(self, weights: Path, labels: FolderLabels, *, thresholds: Thresholds, device: str) -> None:
         """Load the weights.
 
         Args:
             weights: the weights file.
             labels: the images.
-            threshold: smallest confidence of a proposed box; None: that of the weights' best F1.
+            thresholds: smallest confidence of a proposed box.
             device: auto, cpu, cuda or mps.
 
         Raises:
-            BadInput: the weights or the device cannot be used.
+            BadInput: the weights or the device cannot be used, or the weights lack a class of `thresholds`.
         """
         self._network: Detector
         self._info: WeightsInfo
         self._network, self._info = load_network(weights)
         self._device: torch.device = resolve_device(device)
         self._labels = labels
-        self.threshold = default_threshold(self._info) if threshold is None else threshold
+        self._thresholds = thresholds.of_classes(self._info.classes, default_threshold(self._info))
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The smallest confidence of a proposed box of each class."""
+        return {
+            name: round(value, 4) for name, value in zip(self._info.classes, self._thresholds.tolist(), strict=True)
+        }
 
     def propose(self, to: LabelFormat) -> tuple[list[Path], list[Skipped], Iterator[Proposed | UnreadableImage]]:
         """The images that are to be labelled, those that cannot be, and the work itself: each step writes one label file.
@@ -82,21 +90,28 @@ class LabelJob:
         places = LabelPlaces(self._labels, to)
         open_images = [(image, places.of(image)) for image in self._labels.unlabelled()]
         open_images = [(image, file) for image, file in open_images if not _exists(file)]
-        skipped = _skipped([*open_images], writer)
+        skipped = _skipped(open_images, writer)
         left_out = {item.image for item in skipped}
         files = {image: file for image, file in open_images if image not in left_out}
         return list(files), skipped, self._write(files, writer)
 
     def _write(self, files: dict[Path, Path], writer: LabelFileWriter) -> Iterator[Proposed | UnreadableImage]:
-        for result in predict(self._network, self._info, list(files), threshold=self.threshold, device=self._device):
+        for result in predict(
+            self._network, self._info, list(files), threshold=float(self._thresholds.min()), device=self._device
+        ):
             if isinstance(result, UnreadableImage):
                 yield result
                 continue
             height, width = result.pixels.shape[:2]
-            found = boxes_in_image(result.detections, (width, height), writer.digits)
+            found = boxes_in_image(self._sure(result.detections), (width, height), writer.digits)
             count = len(found.scores)
             is_written = count > 0 and writer.write(files[result.path], result.path, (width, height), found)
             yield Proposed(result.path, files[result.path] if is_written else None, count)
+
+    def _sure(self, found: Detections) -> Detections:
+        """The objects from the threshold of their class on."""
+        kept = found.scores >= self._thresholds[found.labels]
+        return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
     def doubts(self, images: Sequence[Path]) -> Iterator[Doubt | UnreadableImage]:
         """How unsure the network is about each image."""
@@ -104,26 +119,27 @@ class LabelJob:
             if isinstance(result, UnreadableImage):
                 yield result
                 continue
-            scores = result.detections.scores
+            found = result.detections
             yield Doubt(
                 result.path,
-                doubt_of(scores, self.threshold),
-                int((scores >= self.threshold).sum()),
+                doubt_of(found.scores, self._thresholds[found.labels]),
+                len(self._sure(found).scores),
                 fingerprint(result.pixels),
             )
 
 
 def to_check_or_label(labels: FolderLabels) -> list[Path]:
-    """The images without labels, and those whose labels are proposed.
-
-    Raises:
-        BadInput: the list of proposed labels is no list.
-    """
-    listed = ProposedList(data_root(labels.folder))
+    """The images without labels, and those whose labels are proposed."""
+    try:
+        listed = ProposedList(data_root(labels.folder))
+    except BadInput:  # a file of that name which is something else
+        listed = None
     return [
         image
         for image in labels.images
-        if image not in labels.label_of or image in listed or _is_marked(labels.label_of[image])
+        if image not in labels.label_of
+        or (listed is not None and listed.lists(image))
+        or _is_marked(labels.label_of[image])
     ]
 
 

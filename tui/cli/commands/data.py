@@ -32,16 +32,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-app.command(
-    cls=TranslatedCommand,
-    help=N_("Write a data set as a clean one in another format. The original is never changed."),
-)(convert)
-app.command(
-    cls=TranslatedCommand,
-    help=N_("Find anchors that fit the boxes of a data set, and compare them with those of the network."),
-)(anchors)
-
-
 @app.command(cls=TranslatedCommand, help=N_("Check a data set: format, classes, counts, and problems."))
 def check(
     path: DatasetPath,
@@ -122,6 +112,16 @@ def _print_check(report: DatasetReport) -> None:
 
 def _finding_with_advice(group: FindingGroup, root: Path) -> str:
     return join_sentences(finding_text(group, root), command_advice(group.first.message))
+
+
+app.command(
+    cls=TranslatedCommand,
+    help=N_("Write a data set as a clean one in another format. The original is never changed."),
+)(convert)
+app.command(
+    cls=TranslatedCommand,
+    help=N_("Find anchors that fit the boxes of a data set, and compare them with those of the network."),
+)(anchors)
 
 
 @app.command(

@@ -10,6 +10,7 @@ from tui.cli.console import print_json, print_line, print_table
 from tui.cli.options import HERE, Classes, DatasetPath, Format, Json, Mapping, Preset, RecipeFile, Settings, Workspace
 from tui.cli.progress import count_bar
 from tui.text import N_, _, ngettext
+from tui.text.joining import join_parts
 
 if TYPE_CHECKING:
     from engine.dataset.anchors import AnchorSuggestion
@@ -54,7 +55,7 @@ def anchors(
         )
     else:
         height, width = chosen.input_shape
-        print_line(f"{chosen.network}, {width}x{height}")
+        print_line(join_parts(chosen.network, f"{width}x{height}"))
         print_suggestion(suggestion)
     return 0
 

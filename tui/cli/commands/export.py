@@ -22,8 +22,8 @@ def export(
         str,
         typer.Option(
             "--format",
-            metavar="|".join(FORMATS),
-            help=N_("The format to write."),
+            metavar="FORMAT",
+            help=N_("The format to write: onnx, torchscript, darknet or tutorial."),
             autocompletion=completion.one_of(*FORMATS),
         ),
     ] = "onnx",

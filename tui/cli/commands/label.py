@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from engine.messages import Message, bad_input
+from engine.messages import Message, bad_input, printable
 from tui.cli import completion
 from tui.cli.console import print_json, print_line, print_table
 from tui.cli.errors import BAD_INPUT, STOPPED, print_error
@@ -40,13 +40,11 @@ def label(
         ),
     ] = None,
     threshold: Annotated[
-        float | None,
+        list[str] | None,
         typer.Option(
             "--threshold",
-            metavar="X",
-            min=0,
-            max=1,
-            help=N_("The minimum confidence, from 0 to 1."),
+            metavar="X|CLASS=X",
+            help=N_("The minimum confidence, from 0 to 1, of all classes or of one; repeatable."),
             show_default=N_("that of the best F1, stored in the weights"),
         ),
     ] = None,
@@ -65,9 +63,11 @@ def label(
 ) -> int:
     """Write proposed label files for images that have none, or list the images to label next."""
     from engine.evaluation.labelling.folder_labels import parse_label_format, read_folder_labels
+    from engine.evaluation.labelling.thresholds import parse_thresholds
     from engine.weights.signature import read_signature
     from tui.cli.weights_download import named_weights
 
+    thresholds = parse_thresholds(threshold or ())
     label_format = None if to is None else parse_label_format(to)
     if label_format is None and pick is None:
         raise bad_input(
@@ -80,7 +80,7 @@ def label(
     with waiting(_("Loading torch")):
         from engine.evaluation.labelling.propose import LabelJob
 
-        job = LabelJob(weights, labels, threshold=threshold, device=device)
+        job = LabelJob(weights, labels, thresholds=thresholds, device=device)
     if pick is not None:
         return _pick(job, labels, pick, json=json)
     assert label_format is not None
@@ -131,7 +131,7 @@ def _propose(job: LabelJob, labels: FolderLabels, to: LabelFormat, *, json: bool
         print_json(
             {
                 "format": to,
-                "threshold": job.threshold,
+                "thresholds": job.thresholds,
                 "images": len(labels.images),
                 "labelled_before": len(labels.images) - len(images) - len(skipped),
                 "written": [
@@ -146,13 +146,13 @@ def _propose(job: LabelJob, labels: FolderLabels, to: LabelFormat, *, json: bool
             }
         )
     else:
-        _print_done(done, labels, job.threshold, len(labels.images) - len(images) - len(skipped), unused)
+        _print_done(done, labels, job.thresholds, len(labels.images) - len(images) - len(skipped), unused)
     if done.stopped:
         return STOPPED
     return BAD_INPUT if images and len(done.unreadable) == len(images) else 0
 
 
-def _print_done(done: _Done, labels: FolderLabels, threshold: float, before: int, unused: int) -> None:
+def _print_done(done: _Done, labels: FolderLabels, thresholds: dict[str, float], before: int, unused: int) -> None:
     if before:
         print_line(
             ngettext(
@@ -162,13 +162,13 @@ def _print_done(done: _Done, labels: FolderLabels, threshold: float, before: int
     boxes = sum(item.boxes for item in done.written)
     print_line(
         ngettext(
-            "{count} label file is written, with {boxes} boxes of a confidence of {threshold} or more",
-            "{count} label files are written, with {boxes} boxes of a confidence of {threshold} or more",
+            "{count} label file is written, with {boxes} boxes",
+            "{count} label files are written, with {boxes} boxes",
             len(done.written),
             boxes=boxes,
-            threshold=f"{threshold:.2f}",
         )
     )
+    print_line(_("Minimum confidence: {thresholds}", thresholds=_threshold_text(thresholds)))
     if nothing := len(done.without_objects):
         print_line(
             ngettext(
@@ -192,6 +192,12 @@ def _print_done(done: _Done, labels: FolderLabels, threshold: float, before: int
     if done.stopped:
         print_line(_("Stopped. The same command labels the other images."))
     _print_left_out(done.skipped, done.unreadable)
+
+
+def _threshold_text(thresholds: dict[str, float]) -> str:
+    if len(set(thresholds.values())) == 1:
+        return f"{next(iter(thresholds.values())):.2f}"
+    return ", ".join(f"{printable(name)} {value:.2f}" for name, value in thresholds.items())
 
 
 def _print_left_out(skipped: list[Message], unreadable: list[Message]) -> None:
@@ -221,7 +227,7 @@ def _pick(job: LabelJob, labels: FolderLabels, count: int, *, json: bool) -> int
     if json:
         print_json(
             {
-                "threshold": job.threshold,
+                "thresholds": job.thresholds,
                 "candidates": len(images),
                 "picked": [
                     {"image": str(item.image), "doubt": round(item.value, 4), "boxes": item.boxes} for item in picked

@@ -138,7 +138,7 @@ def print_plan(plan: Plan, *, fits: bool = True) -> None:
     print_line(describe_steps(plan_advice(plan)))
     errors = () if fits else plan.memory_problems
     for warning in plan.warnings:
-        if warning not in errors:
+        if warning not in errors and warning.code != "plan.first_look":  # said in the line above
             print_line(_("Note: {warning}", warning=warning))
 
 

@@ -35,7 +35,7 @@ def resume(
         bool,
         typer.Option(
             "--accept-changes",
-            help=N_("Train on although labels, images or classes have changed since the run was started."),
+            help=N_("Resume although labels, images or classes have changed since the run was started."),
             rich_help_panel=DATA_SECTION,
         ),
     ] = False,
