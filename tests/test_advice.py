@@ -206,6 +206,14 @@ def test_the_printed_plan_has_the_sum_of_its_stages(tmp_path: Path, capsys: pyte
     assert any(line.startswith("8800 steps in total") for line in lines)
 
 
+@pytest.mark.parametrize("epochs", [2, 12, 40])
+def test_the_printed_plan_says_once_how_many_steps_are_advised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], epochs: int
+) -> None:
+    print_plan(planned(make_recipe({"unfreeze_epoch": epochs, "freeze_epoch": 1}), 130, tmp_path))
+    assert capsys.readouterr().out.count("400") == 1
+
+
 @pytest.mark.parametrize(
     ("method", "said"), [("modern", "stays as it is"), ("tutorial", "is adapted to the batch size")]
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.dataset.image_files import images_below
 from engine.hardware import probe
 from tests.command import command
 from tests.small_training import arguments, copy_run, finished_workspace, only_run
@@ -28,6 +29,7 @@ COMMANDS = (
         "presets",
         "presets show",
         "export",
+        "label",
         "weights",
         "weights get",
         "weights import",
@@ -85,6 +87,9 @@ def test_every_word_of_the_help_comes_from_the_catalogue(name: str, monkeypatch:
 def test_every_word_of_the_output_comes_from_the_catalogue(workspace: Path, tmp_path: Path) -> None:
     run, data = only_run(finished_workspace()).name, workspace / "data"
     weights = workspace / "logs" / run / "best_epoch_weights.pth"
+    new_images = tmp_path / "new"
+    new_images.mkdir()
+    shutil.copy(next(images_below(data)), new_images)
     names = ("data", "ball", "crate", "star", "AP50", "AP50-95", "F1", probe(workspace).processor.name)
     for words in (
         ("probe",),
@@ -101,6 +106,8 @@ def test_every_word_of_the_output_comes_from_the_catalogue(workspace: Path, tmp_
         ("report", run, "--workspace", workspace, "--out", tmp_path / "report.html"),
         ("evaluate", "--weights", weights, "--data", data),
         ("predict", "--weights", weights, data, "--save", tmp_path / "out"),
+        ("label", "--weights", weights, new_images, "--to", "voc"),
+        ("label", "--weights", weights, new_images, "--pick", "1"),
     ):
         text = output(*words)
         assert untranslated_words(_PATHS.sub(" ", text), data=(run, "loss_killed", *names)) == [], text

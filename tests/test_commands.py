@@ -66,7 +66,7 @@ def test_evaluate_and_predict_in_their_json(workspace: Path, tmp_path: Path) -> 
     done = command("predict", "--weights", weights, str(images), "--save", str(tmp_path / "out"), "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["width"], line["height"]) for line in lines] == [(480, 360)] * 2
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 2, "in the subfolders that they come from"
 
 
 def test_a_class_without_a_box_in_the_split_has_no_score(workspace: Path, tmp_path: Path) -> None:

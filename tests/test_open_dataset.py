@@ -8,6 +8,7 @@ import pytest
 
 from engine.dataset.formats import open_dataset
 from engine.messages import BadInput
+from tests.coco_on_disk import write_coco
 from tests.dataset_on_disk import SIZE, annotation, boxes_of, codes, write_cat_voc, write_image, write_text, write_yolo
 from tui.text.command_advice import with_command_advice
 from tui.text.finding_advice import ADVICE
@@ -38,14 +39,14 @@ def test_a_wrongly_recognised_format_is_explained(tmp_path: Path) -> None:
 def test_a_folder_of_images_alone_is_refused_with_what_was_looked_for(tmp_path: Path) -> None:
     write_image(tmp_path / "a.jpg")
     write_text(tmp_path / "notes.md", "nothing")
-    with pytest.raises(BadInput, match=r"no labels found. It contains 1 images; other files: 1 \.md. Expected:"):
+    with pytest.raises(BadInput, match=r"no labels found. Images: 1; other files: 1 \.md. Expected:"):
         open_dataset(tmp_path)
 
 
 @pytest.mark.parametrize("levels", [1, 2])
 def test_labels_beside_a_folder_are_not_those_of_any_images_in_it(tmp_path: Path, levels: int) -> None:
     """Else a folder of images without labels, or a data set of its own, is read as the labels that lie somewhere above it."""
-    write_coco(tmp_path, "label/all.json", "a", "b", "c", folder="elsewhere")
+    write_coco(tmp_path, "label/all.json", "a.jpg", "b.jpg", "c.jpg", folder="elsewhere")
     mine = tmp_path.joinpath(*("mine", "holiday")[:levels])
     write_image(mine / "x.jpg")
     with pytest.raises(BadInput, match="no labels found"):
@@ -54,9 +55,17 @@ def test_labels_beside_a_folder_are_not_those_of_any_images_in_it(tmp_path: Path
     assert (open_dataset(mine / "own").format, open_dataset(mine / "own").root) == ("voc", mine / "own")
 
 
+def test_labels_in_the_folder_win_over_more_of_them_above_it(tmp_path: Path) -> None:
+    """A data set that happens to be called `test`, in a folder with another one's annotations."""
+    write_coco(tmp_path, "annotations/all.json", "a.jpg", "b.jpg", "c.jpg", "f.jpg", folder="images")
+    write_cat_voc(tmp_path / "x" / "test", "d e")
+    opened = open_dataset(tmp_path / "x" / "test")
+    assert (opened.format, opened.root) == ("voc", tmp_path / "x" / "test")
+
+
 @pytest.mark.parametrize("folder", ["images", "images/train", "train2017"])
 def test_a_folder_of_images_is_opened_with_the_labels_beside_it(tmp_path: Path, folder: str) -> None:
-    write_coco(tmp_path, "annotations/all.json", "a", "b", "c", folder=folder)
+    write_coco(tmp_path, "annotations/all.json", "a.jpg", "b.jpg", "c.jpg", folder=folder)
     assert open_dataset(tmp_path / folder).root == tmp_path
 
 

@@ -263,7 +263,7 @@ def test_a_folder_without_labels_is_refused_with_what_was_looked_for(tmp_path: P
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         paste_path(app, str(folder))
         await pilot.press("enter")
-        await until(pilot, lambda: "no labels found. It contains 3 images" in findings(app))
+        await until(pilot, lambda: "no labels found. Images: 3" in findings(app))
         assert "Choose the folder that contains both images and labels" in findings(app)
         await pilot.press("enter")
         await pilot.pause()
@@ -280,6 +280,21 @@ def test_the_home_folder_is_not_searched(tmp_path: Path, monkeypatch: pytest.Mon
         paste_path(app, "~")
         await pilot.press("enter")
         await until(pilot, lambda: "your home folder" in findings(app))
+
+    drive(tmp_path, script, screen_name="data")
+
+
+def test_the_tree_starts_at_the_sample_set_that_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The word means the folder of the workspace, also where the current folder has one of that name."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "sample").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    draw_sample_dataset(tmp_path / "sample", 4)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await pilot.press("f2", "f3")
+        await until(pilot, lambda: isinstance(app.screen, FolderPicker))
+        await until(pilot, lambda: app.screen.query_one(FolderTree).path == tmp_path / "sample")
 
     drive(tmp_path, script, screen_name="data")
 

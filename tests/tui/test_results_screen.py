@@ -295,7 +295,7 @@ def test_mistakes_are_browsed_by_kind(trained: Path) -> None:
         screen = await judged(app, pilot)
         await pilot.press("m")  # does nothing on the overview
         screen.query_one(TabbedContent).active = "page-images"
-        await until_shown(app, pilot, "all images  missed 1  background 2", "kind of mistake", f"1/2  {names[0]}")
+        await until_shown(app, pilot, "all images  missed 1  background 2", "m mistakes", f"1/2  {names[0]}")
         await pilot.press("m")
         await until_shown(app, pilot, f"1/1  {names[1]}", "0 of 1 object found")
         await pilot.press("m")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def test_enter_goes_on_with_a_stopped_run(workspace: Path, language: str) -> Non
         await listed(app, pilot)
         await until(pilot, lambda: ("stopped" if language == "en" else "已停止") in shown(app))
         text = shown(app)
-        assert "1/2, " in text  # and the step
+        assert re.search("1/2[,，]", text)  # and the step
         if language == "en":
             assert "in stage freeze, epoch 1 of 2" in " ".join(text.split())
             await pilot.press("enter")
@@ -332,7 +333,7 @@ def test_what_the_footer_offers_can_be_done(locked: Path, workspace: Path) -> No
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await listed(app, pilot)
         await until_shown(
-            app, pilot, "It can be extended, resumed and deleted once it has stopped", "esc back", "f1 help"
+            app, pilot, "It can be extended, resumed and deleted once it has", "esc back", "f1 help"
         )
         assert "stop it before you do anything else" not in shown(app)
         bindings = {active.binding.action: active for active in app.screen.active_bindings.values()}

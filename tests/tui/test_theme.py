@@ -22,6 +22,7 @@ OURS = (DARK, LIGHT)
 STATES = ("success", "warning", "error", "primary")
 BACKGROUNDS = ("background", "surface", "panel", "block-cursor-background")
 TEXT_COLOR = re.compile(r"(?<![-\w])color: \$([\w-]+)(?: (\d+)%)?")
+BACKGROUND = re.compile(r"(?<![-\w])background: \$([\w-]+(?: \d+%)?)")
 STYLE = re.compile(r"[\"'](?:bold |dim )?\$([\w-]+)(?: (\d+)%)?[\"']")
 
 NORMAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -94,6 +95,13 @@ def test_every_text_colour_is_readable_on_every_background(theme: Theme) -> None
         if (ratio := contrast(text, behind)) < MIN_CONTRAST:
             too_faint.append((name, percent, background, round(ratio, 2)))
     assert too_faint == []
+
+
+def test_no_other_background_is_used_below_a_text() -> None:
+    sources = [*(PROJECT / "tui").rglob("*.py"), *(PROJECT / "tui").rglob("*.tcss")]
+    used = {name for path in sources for name in BACKGROUND.findall(path.read_text(encoding="utf-8"))}
+    reversed_text, below_a_dialog = "foreground", "background 60%"
+    assert used - {*BACKGROUNDS, reversed_text, below_a_dialog} == set()
 
 
 @pytest.mark.parametrize("name", [name for name, theme in BUILTIN_THEMES.items() if not theme.ansi])

@@ -21,6 +21,7 @@ from tests.given_hardware import PROCESSOR_ONLY, RTX_3060, GivenHardware
 from tests.tui.driving import drive, shown, until, until_shown
 from tui.app import Freezetui
 from tui.dialogs.number_prompt import NumberPrompt
+from tui.screens.train import TrainScreen
 from tui.widgets.plot import BORDER
 
 Script = Callable[[Freezetui, Pilot[int]], Awaitable[None]]
@@ -192,9 +193,16 @@ def test_c_shows_the_classes_then_the_images_then_the_curves(tmp_path: Path) -> 
         assert "z zoom" not in footer(app), "there is nothing to zoom"
         await pilot.press("c")
         await until_shown(app, pilot, "after epoch 8", "street.png")
-        assert "n image" in footer(app)
+        await until(pilot, lambda: "n image" in footer(app))
         await pilot.press("n", "c")
         await until_shown(app, pilot, "best 0.350", "z zoom")
+        assert "esc back" not in footer(app)
+        for views in (1, 2):
+            await pilot.press(*"c" * views)
+            await until(pilot, lambda: "esc back" in footer(app))
+            await pilot.press("escape")
+            await until_shown(app, pilot, "best 0.350", "z zoom")
+            assert isinstance(app.screen, TrainScreen)
 
     watch(tmp_path, 8.5, script)
 

@@ -121,6 +121,10 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "evaluate": (
         Example(f"freezetui evaluate --data sample --weights {_WEIGHTS}", N_("Measure the weights of a run")),
+        Example(
+            f"freezetui evaluate --data sample --weights {_WEIGHTS} --save evaluation",
+            N_("Also write figures, and the images with the most mistakes"),
+        ),
     ),
     "label": (
         Example(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.messages import printable
 from tui.dialogs.confirm import ConfirmDialog
-from tui.text import _
+from tui.text import _, ngettext
 from tui.text.sizes import format_size
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ MAX_RUNS = 3
 def second_training_dialog(others: Sequence[LiveRun], hardware: Hardware | None) -> ConfirmDialog:
     """Returns True if the training is to start all the same."""
     return ConfirmDialog(
-        _("Another training is running on this machine."),
+        ngettext(
+            "Another training is running on this machine.",
+            "{count} other trainings are running on this machine.",
+            len(others),
+        ),
         "\n".join(_details(others, hardware)),
         confirm=_("Start all the same"),
         key="s",
@@ -38,10 +42,10 @@ def _details(others: Sequence[LiveRun], hardware: Hardware | None) -> Iterator[s
             size = format_size(other.memory_bytes)
             yield _("{run}: process {pid}, {size} of memory", run=run, pid=other.pid, size=size)
     if hardware is None:
-        yield _("Both share the memory and the cores: each takes longer, and the memory may not suffice for both.")
+        yield _("They share the memory and the cores: each takes longer, and the memory may not suffice for all.")
         return
     yield _(
-        "Both share {cores} cores and {free} of free memory: each takes longer, and the memory may not suffice for both.",
+        "They share {cores} cores and {free} of free memory: each takes longer, and the memory may not suffice for all.",
         cores=hardware.processor.cores,
         free=format_size(hardware.memory.available),
     )

@@ -73,6 +73,8 @@ class RecipeScreen(WizardScreen):
         self._user_moved = False
         self._preselected: set[str] = set()
         """Presets that this screen highlighted itself."""
+        self._attempted: str | None = None
+        """The preset that Enter was pressed on last, which an error is about."""
 
     def compose_body(self) -> Iterator[Widget]:
         """The goals, the settings that were changed before, the list of presets."""
@@ -141,8 +143,9 @@ class RecipeScreen(WizardScreen):
         """Update the goals and the hint; an error was about the preset that was highlighted before."""
         event.stop()
         if self._recommendation is not None:
-            if event.option_id not in self._preselected:
-                self._user_moved = True
+            self._user_moved = self._user_moved or event.option_id not in self._preselected
+            if self._attempted not in (None, event.option_id):
+                self._attempted = None
                 self.show_error("")
             self._update_notes()
 
@@ -254,6 +257,7 @@ class RecipeScreen(WizardScreen):
         """Download the weights that the preset needs, then use it and show the next screen."""
         self.show_error("")
         preset = self._preset_list.selected
+        self._attempted = None if preset is None else preset.name
         if self._is_counting:
             self._forward_when_counted = True
             self.show_error(_("Still counting the images, to which the epochs are adapted."))

@@ -56,7 +56,7 @@ class ResultsScreen(ImageKeys, WizardScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "next_image", N_("next image")),
         *IMAGE_BINDINGS,
-        Binding("m", "next_kind", N_("kind of mistake")),
+        Binding("m", "next_kind", N_("mistakes")),
         Binding("w", "predict", N_("predict")),
         Binding("c", "copy_path", N_("copy path")),
     ]

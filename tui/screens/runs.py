@@ -273,6 +273,8 @@ class RunsScreen(WizardScreen):
             description = _("results") if run is not None and not run.resumable else _("resume")
             binding = replace(enter.binding, description=description, show=run is not None)
             bindings = {"enter": enter._replace(binding=binding), **bindings}
+            if run is not None and not run.resumable and (results := bindings.get("v")) is not None:
+                bindings["v"] = results._replace(binding=replace(results.binding, show=False))  # Enter does the same
         last = {"escape", "f1"}  # the keys of all screens
         return dict(sorted(bindings.items(), key=lambda item: item[0] in last))
 

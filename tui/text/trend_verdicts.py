@@ -31,7 +31,7 @@ def describe_trend(trend: Trend, steps: int, advice: StepAdvice | None) -> str:
     match trend.verdict:
         case "too_early":
             return _(
-                "{epochs} epochs of this stage are done; the trend of the validation loss is shown from {needed} on.",
+                "No trend of the validation loss yet: {epochs} of the {needed} epochs that it needs.",
                 epochs=trend.epochs,
                 needed=MIN_EPOCHS,
             )

@@ -80,7 +80,7 @@ class ClassBars(VerticalScroll):
 
     DEFAULT_CSS = """
     ClassBars { height: 1fr; scrollbar-size-vertical: 1; }
-    ClassBars:focus { background: $boost; }
+    ClassBars:focus { background: $panel; }
     """
 
     _bars = getters.query_one(_Bars)

@@ -30,7 +30,7 @@ class PresetList(OptionList):
     DEFAULT_CSS = """
     PresetList, PresetList:focus { height: 1fr; border: none; padding: 0; background: $background; background-tint: $background 0%; scrollbar-size-vertical: 1; }
     PresetList > .option-list--option { padding: 0 1; }
-    PresetList > .option-list--option-highlighted, PresetList:focus > .option-list--option-highlighted { background: $primary 25%; color: $foreground; text-style: none; }
+    PresetList > .option-list--option-highlighted, PresetList:focus > .option-list--option-highlighted { background: $block-cursor-background; color: $block-cursor-foreground; text-style: none; }
     PresetList > .option-list--option-disabled { color: $text-muted; text-style: bold; }
     """
 

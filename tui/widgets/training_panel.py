@@ -343,7 +343,7 @@ def _time_parts(history: RunHistory, phase: Phase) -> Iterator[str]:
         yield elapsed
         return
     left = _("{time} left", time=duration(seconds_left))
-    if phase in ("paused", "pausing", "stopping"):
+    if phase != "training":  # nothing moves on the clock of the last step
         yield left
     else:
         yield _("{left}, until {time}", left=left, time=time_of_day(latest.time + seconds_left, latest.time))

@@ -54,8 +54,8 @@ def read_labels(path: Path, format: str, reading: Reading) -> ParsedLabels:
                 results.append(parsed)
         except BadInput as error:  # another format may fit
             refusal = refusal or error
-    # Of equal results the first reader's stays.
-    best = max(results, key=_fit, default=None)
+    # Of equal results the first reader's stays. Labels above the named folder may be those of another data set.
+    best = max(results, key=lambda parsed: (_is_inside(parsed, path), *_fit(parsed)), default=None)
     if best is None or (refusal is not None and not best.box_count()):
         raise refusal or _unrecognised(path, format)
     ties = [other for other in results if other is not best and other.box_count() and _fit(other) == _fit(best)]
@@ -93,6 +93,11 @@ def _report_unused_labels(other: ParsedLabels, best: ParsedLabels) -> None:
         images=len(labelled),
         unused=unused_count,
     )
+
+
+def _is_inside(parsed: ParsedLabels, path: Path) -> bool:
+    """Whether boxes were read, all of them in the data set at `path` itself."""
+    return parsed.box_count() > 0 and parsed.root.is_relative_to(path)
 
 
 def _fit(parsed: ParsedLabels) -> tuple[int, int]:

@@ -32,6 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+
 @app.command(cls=TranslatedCommand, help=N_("Check a data set: format, classes, counts, and problems."))
 def check(
     path: DatasetPath,

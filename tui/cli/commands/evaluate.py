@@ -230,7 +230,9 @@ def _print_mistakes(analysis: Analysis, threshold: str) -> None:
                 image.mistakes.found + image.mistakes.missed,
                 image.mistakes.found,
                 image.mistakes.wrong,
-                ", ".join(f"{_(KIND_NAMES[kind])} {image.kinds[kind]}" for kind in sorted(image.kinds, key=_kind_order)),
+                ", ".join(
+                    f"{_(KIND_NAMES[kind])} {image.kinds[kind]}" for kind in sorted(image.kinds, key=_kind_order)
+                ),
             )
             for image in analysis.worst_images
         ),
