@@ -66,7 +66,9 @@ def test_rich_breaks_wide_text_in_the_help_of_commands_and_in_tables() -> None:
         )
     assert [line.plain.rstrip() for line in wide] == ["训练 YOLOv4 检测器：", "先冻结主干"]
     assert [line.plain.rstrip() for line in latin] == ["first the backbone", "alone"]
-    assert next(line.plain.rstrip() for line in Text("训练 YOLOv4 检测器：先冻结主干").wrap(console, 20)) == "训练 YOLOv4"
+    assert (
+        next(line.plain.rstrip() for line in Text("训练 YOLOv4 检测器：先冻结主干").wrap(console, 20)) == "训练 YOLOv4"
+    )
 
 
 def test_a_label_shows_every_line_and_copies_what_is_selected() -> None:

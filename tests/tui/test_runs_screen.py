@@ -332,9 +332,7 @@ def test_what_the_footer_offers_can_be_done(locked: Path, workspace: Path) -> No
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await listed(app, pilot)
-        await until_shown(
-            app, pilot, "It can be extended, resumed and deleted once it has", "esc back", "f1 help"
-        )
+        await until_shown(app, pilot, "It can be extended, resumed and deleted once it has", "esc back", "f1 help")
         assert "stop it before you do anything else" not in shown(app)
         bindings = {active.binding.action: active for active in app.screen.active_bindings.values()}
         assert {action for action in ("extend", "delete") if bindings[action].enabled} == set()

@@ -247,7 +247,7 @@ class TrainScreen(WizardScreen):
         if shown is None:
             return bindings
         if not self._shows_curves:
-            shown |= {"back"}
+            shown = (shown | {"back"}) - {"lower_batch"}  # 80 columns have no room for more
         return {
             key: active._replace(
                 binding=replace(
