@@ -336,6 +336,8 @@ def test_ctrl_c_ends_with_what_is_done(weights: Path, tmp_path: Path, pipe: int)
 
     gave_up = threading.Event()
     thread = threading.Thread(target=interrupt)
+    # A shell starts background jobs, such as a whole test run, with this signal ignored.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread.start()
     try:
         done = run(weights, "-", "--save", tmp_path / "out", "--count")
@@ -343,6 +345,7 @@ def test_ctrl_c_ends_with_what_is_done(weights: Path, tmp_path: Path, pipe: int)
         os.close(pipe)
         gave_up.set()
         thread.join()
+        signal.signal(signal.SIGINT, previous)
     assert done.returncode == 130
     assert "1 video is saved in" in done.stdout
     assert "1 of 7 images cannot be read:" in done.stderr

@@ -16,6 +16,7 @@ from tui.cli.options import HERE, Json, Workspace
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
 from tui.text import N_, _, translate
 from tui.text.stages import STAGE_NAMES
+from tui.wizard.cli_equivalent import command_line, workspace_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ def runs(context: typer.Context, workspace: Workspace = HERE, json: Json = False
     elif not summaries:
         print_line(_("There are no runs in {folder} yet.", folder=logs_folder(workspace).absolute()))
     else:
-        _print_runs(summaries[::-1])
+        _print_runs(summaries[::-1], workspace)
 
 
 @app.command(cls=TranslatedCommand, help=N_("Write a note about a run; without a text, print it."))
@@ -125,7 +126,7 @@ def _print_comparison(comparison: Comparison) -> None:
                 print_line(line)
 
 
-def _print_runs(summaries: Sequence[RunSummary]) -> None:
+def _print_runs(summaries: Sequence[RunSummary], workspace: Path) -> None:
     from tui.text.run_states import STATE_NAMES, data_name, describe_run_end, format_epochs
 
     is_wide = not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
@@ -154,4 +155,5 @@ def _print_runs(summaries: Sequence[RunSummary]) -> None:
             hint = "" if summary.hint is None else f" {translate(summary.hint)}"
             print_line(f"{summary.name}: {describe_run_end(summary)}{hint}")
     if any(summary.resumable for summary in summaries):
-        print_line("\n" + _("Resume one with: freezetui resume NAME"))
+        words = command_line(list(workspace_option(workspace)))
+        print_line("\n" + _("Resume one with: {command}", command=f"freezetui resume NAME {words}".rstrip()))
