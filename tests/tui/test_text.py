@@ -113,7 +113,13 @@ def test_every_text_of_the_engine_can_be_extracted() -> None:
         "parsed.leave_out(kind, severity, code, parsed.tree.path(files[0]) if len(files) == 1 else parsed.root, template, count=self._counts[cause], boxes=self._boxes[cause] if '{boxes}' in template else None, names=join_names(files[:MAX_NAMES]), reason=self._first_reason.get(cause, ''))",
         "phrase(_LABELS[name], value=value if value != '' else '-')",
         "phrase(template, count=len(names), names=join_names(names, _SHOWN_NAMES))",
-        "self._report(boxes.row[mask], severity, code, template)",
+        "Message('label.name', template, {'image': image, 'name': file.name})",
+        "parsed.add_finding('warning', 'class.repeated', data.path, REPEATED_NAMES, names=join_names(repeated[:MAX_NAMES]))",
+        "parsed.add_finding('warning', 'class.repeated', file or parsed.root, REPEATED_NAMES, names=join_names(repeated[:MAX_NAMES]))",
+        "parsed.add_finding(severity, code, parsed.root, template, length=lengths, count=count)",
+        "parsed.leave_out('box', 'error', code, parsed.tree.path(file), template, count=int(mask.sum()), names=ids)",
+        "parsed.leave_out('line', 'error', code, parsed.tree.path(file), template, count=len(names), boxes=None if boxes is None else boxes[reason], names=join_names(names[:MAX_NAMES]))",
+        "phrase(_STAGES[stage.name])",
         "self.add_finding(severity, code, file, template, count=count, **values)",
     }
 

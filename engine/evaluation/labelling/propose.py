@@ -27,7 +27,7 @@ from engine.evaluation.labelling.label_files import (
 )
 from engine.evaluation.labelling.thresholds import Thresholds
 from engine.evaluation.predict import default_threshold, predict
-from engine.messages import BadInput, Message
+from engine.messages import BadInput, Message, gettext_noop
 from engine.network.detector import Detector
 from engine.weights.load import load_network
 from engine.weights.native import WeightsInfo
@@ -165,9 +165,13 @@ def _skipped(images: Sequence[tuple[Path, Path]], writer: LabelFileWriter) -> li
     skipped = []
     for image, file in images:
         if writer.refuses(file):
-            template = "{image}: its label file would be {name}, which means something else; rename the image."
+            template = gettext_noop(
+                "{image}: its label file would be {name}, which means something else; rename the image."
+            )
         elif counts[file] > 1:
-            template = "{image}: another image would have the same label file, {name}; rename one of them."
+            template = gettext_noop(
+                "{image}: another image would have the same label file, {name}; rename one of them."
+            )
         else:
             continue
         skipped.append(Skipped(image, Message("label.name", template, {"image": image, "name": file.name})))
