@@ -13,7 +13,7 @@ from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuil
 from engine.plan import DataSource
 from engine.recipe.presets import find_preset, list_presets, save_preset
 from tests.small_training import prepare
-from tests.tui.driving import drive, shown, until
+from tests.tui.driving import drive, shown, until, until_shown
 from tui.app import Freezetui
 from tui.text import _, set_language
 from tui.text.presets import preset_summary
@@ -182,8 +182,9 @@ def test_presets_that_are_to_be_repeated_as_they_are_have_no_goals(tmp_path: Pat
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until(pilot, lambda: "a good result" in goals(app))
         cards = app.screen.query_one(PresetList)
-        for name in ("tutorial-whole-adam", "modern-scratch"):
+        for name, title in (("tutorial-whole-adam", "Tutorial: whole, Adam"), ("modern-scratch", "From scratch")):
             cards.highlighted = cards.get_option_index(name)
+            await until_shown(app, pilot, f"Enter uses: {title}")
             await until(pilot, lambda: not app.screen.query_one(GoalChoice).display and "other goal" not in shown(app))
 
     drive(tmp_path, script, screen_name="recipe", data=str(tmp_path / "data"), start="whole")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from engine.hardware import Hardware
@@ -13,7 +13,7 @@ from engine.planning.rough_time import rough_seconds
 from engine.recipe.presets import DEFAULT_PRESET, Preset
 from tui.text import N_, _
 from tui.text.sizes import format_size
-from tui.wizard.recipe_draft import draft_of
+from tui.wizard.recipe_draft import apply_preset, draft_of
 from tui.wizard.state import WizardState
 
 FREEZE_ONLY_BELOW_BYTES = 2 * 2**30
@@ -78,9 +78,11 @@ def goal_options(
         hardware: where it will run.
     """
     options = []
+    chosen = replace(state, settings=dict(state.settings))
+    apply_preset(chosen, preset)  # as Enter does: a preset may bring another start
     for goal in GOAL_NAMES:
         try:
-            draft = draft_of(state, preset, goal)
+            draft = draft_of(chosen, preset, goal)
             recipe = draft.recipe()
         except BadInput:
             return ()

@@ -16,7 +16,6 @@ from tui.cli.options import HERE, Json, Workspace
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup
 from tui.text import N_, _, translate
 from tui.text.stages import STAGE_NAMES
-from tui.wizard.cli_equivalent import command_line, workspace_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,5 +154,7 @@ def _print_runs(summaries: Sequence[RunSummary], workspace: Path) -> None:
             hint = "" if summary.hint is None else f" {translate(summary.hint)}"
             print_line(f"{summary.name}: {describe_run_end(summary)}{hint}")
     if any(summary.resumable for summary in summaries):
+        from tui.wizard.cli_equivalent import command_line, workspace_option  # imports the recipe: not for completion
+
         words = command_line(list(workspace_option(workspace)))
         print_line("\n" + _("Resume one with: {command}", command=f"freezetui resume NAME {words}".rstrip()))
