@@ -20,7 +20,8 @@ from typing import Any
 
 from tests.small_training import child_environment
 
-CHECKING_IN = "import os, sys, fcntl, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+# A shell starts background jobs, such as a whole test run, with SIGINT ignored, and an ignored signal stays ignored.
+CHECKING_IN = "import os, sys, fcntl, signal, termios; signal.signal(signal.SIGINT, signal.SIG_DFL); os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
 
 IGNORING_SIGHUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
 
