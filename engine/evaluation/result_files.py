@@ -79,9 +79,9 @@ class ResultFiles:
             BadInput: one cannot be created.
         """
         if self.save is not None:
-            make_save_folder(self.save)
+            _make_result_folder(self.save, "save")
         if self.crop is not None:
-            _make_crop_folder(self.crop)
+            _make_result_folder(self.crop, "crop")
         self._crop_folders = class_folders(self.classes)
 
     def __enter__(self) -> Self:
@@ -146,7 +146,7 @@ class ResultFiles:
         source = prediction.source or InputImage(prediction.path)
         folder = self.save / source.subfolder
         if source.subfolder != Path():
-            make_save_folder(folder)
+            _make_result_folder(folder, "save")
         if source.video is None:
             path = reserve_name(folder, (stem or prediction.path.stem) + ending, image_suffix(prediction.path))
             self._submit(draw, path, tasks)
@@ -167,7 +167,7 @@ class ResultFiles:
             if own.size == 0:
                 continue
             folder = crop / self._crop_folders[label]
-            _make_crop_folder(folder)
+            _make_result_folder(folder, "crop")
             suffix = ".jpg" if source.video is not None else image_suffix(prediction.path)
             path = reserve_name(folder, f"{stem}_{number}", suffix)
             self._submit(own.copy, path, tasks)
@@ -229,8 +229,8 @@ def class_folders(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def make_save_folder(folder: Path) -> None:
-    """Create a folder for images with boxes.
+def _make_result_folder(folder: Path, option: str) -> None:
+    """Create the folder that `option` (save, crop) names.
 
     Raises:
         BadInput: it cannot be created.
@@ -239,20 +239,9 @@ def make_save_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise bad_input(
-            "predict.save",
-            "--save {path}: the folder cannot be created ({reason}).",
-            path=folder,
-            reason=error_reason(error),
-        ) from error
-
-
-def _make_crop_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise bad_input(
-            "predict.crop",
-            "--crop {path}: the folder cannot be created ({reason}).",
+            f"predict.{option}",
+            "--{option} {path}: the folder cannot be created ({reason}).",
+            option=option,
             path=folder,
             reason=error_reason(error),
         ) from error

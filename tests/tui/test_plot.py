@@ -12,7 +12,9 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from tui.theme import DARK, LIGHT
-from tui.widgets.plot import BEST, BORDER, POINT, Border, Mark, Plot, Point, Series, smooth
+from tui.widgets.plot import Plot, smooth
+from tui.widgets.plot_canvas import BEST, BORDER, POINT
+from tui.widgets.plot_series import Border, Mark, Point, Series
 from tui.widgets.sparkline import CONSTANT, sparkline
 
 LINE = [(0.0, 1.0), (10.0, 2.0)]

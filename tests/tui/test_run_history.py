@@ -21,7 +21,8 @@ from engine.events import (
 )
 from tui.text.durations import time_of_day
 from tui.widgets.training_panel import join_to_width
-from tui.wizard.run_history import MAX_POINTS, BoundedSeries, RunHistory
+from tui.wizard.bounded_series import MAX_POINTS, BoundedSeries
+from tui.wizard.run_history import RunHistory
 
 STAGES = [
     {"name": "freeze", "first_epoch": 0, "last_epoch": 1, "batch_size": 4, "steps_per_epoch": 5},

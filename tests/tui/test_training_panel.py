@@ -22,7 +22,7 @@ from tests.tui.driving import drive, shown, until, until_shown
 from tui.app import Freezetui
 from tui.dialogs.number_prompt import NumberPrompt
 from tui.screens.train import TrainScreen
-from tui.widgets.plot import BORDER
+from tui.widgets.plot_canvas import BORDER
 
 Script = Callable[[Freezetui, Pilot[int]], Awaitable[None]]
 STAGES = [

@@ -15,7 +15,8 @@ from engine.messages import BadInput
 from tui.dialogs.base import Dialog
 from tui.text import N_, _, translate
 from tui.widgets.label import Label
-from tui.widgets.plot import Mark, Plot, Point, Series
+from tui.widgets.plot import Plot
+from tui.widgets.plot_series import Mark, Point, Series
 from tui.widgets.table import Table
 from tui.wizard.comparison_text import describe_limits, result_rows, setting_text
 from tui.wizard.run_comparison import Comparison, compare, loss_curves, map_curves

@@ -27,7 +27,7 @@ from tui.widgets.label import Label
 from tui.widgets.result_overview import ResultOverview
 from tui.widgets.run_description import describe_next_steps, describe_run
 from tui.widgets.table import Table
-from tui.widgets.training_panel import Curves
+from tui.widgets.training_curves import Curves
 from tui.wizard.stored_run import StoredRun, read_stored_run, training_facts
 from tui.workers.latest_query import LatestQuery
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import DataTable
 
-from engine.messages import printable
 from engine.runs.delete import delete_run
 from engine.runs.live import other_trainings
 from engine.runs.note import write_note
@@ -27,18 +24,8 @@ from tui.dialogs.run_note import RunNoteDialog
 from tui.dialogs.second_training import second_training_dialog
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
-from tui.text.run_states import (
-    STATE_NAMES,
-    data_name,
-    describe_origin,
-    describe_resume,
-    describe_run_end,
-    format_epochs,
-)
-from tui.text.stages import STAGE_NAMES
-from tui.widgets.label import Label
-from tui.widgets.plot import Plot, Series
-from tui.widgets.sparkline import sparkline
+from tui.widgets.run_cells import WIDE, run_cells, run_columns
+from tui.widgets.run_details import RunDetails
 from tui.widgets.table import Table
 from tui.workers.latest_query import LatestQuery
 
@@ -56,9 +43,6 @@ RUN_ACTIONS = frozenset({"extend", "delete", "compare", "predict", "show_results
 """The actions that need a run under the cursor."""
 STOPPED_RUN_ACTIONS = frozenset({"extend", "delete"})
 """The actions that need a run that no process trains."""
-WIDE, WIDEST = 100, 160
-"""Columns of a screen that has room for more columns of the table."""
-SPARKLINE_WIDTH = 10
 COMPARE_MARK = "●"
 
 
@@ -68,18 +52,6 @@ class RunsScreen(WizardScreen):
     screen_name: ClassVar[str] = "runs"
     heading: ClassVar[str] = N_("Runs")
     reason: ClassVar[str] = N_("Every run has a folder of its own with all its files.")
-
-    DEFAULT_CSS = """
-    RunsScreen #run { height: auto; padding-top: 1; }
-    RunsScreen #run Label { height: auto; }
-    RunsScreen #run-path, RunsScreen #run-origin { color: $text-muted; }
-    RunsScreen #run-note { text-style: italic; }
-    RunsScreen #run-curves { display: none; height: 1fr; max-height: 16; padding-top: 1; }
-    .-high RunsScreen #run-curves, RunsScreen.-high #run-curves { display: block; }
-    RunsScreen #run-curves Plot { width: 1fr; }
-    RunsScreen #run-curves.-empty { display: none; }
-    RunsScreen #run-end { color: $warning; }
-    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "extend", N_("extend")),
@@ -92,14 +64,7 @@ class RunsScreen(WizardScreen):
     ]
 
     _table = getters.query_one(Table)
-    _run_end = getters.query_one("#run-end", Label)
-    _run_resume = getters.query_one("#run-resume", Label)
-    _run_origin = getters.query_one("#run-origin", Label)
-    _run_note = getters.query_one("#run-note", Label)
-    _run_path = getters.query_one("#run-path", Label)
-    _curves = getters.query_one("#run-curves", Horizontal)
-    _loss_plot = getters.query_one("#run-loss", Plot)
-    _map_plot = getters.query_one("#run-map", Plot)
+    _details = getters.query_one(RunDetails)
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
@@ -116,32 +81,24 @@ class RunsScreen(WizardScreen):
     def compose_body(self) -> Iterator[Widget]:
         """The table, and details of the run under the cursor."""
         yield Table()
-        with Horizontal(id="run-curves", classes="-empty"):
-            yield Plot(_("loss"), x_title=_("epoch"), may_be_logarithmic=True, id="run-loss")
-            yield Plot("mAP50", x_title=_("epoch"), id="run-map")
-        with Vertical(id="run"):
-            yield Label(id="run-end")
-            yield Label(id="run-resume")
-            yield Label(id="run-note")
-            yield Label(id="run-origin")
-            yield Label(id="run-path")
+        yield RunDetails()
 
     def on_mount(self) -> None:
         """Read logs/ now and from time to time."""
         self._set_columns()
         self._table.focus()
-        self._run_resume.update(_("Reading ..."))
+        self._details.show_message(_("Reading ..."))
         self._read()
         self.set_interval(PERIOD, self._read)
 
     def on_resize(self) -> None:
         """Show the columns for which there is room."""
-        if self.is_mounted and self._columns != _columns(self.size.width):
+        if self.is_mounted and self._columns != run_columns(self.size.width):
             self._set_columns()
             self._fill_table(self._runs)
 
     def _set_columns(self) -> None:
-        self._columns = _columns(self.size.width)
+        self._columns = run_columns(self.size.width)
         self._table.clear(columns=True)
         self._table.add_columns("", *map(_, self._columns))
 
@@ -178,7 +135,7 @@ class RunsScreen(WizardScreen):
         self._show_current_run()
 
     def _row(self, run: RunSummary) -> tuple[str, ...]:
-        cells = _cells(run)
+        cells = run_cells(run)
         mark = COMPARE_MARK if run.name == self._run_to_compare else ""
         return (mark, *(cells[column] for column in self._columns))
 
@@ -207,36 +164,15 @@ class RunsScreen(WizardScreen):
         run = self.current_run
         previous, self._shown_run = self._shown_run, run
         if run is None:
-            self._show_no_run()
+            self._details.show_message(_("No runs yet."))
+            self.show_hint("")
         else:
-            self._show_details(run)
+            self._details.show(run)
+            self.show_hint(self._enter_text(run))
             if previous is None or run.name != previous.name:  # an error is about the run before
                 self.show_error("")
-            self._show_curves(run)
         if (previous and (previous.name, previous.state)) != (run and (run.name, run.state)):
             self.refresh_bindings()
-
-    def _show_no_run(self) -> None:
-        self._run_resume.update(_("No runs yet."))
-        for label in (self._run_end, self._run_note, self._run_origin, self._run_path):
-            label.display = False
-        self._curves.add_class("-empty")
-        self.show_hint("")
-
-    def _show_details(self, run: RunSummary) -> None:
-        started = "" if run.started is None else time.strftime("%Y-%m-%d %H:%M  ", time.localtime(run.started))
-        note = _("Note: {text}", text=run.note) if run.note else ""
-        texts = {
-            self._run_end: describe_run_end(run),
-            self._run_note: note,
-            self._run_origin: printable(describe_origin(run)),
-            self._run_path: started + printable(run.path),
-        }
-        for label, text in texts.items():
-            label.update(text)
-            label.display = bool(text)
-        self._run_resume.update(describe_resume(run))
-        self.show_hint(self._enter_text(run))
 
     def _enter_text(self, run: RunSummary) -> str:
         if self._is_training_here(run):
@@ -246,16 +182,6 @@ class RunsScreen(WizardScreen):
         if self.wizard.is_training:
             return _("A training is running in this wizard. Once it has ended, Enter resumes this run.")
         return _("Enter resumes it.")
-
-    def _show_curves(self, run: RunSummary) -> None:
-        self._curves.set_class(not run.losses, "-empty")
-        epochs = (0.0, max((epoch for epoch, _loss in run.losses), default=1.0))
-        losses = [Series(_("train"), run.losses, "$train")]
-        if run.val_losses:
-            losses.append(Series(_("val"), run.val_losses, "$val", dashed=True))
-        self._loss_plot.show(losses, x_range=epochs)
-        best = "" if run.best_map50 is None else _("best {value}", value=f"{run.best_map50:.3f}")
-        self._map_plot.show([Series("", run.maps, "$map", value_text=best)], x_range=epochs, y_range=(0.0, 1.0))
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
@@ -430,32 +356,3 @@ class RunsScreen(WizardScreen):
                 ),
             )
         )
-
-
-def _columns(width: int) -> tuple[str, ...]:
-    """The columns of the table, in English, for a screen of `width` columns."""
-    if width >= WIDEST:
-        return (
-            N_("run"), N_("state"), N_("stage"), N_("epoch"), "mAP50", N_("val loss"), N_("loss"), N_("network"), N_("preset"),
-            N_("data"), N_("note"),
-        )  # fmt: skip
-    if width >= WIDE:
-        return (N_("run"), N_("state"), N_("epoch"), "mAP50", N_("loss"), N_("network"), N_("data"), N_("note"))
-    return (N_("run"), N_("state"), N_("epoch"), "mAP50", N_("loss"))
-
-
-def _cells(run: RunSummary) -> dict[str, str]:
-    """The text of every column."""
-    return {
-        "run": printable(run.name),
-        "state": _(STATE_NAMES[run.state]),
-        "stage": "" if run.stage is None else _(STAGE_NAMES.get(run.stage, run.stage)),
-        "epoch": format_epochs(run),
-        "mAP50": "" if run.best_map50 is None else f"{run.best_map50:.3f}",
-        "val loss": "" if run.best_val_loss is None else f"{run.best_val_loss:.4f}",
-        "loss": sparkline([loss for _epoch, loss in run.losses], SPARKLINE_WIDTH),
-        "network": printable(run.network or ""),
-        "preset": printable(run.preset or ""),
-        "data": printable(data_name(run)),
-        "note": run.note,
-    }

@@ -18,7 +18,8 @@ from tui.text.map_verdicts import map_verdict
 from tui.widgets.class_bars import Bar, ClassBars
 from tui.widgets.detection_images import DetectionImages
 from tui.widgets.label import Label
-from tui.widgets.plot import Mark, Plot, Series
+from tui.widgets.plot import Plot
+from tui.widgets.plot_series import Mark, Series
 
 if TYPE_CHECKING:
     from engine.evaluation.run_report import RunReport

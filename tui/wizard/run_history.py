@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,61 +11,13 @@ from engine.events import (
     EpochFinished,
     Evaluated,
     Event,
-    Resumed,
     RunStarted,
     StageStarted,
     Step,
 )
 from engine.planning.advice import ADVISED_STEPS, StageLength, StepAdvice, step_advice
-
-MAX_POINTS = 512
-
-
-class BoundedSeries:
-    """A curve of bounded length. When it is full, neighbouring points are merged into their mean.
-
-    One thread appends while others read: a list that `curve` returned only ever grows at its end.
-    """
-
-    def __init__(self) -> None:
-        self._curve: list[tuple[float, float]] = []
-        self._values_per_point = 1
-        self._sum = self._position_sum = 0.0
-        self._count = 0
-
-    @property
-    def curve(self) -> Sequence[tuple[float, float]]:
-        """(position, value) from the run's first value to its newest."""
-        return self._curve
-
-    @property
-    def points(self) -> list[float]:
-        """The values of `curve`."""
-        return [value for _position, value in self._curve]
-
-    @property
-    def values_per_point(self) -> int:
-        """How many values one point is the mean of."""
-        return self._values_per_point
-
-    def append(self, value: float, count: int = 1, position: float = 0.0) -> None:
-        """Add a value at the end, `count` times."""
-        while count > 0:
-            added = min(count, self._values_per_point - self._count)
-            self._sum += added * value
-            self._position_sum += added * position
-            self._count += added
-            count -= added
-            if self._count == self._values_per_point:
-                self._add_point(self._position_sum / self._count, self._sum / self._count)
-
-    def _add_point(self, position: float, value: float) -> None:
-        self._curve.append((position, value))
-        self._sum, self._position_sum, self._count = 0.0, 0.0, 0
-        if len(self._curve) >= MAX_POINTS:
-            pairs = zip(self._curve[::2], self._curve[1::2], strict=True)
-            self._curve = [((x + next_x) / 2, (y + next_y) / 2) for (x, y), (next_x, next_y) in pairs]
-            self._values_per_point *= 2
+from tui.wizard.bounded_series import BoundedSeries
+from tui.wizard.run_times import StepTimer, Stopwatch
 
 
 class RunHistory:
@@ -145,6 +97,16 @@ class RunHistory:
     def last_epoch(self) -> int | None:
         """The last planned epoch, counted from 0."""
         return int(self.stages[-1]["last_epoch"]) if self.stages else None
+
+    @property
+    def next_evaluation(self) -> int:
+        """The epoch, counted from 1, after which mAP is measured next."""
+        period = self.recipe.get("eval_period")
+        last = (self.last_epoch or 0) + 1
+        current = (self.first_epoch if self.latest is None else self.latest.epoch) + 1
+        if not isinstance(period, int) or period < 1:
+            return last
+        return max(current, min(last, -(-current // period) * period))
 
     @property
     def stage_losses(self) -> list[float]:
@@ -301,72 +263,3 @@ class _BatchChange:
 def _estimated_seconds_per_step(stage: Mapping[str, Any]) -> float:
     epochs = int(stage["last_epoch"]) - int(stage["first_epoch"]) + 1
     return float(stage["seconds_estimate"]) / max(1, epochs * int(stage["steps_per_epoch"]))
-
-
-class Stopwatch:
-    """The seconds that a run has trained, from the times of its events; pauses and the time between two starts do not count."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._previous: float | None = None
-
-    def record(self, event: Event) -> None:
-        """Add the time since the event before."""
-        if self._previous is not None and not isinstance(event, RunStarted | Resumed):
-            self.seconds += max(0.0, event.time - self._previous)
-        self._previous = event.time
-
-
-class StepTimer:
-    """Seconds of a step, and between two epochs, computed from the times of events."""
-
-    WEIGHT_OF_NEWEST = 0.1
-    """In the running mean: about the last twenty steps count."""
-
-    def __init__(self) -> None:
-        self._previous: float | None = None
-        self._means: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
-        self._epoch_end: float | None = None
-        self.seconds_between_epochs = 0.0
-        """Validation, weights and checkpoint, as measured at the latest epoch."""
-
-    def record_step(self, step: Step) -> None:
-        """Add a step."""
-        if self._epoch_end is not None:
-            own = step.count * self._means.get(step.stage, 0.0)
-            self.seconds_between_epochs = max(0.0, step.time - self._epoch_end - own)
-            self._previous = self._epoch_end = None
-        if self._previous is not None:
-            self._measure(step.stage, step.time - self._previous, step.count)
-        self._previous = step.time
-        if step.step + 1 == step.steps:
-            self._epoch_end = step.time
-
-    def record_event(self, event: Event) -> None:
-        """Add an event that is no step: the time until it belongs to no step."""
-        if self._epoch_end is None:
-            self._previous = event.time
-
-    def interrupt(self) -> None:
-        """Ignore the time until the next step."""
-        self._previous = self._epoch_end = None
-
-    def reset_stage(self, stage: str) -> None:
-        """Forget the steps of a stage: its batch size changed."""
-        self._means.pop(stage, None)
-        self._counts.pop(stage, None)
-
-    def seconds_per_step(self, stage: str) -> float | None:
-        """Mean of the newest steps of a stage; None before its third, since the first steps are slower."""
-        return self._means.get(stage) if self._counts.get(stage, 0) >= 2 else None
-
-    def _measure(self, stage: str, seconds: float, steps: int) -> None:
-        if seconds < 0:  # in logs of older versions, where the clock was set back
-            return
-        self._counts[stage] = count = self._counts.get(stage, 0) + steps
-        mean, newest = self._means.get(stage), seconds / steps
-        if mean is None or count == 2:  # the first step of a process is slower: caches and kernels are set up
-            self._means[stage] = newest
-        else:
-            self._means[stage] = newest + (1 - self.WEIGHT_OF_NEWEST) ** steps * (mean - newest)
