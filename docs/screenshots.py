@@ -49,7 +49,7 @@ async def main(workspace: Path, language: str) -> None:
         await until(pilot, lambda: not app.training.is_running, 900)
         app.show_screen("results")
         await save("results", 6)
-        await pilot.press("n")
+        await pilot.press("enter", "enter")  # Weights, then Images
         await save("images", 4)
         app.show_screen("runs")
         await save("runs", 3)

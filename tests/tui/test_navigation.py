@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -15,6 +18,7 @@ from tests.tui.driving import NO_CARD, drive, shown, until
 from tui.app import Freezetui
 from tui.dialogs.help import HelpDialog
 from tui.screens.registry import screen_class
+from tui.widgets.key_footer import KeyFooter
 from tui.widgets.label import Label
 from tui.widgets.step_header import StepMarker
 from tui.wizard.state import WizardState, load_state
@@ -166,3 +170,31 @@ async def choose_first(app: Freezetui, pilot: Pilot[int], words: str) -> None:
     hits = app.screen.query_one(CommandList)
     await until(pilot, lambda: hits.option_count > 0 and words in str(hits.get_option_at_index(0).prompt))
     await pilot.press("down", "enter")
+
+
+class ManyKeys(App[None]):
+    """More keys than a narrow window has room for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding(key, f"press('{key}')", f"the key {key}") for key in "abcdef"]
+
+    def compose(self) -> ComposeResult:
+        yield KeyFooter(show_command_palette=False)
+
+
+def test_the_footer_shows_no_key_that_is_cut_off() -> None:
+    """Keys that have no room are left out whole, and come back in a wider window."""
+
+    async def script() -> None:
+        app = ManyKeys()
+        async with app.run_test(size=(40, 5)) as pilot:
+            footer = app.query_one(KeyFooter)
+
+            def ends() -> list[int]:
+                return [key.virtual_region.right for key in footer.children if key.display]
+
+            for width, shown_keys in ((40, 3), (200, 6), (30, 2)):
+                await pilot.resize_terminal(width, 5)
+                await until(pilot, lambda count=shown_keys: len(ends()) == count)
+                assert ends()[-1] <= width
+
+    asyncio.run(script())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from rich.cells import cell_len
@@ -12,8 +13,9 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from tui.theme import DARK, LIGHT
-from tui.widgets.plot import Plot, smooth
+from tui.widgets.plot import Plot, smooth, tick_rows
 from tui.widgets.plot_canvas import BEST, BORDER, POINT
+from tui.widgets.plot_scale import Scale
 from tui.widgets.plot_series import Border, Mark, Point, Series
 from tui.widgets.sparkline import CONSTANT, sparkline
 
@@ -209,3 +211,13 @@ def test_a_sparkline(values: list[float], width: int, text: str) -> None:
 
 def test_a_sparkline_on_a_given_scale() -> None:
     assert sparkline([0.03, 0.03], 2, minimum=0, maximum=1) == "▁▁"
+
+
+@pytest.mark.parametrize("height", range(6, 30))
+def test_the_round_values_of_an_axis_are_even(height: int) -> None:
+    rows = tick_rows(Scale(0.0, 1.0), height)
+    values = sorted(rows.values())
+    steps = [after - before for before, after in pairwise(values)]
+    assert len(values) >= 2
+    assert all(step == pytest.approx(steps[0]) for step in steps)
+    assert not any(row + 1 in rows for row in rows)

@@ -214,11 +214,20 @@ def _y_labels(scale: Scale, height: int) -> dict[int, str]:
     if height == 1:
         return {0: _number(scale.high)}
     labels = {0: _number(scale.high), height - 1: _number(scale.low)}
-    for tick in scale.ticks(max(1, height // 2)):
-        row = round((1 - scale.place(tick)) * (height - 1))
+    for row, tick in tick_rows(scale, height).items():
         if not {row - 1, row, row + 1} & labels.keys():
             labels[row] = _number(tick)
     return labels
+
+
+def tick_rows(scale: Scale, height: int) -> dict[int, float]:
+    """Row -> round value; on a linear axis so few that none is beside another, since a gap between even ones looks like a mistake."""
+    for count in range(max(1, height // 2), 0, -1):
+        ticks = scale.ticks(count)
+        rows = {round((1 - scale.place(tick)) * (height - 1)): tick for tick in ticks}
+        if scale.logarithmic or (len(rows) == len(ticks) and not any(row + 1 in rows for row in rows)):
+            return rows
+    return {}
 
 
 def _x_axis(scale: Scale, title: str, width: int) -> Row:
