@@ -6,6 +6,10 @@ FOLDER is any data set; without one, 640x480 images are drawn. The simple implem
 needed, resizes all of it by area averages, then crops: same random choices, same mix of mosaic and mixup, one thread. All are
 measured alternately in one run. Ratios without workers are of the thread's processor time; unlike the rates, they are valid on a
 busy machine too.
+
+"data wait" is the share of the time that a consumer of --consumer images a second, such as a graphics card, waits for its batches. It is
+simulated from the processor time of each sample, as on --cores cores that do nothing else, so that it does not depend on what else the
+machine does.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,7 +32,7 @@ from engine.dataset.augment import MOSAIC_SCALES, SINGLE_SCALES
 from engine.dataset.formats import open_dataset
 from engine.dataset.images import encode_image, read_image
 from engine.dataset.index import Dataset
-from engine.dataset.loader import CachedImages, training_batches
+from engine.dataset.loader import PREFETCHED_BATCHES, CachedImages, training_batches
 from engine.dataset.sample_dataset import draw_sample_dataset
 from engine.recipe import Recipe, make_recipe
 
@@ -41,11 +45,14 @@ def main() -> None:
     arguments.add_argument("folder", nargs="?", type=Path, help="a data set; without it one is drawn")
     arguments.add_argument("--shape", nargs=2, type=int, default=(416, 416), metavar=("HEIGHT", "WIDTH"))
     arguments.add_argument("--epochs", type=int, default=3)
+    arguments.add_argument("--consumer", type=float, default=300, metavar="IMAGES", help="images per second")
+    arguments.add_argument("--cores", type=int, default=2, help="for the consumer's images")
     options = arguments.parse_args()
     recipe = make_recipe({"input_shape": list(options.shape)})
     with tempfile.TemporaryDirectory() as folder:
         dataset = open_dataset(options.folder or draw_images(Path(folder)))
         measure(dataset, recipe, options.epochs)
+        measure_wait(dataset, recipe, options.epochs, options.consumer, options.cores)
 
 
 def draw_images(folder: Path) -> Path:
@@ -85,6 +92,48 @@ def measure(dataset: Dataset, recipe: Recipe, epochs: int) -> None:
         ratio = statistics.median(a / b for a, b in zip(rates[name], base, strict=True))
         cpu = f"{statistics.median(thread[name]):.0f}" if one_thread else "-"
         print(f"{name:26}{statistics.median(wall[name]):10.0f}{cpu:>11}{ratio:7.1f}")
+
+
+def measure_wait(dataset: Dataset, recipe: Recipe, epochs: int, rate: float, cores: int) -> None:
+    """Print how long a consumer of `rate` images a second would wait in the first epoch and in later ones."""
+    images = CachedImages(dataset)
+    print(f"a consumer of {rate:.0f} images/s, batches of {BATCH}, {cores} cores for the loader alone, simulated")
+    print(f"{'':26}{'samples/CPU s':>14}{'data wait':>11}{'of it the first batch':>23}")
+    for epoch in range(epochs + 1):
+        costs = sample_costs(images, recipe, epoch)
+        waits = simulated_waits(costs, BATCH / rate, cores)
+        total = sum(waits) + len(waits) * BATCH / rate
+        name = "first epoch" if epoch == 0 else f"epoch {epoch + 1}"
+        print(f"{name:26}{len(costs) / sum(costs):14.0f}{sum(waits) / total:11.1%}{waits[0] / total:23.1%}")
+
+
+def sample_costs(images: CachedImages, recipe: Recipe, epoch: int) -> list[float]:
+    """Seconds of processor time of each sample of an epoch, in their order."""
+    costs = []
+    batches = training_batches(images, recipe, epoch=epoch, batch_size=1, start=0, workers=0)
+    start = time.thread_time()
+    for _ in batches:
+        costs.append(time.thread_time() - start)
+        start = time.thread_time()
+    return costs
+
+
+def simulated_waits(costs: Sequence[float], step_seconds: float, cores: int) -> list[float]:
+    """How long the consumer waits for each batch, where samples take `costs` seconds on one of `cores`, and a step `step_seconds`."""
+    free = [0.0] * cores
+    asked: list[float] = [0.0]
+    waits: list[float] = []
+    for batch in range(len(costs) // BATCH):
+        # The loader begins a batch when the consumer asks for the one that is so many batches ahead of it.
+        begun = asked[max(0, batch - PREFETCHED_BATCHES)]
+        ready = 0.0
+        for cost in costs[batch * BATCH : (batch + 1) * BATCH]:
+            core = min(range(cores), key=free.__getitem__)
+            free[core] = max(free[core], begun) + cost
+            ready = max(ready, free[core])
+        waits.append(max(0.0, ready - asked[batch]))
+        asked.append(asked[batch] + waits[-1] + step_seconds)
+    return waits
 
 
 def run_loader(images: CachedImages, recipe: Recipe, *, epoch: int, workers: int) -> None:
