@@ -31,9 +31,9 @@ def measure(stage: StageName, batch_size: int, precision: str, validation_batch_
     recipe = make_recipe({"input_shape": [LENGTH, LENGTH], **settings})
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiled:
         device = torch.device("cpu")
-        learner = Learner(
-            recipe, build_network(recipe.network, CLASSES).move_to(device), device, precision, total_steps=1000
-        )
+        network = build_network(recipe.network, CLASSES).move_to(device)
+        network.set_activation_checkpointing(recipe.activation_checkpointing == "on")
+        learner = Learner(recipe, network, device, precision, total_steps=1000)
         learner.enter_stage(stage)
         batch = synthetic_batch(batch_size, (LENGTH, LENGTH), BOXES, CLASSES)
         for step in range(2):
@@ -62,6 +62,11 @@ def measure(stage: StageName, batch_size: int, precision: str, validation_batch_
         ("freeze", 8, "fp32", {}),
         ("unfreeze", 4, "fp32", {"method": "tutorial", "network": "yolov4-tiny"}),
         ("unfreeze", 2, "bf16", {}),
+        ("unfreeze", 6, "fp32", {"activation_checkpointing": "on"}),
+        (
+            *("unfreeze", 4, "bf16"),
+            {"activation_checkpointing": "on", "network": "yolov4", "ema": False, "optimizer_type": "sgd"},
+        ),
     ],
 )
 def test_the_peak_of_a_step_is_predicted(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
+from engine.network.mish import OPERATORS
 from engine.planning.memory.meta_kernels import META_KERNELS
 
 aten = torch.ops.aten
@@ -58,6 +59,9 @@ CASES: list[tuple[Any, list[Any]]] = [
     (aten.native_batch_norm_backward.default, batch_norm_backward_args([False, True, True])),
     (aten.mish.default, [images()]),
     (aten.mish.default, [view()]),
+    (OPERATORS.mish.default, [images()]),
+    (OPERATORS.mish_backward.default, [images(), images()]),
+    (OPERATORS.mish_backward.default, [view(), images(3)]),
     (aten.mish_backward.default, [images(), images()]),
     (aten.mish_backward.default, [view(), images(3)]),
     (aten.mish_backward.default, [images(3), view()]),

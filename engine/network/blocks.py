@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from engine.network.mish import mish
+from engine.network.recompute import recomputed, recomputed_norm_mish
+
 Activation = Literal["mish", "leaky"]
 LEAK = 0.1
 # Darknet uses 1e-5, OpenCV's reader of its files 1e-6. With the official tiny weights, some of whose channels have a tiny
@@ -40,13 +43,18 @@ class ConvBNAct(nn.Module):
         self.conv = Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
         self.norm = nn.BatchNorm2d(out_channels, eps=EPSILON)
         self.activation = activation
+        self.checkpointing = False
+        """Compute batch norm again in the backward pass, see `recomputed_norm_mish`. Leaky ReLU works in place anyway."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, in_channels, h, w) -> (b, out_channels, h / stride, w / stride)."""
-        x = self.norm(self.conv(x))
+        x = self.conv(x)
         if self.activation == "leaky":
-            return F.leaky_relu(x, LEAK, inplace=True)  # backward needs only the sign, which the output has too
-        return F.mish(x, inplace=not x.requires_grad)  # backward needs the input, so in place only without backward
+            # In place: backward needs only the sign, which the output has too.
+            return F.leaky_relu(self.norm(x), LEAK, inplace=True)
+        if self.checkpointing and x.requires_grad and torch.is_grad_enabled():
+            return recomputed_norm_mish(x, self.norm)
+        return mish(self.norm(x))
 
 
 class Residual(nn.Module):
@@ -80,9 +88,14 @@ class CSPStage(nn.Module):
         self.residuals = nn.Sequential(*(Residual(path, hidden) for _ in range(residuals)))
         self.leave = ConvBNAct(path, path, 1, activation="mish")
         self.merge = ConvBNAct(2 * path, out_channels, 1, activation="mish")
+        self.checkpointing = False
+        """Keep only the input for the backward pass."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, in_channels, h, w) -> (b, out_channels, h/2, w/2)."""
+        return recomputed(self, self._forward, x) if self.checkpointing else self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         x = self.downsample(x)
         residual_path = self.leave(self.residuals(self.enter(x)))
         merged: Tensor = self.merge(torch.cat((residual_path, self.bypass(x)), dim=1))
@@ -103,9 +116,14 @@ class TinyCSPStage(nn.Module):
         self.first = ConvBNAct(half, half, 3)
         self.second = ConvBNAct(half, half, 3)
         self.merge = ConvBNAct(channels, channels, 1)
+        self.checkpointing = False
+        """Keep only the input for the backward pass."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(b, channels, h, w) -> (b, 2 * channels, h, w) and the merged features (b, channels, h, w)."""
+        return recomputed(self, self._forward, x) if self.checkpointing else self._forward(x)
+
+    def _forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = self.enter(x)
         first = self.first(x.chunk(2, dim=1)[1])
         merged = self.merge(torch.cat((self.second(first), first), dim=1))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.messages import bad_input
-from engine.network.blocks import ConvBNAct
+from engine.network.blocks import ConvBNAct, CSPStage, TinyCSPStage
 from engine.network.registry import Anchors, NetworkSpec, network_spec
 
 Part = Literal["backbone", "neck", "heads"]
@@ -60,6 +60,21 @@ class Detector(nn.Module, ABC):
         self.classes = classes
         self.all_anchors = all_anchors
         self.scale_x_y = scale_x_y
+        self.frozen_backbone: tuple[nn.Module, ...] = ()  # in a tuple, so that its tensors are none of the network's
+
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """What the backbone computes; in training mode by the copy that `use_frozen_backbone` was given."""
+        if self.training and self.frozen_backbone:
+            (backbone,) = self.frozen_backbone
+            with torch.no_grad():
+                frozen: tuple[Tensor, ...] = backbone(images.to(next(backbone.parameters()).dtype))
+            return frozen
+        features: tuple[Tensor, ...] = self.backbone(images)
+        return features
+
+    def use_frozen_backbone(self, backbone: nn.Module | None) -> None:
+        """While the backbone is frozen: a copy of it that computes its features faster. It is not saved, nor used in eval mode."""
+        self.frozen_backbone = () if backbone is None else (backbone,)
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -110,6 +125,12 @@ class Detector(nn.Module, ABC):
             self.all_anchors = all_anchors
         if scale_x_y is not None:
             self.scale_x_y = tuple(map(float, scale_x_y))
+
+    def set_activation_checkpointing(self, enabled: bool) -> None:
+        """Keep less for the backward pass, and compute it again there; the gradients are the same (engine/network/recompute.py)."""
+        for module in self.modules():
+            if isinstance(module, ConvBNAct | CSPStage | TinyCSPStage):
+                module.checkpointing = enabled
 
     def layers(self) -> tuple[Layer, ...]:
         """All tensors of the network in groups; for a network with Darknet files, in their order."""

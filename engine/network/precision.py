@@ -15,6 +15,11 @@ from torch import Tensor
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def compute_dtype(precision: str) -> torch.dtype:
+    """The number format of a `precision`."""
+    return _DTYPES.get(precision, torch.float32)
+
+
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """The context for a forward pass in `precision`: fp32 (does nothing), bf16 or fp16."""
     if precision == "fp32":

@@ -50,7 +50,7 @@ class YoloV4(Detector):
         For each anchor x, y, w, h, objectness, classes, before any sigmoid. `images`: (batch, 3, height, width) RGB from 0 to 1;
         height and width multiples of 32.
         """
-        features = self.neck(self.backbone(images))
+        features = self.neck(self.features(images))
         return tuple(head(feature) for head, feature in zip(self.heads, features, strict=True))
 
     def decode(self, raw: Sequence[Tensor], input_shape: tuple[int, int]) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from engine.network.detector import Detector
+from engine.network.folding import fold_backbone
+from engine.network.precision import compute_dtype
 from engine.plan import StageName
 from engine.recipe import Recipe
 from engine.torch_internals import without_compiler_import
@@ -20,6 +22,17 @@ def enter_stage(network: Detector, stage: StageName) -> None:
     network.train()
     network.backbone.train(not frozen)
     network.backbone.requires_grad_(not frozen)
+
+
+def fold_frozen_backbone(network: Detector, stage: StageName, precision: str) -> None:
+    """In the freeze stage compute the backbone's features with a copy of it: batch norm folded, weights in `precision`.
+
+    The copy is made once: nothing changes the weights of a frozen backbone.
+    """
+    if stage != "freeze":
+        network.use_frozen_backbone(None)
+    elif not network.frozen_backbone:
+        network.use_frozen_backbone(fold_backbone(network, compute_dtype(precision)))
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:

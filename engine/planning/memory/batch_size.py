@@ -16,7 +16,8 @@ from engine.network.registry import network_spec
 from engine.plan import StageName
 from engine.planning.advice import MODERN_ADVISED_STEPS
 from engine.planning.device import usable_amp_dtype
-from engine.planning.memory.budget import Budget, budget_of
+from engine.planning.memory.budget import Budget, shared_budget
+from engine.planning.memory.gradients import gradient_bytes
 from engine.planning.memory.profile import memory_profile
 from engine.recipe import MIN_BATCH_SIZE, Recipe
 
@@ -43,21 +44,28 @@ class BatchSizeProblem:
     budget: Budget
     amp_dtype: str | None
     """The 16-bit format that works well on the device, if any."""
+    parts: int = 1
+    """In how many parts a batch is split: one for each process, or for each card. Batch sizes are those of all together; peaks
+    and the budget are those of one."""
 
     def peak(self, stage: StageName, batch_size: int, validation_batch_size: int) -> int | None:
-        """Most bytes of tensors in a stage; None where they cannot be predicted.
+        """Most bytes of tensors in a stage on each device; None where they cannot be predicted.
 
         Validation takes `validation_batch_size` images at a time, or all validation images if there are fewer.
         """
         profile = memory_profile(self.recipe, self.classes, self.boxes, self.budget.device_type, self.precision)
         if profile is None:
             return None
-        return profile.peak(stage, batch_size, min(validation_batch_size, max(1, self.val_images)))
+        images = -(-batch_size // self.parts)
+        validated = -(-min(validation_batch_size, max(1, self.val_images)) // self.parts)
+        # The devices exchange their gradients through buffers of the same size.
+        exchanged = gradient_bytes(self.recipe.network, self.classes, stage) if self.parts > 1 else 0
+        return profile.peak(stage, images, validated) + exchanged
 
     @property
     def is_predictable(self) -> bool:
         """Whether the memory of this training can be predicted with the installed torch."""
-        return self.peak(self.final_stage, MIN_BATCH_SIZE, MIN_BATCH_SIZE) is not None
+        return self.peak(self.final_stage, self.min_batch_size, self.min_batch_size) is not None
 
     def fits(self, stage: StageName, batch_size: int, validation_batch_size: int | None = None) -> bool:
         """Whether a stage is predicted to fit into the free memory; True where this cannot be predicted.
@@ -68,9 +76,18 @@ class BatchSizeProblem:
         return peak is None or self.budget.fits(self.budget.need(peak))
 
     @property
+    def min_batch_size(self) -> int:
+        """The smallest batch size: 2 in each part."""
+        return MIN_BATCH_SIZE * self.parts
+
+    @property
     def max_batch_size(self) -> int:
-        """The largest batch size that the number of training images allows, at least 2."""
-        return max(MIN_BATCH_SIZE, self.train_images // self.recipe.accumulate)
+        """The largest batch size that the number of training images allows, at least `min_batch_size`."""
+        return max(self.min_batch_size, self.split_evenly(self.train_images // self.recipe.accumulate))
+
+    def split_evenly(self, batch_size: int) -> int:
+        """The largest number up to `batch_size` of which each part gets the same number of images."""
+        return batch_size - batch_size % self.parts
 
     @property
     def final_stage(self) -> StageName:
@@ -80,9 +97,19 @@ class BatchSizeProblem:
 
 
 def batch_size_problem(
-    recipe: Recipe, dataset: Dataset, device: str, precision: str, hardware: Hardware
+    recipe: Recipe,
+    dataset: Dataset,
+    devices: str | Sequence[str],
+    precision: str,
+    hardware: Hardware,
+    *,
+    nodes: int = 1,
 ) -> BatchSizeProblem:
-    """The problem for a training on this machine, with the memory that is free in `hardware`."""
+    """The problem for a training on this machine, with the memory that is free in `hardware`.
+
+    `devices`: those that train together on each of `nodes` machines.
+    """
+    devices = (devices,) if isinstance(devices, str) else devices
     return BatchSizeProblem(
         recipe=recipe,
         classes=len(dataset.classes),
@@ -90,8 +117,9 @@ def batch_size_problem(
         train_images=len(dataset.splits["train"]),
         val_images=len(dataset.splits["val"]),
         precision=precision,
-        budget=budget_of(hardware, device),
-        amp_dtype=usable_amp_dtype(device, hardware, recipe.network),
+        budget=shared_budget(hardware, devices),
+        amp_dtype=usable_amp_dtype(devices, hardware, recipe.network),
+        parts=len(devices) * nodes,
     )
 
 
@@ -107,7 +135,7 @@ def max_boxes(dataset: Dataset, recipe: Recipe) -> int:
 
 @dataclass(frozen=True, slots=True)
 class BatchSizes:
-    """Batch sizes of both stages; `largest` is what memory and data set allow in the last stage."""
+    """Batch sizes of both stages, of all parts together; `largest` is what memory and data set allow in the last stage."""
 
     freeze: int
     unfreeze: int
@@ -115,7 +143,7 @@ class BatchSizes:
 
 
 def suggest_batch_sizes(problem: BatchSizeProblem) -> BatchSizes | None:
-    """The batch sizes for "auto"; None where not even 2 fits.
+    """The batch sizes for "auto", multiples of the number of parts; None where not even the smallest fits.
 
     The unfreeze batch size is the largest that fits and still leaves `MODERN_ADVISED_STEPS`: small data sets learn better in
     more and smaller steps. The freeze batch size is twice that, as far as it fits. Where memory cannot be predicted, the unfreeze
@@ -123,9 +151,9 @@ def suggest_batch_sizes(problem: BatchSizeProblem) -> BatchSizes | None:
     """
     stage, limit = problem.final_stage, problem.max_batch_size
     if not problem.is_predictable:
-        unfreeze = min(UNPREDICTED_BATCH_SIZE, limit)
+        unfreeze = min(problem.parts * UNPREDICTED_BATCH_SIZE, limit)
         return BatchSizes(fit_freeze_batch_size(problem, unfreeze), unfreeze, limit)
-    largest = largest_fitting(lambda batch_size: problem.fits(stage, batch_size), limit)
+    largest = largest_batch_size(problem, lambda batch_size: problem.fits(stage, batch_size), limit)
     if largest is None:
         return None
     useful = _limit_to_useful(problem, largest)
@@ -138,7 +166,18 @@ def fit_freeze_batch_size(problem: BatchSizeProblem, unfreeze: int) -> int:
     def fits(batch_size: int) -> bool:
         return problem.fits("freeze", batch_size, validation_batch_size=unfreeze)
 
-    return largest_fitting(fits, min(2 * unfreeze, problem.max_batch_size), minimum=unfreeze) or unfreeze
+    maximum = min(2 * unfreeze, problem.max_batch_size)
+    return largest_batch_size(problem, fits, maximum, minimum=unfreeze) or unfreeze
+
+
+def largest_batch_size(
+    problem: BatchSizeProblem, fits: Callable[[int], bool], maximum: int, minimum: int | None = None
+) -> int | None:
+    """`largest_fitting` among the batch sizes of which each part gets the same number of images."""
+    parts = problem.parts
+    least = problem.min_batch_size if minimum is None else minimum
+    found = largest_fitting(lambda images: fits(parts * images), maximum // parts, -(-least // parts))
+    return None if found is None else parts * found
 
 
 def largest_fitting(fits: Callable[[int], bool], maximum: int, minimum: int = MIN_BATCH_SIZE) -> int | None:
@@ -158,7 +197,8 @@ def largest_fitting(fits: Callable[[int], bool], maximum: int, minimum: int = MI
 def _limit_to_useful(problem: BatchSizeProblem, batch_size: int) -> int:
     images_seen = problem.train_images * problem.recipe.unfreeze_epoch
     with_enough_steps = images_seen // (MODERN_ADVISED_STEPS * problem.recipe.accumulate)
-    return min(batch_size, MAX_USEFUL_BATCH_SIZE, max(ALWAYS_USEFUL_BATCH_SIZE, with_enough_steps))
+    useful = min(batch_size, MAX_USEFUL_BATCH_SIZE, max(ALWAYS_USEFUL_BATCH_SIZE, with_enough_steps))
+    return max(problem.min_batch_size, problem.split_evenly(useful))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +217,7 @@ class FitOption:
 def fit_options(problem: BatchSizeProblem) -> tuple[FitOption, ...]:
     """Settings with which a batch size of 2 fits, the smallest change first.
 
-    Each single change that is enough: 16-bit, a smaller input, freezing only, a lighter network. Where none is, the first combination
+    Each single change that is enough: activation checkpointing, 16-bit, a smaller input, freezing only, a lighter network. Where none is, the first combination
     that is; empty where nothing helps.
     """
     smaller_input = _smaller_input(problem)
@@ -197,6 +237,8 @@ def fit_options(problem: BatchSizeProblem) -> tuple[FitOption, ...]:
 
 def _changes(problem: BatchSizeProblem, smaller_input: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     recipe = problem.recipe
+    if recipe.activation_checkpointing == "off" and problem.final_stage == "unfreeze":
+        yield {"activation_checkpointing": "on"}
     if problem.precision == "fp32" and problem.amp_dtype is not None:
         yield {"precision": problem.amp_dtype}
     if smaller_input is not None:
@@ -249,8 +291,8 @@ def _with_settings(problem: BatchSizeProblem, settings: dict[str, Any]) -> Batch
 
 
 def _need(problem: BatchSizeProblem) -> float:
-    """Bytes that a batch size of 2 needs in the last stage, margin included; infinity where they cannot be predicted."""
-    peak = problem.peak(problem.final_stage, MIN_BATCH_SIZE, MIN_BATCH_SIZE)
+    """Bytes that the smallest batch needs in the last stage, margin included; infinity where they cannot be predicted."""
+    peak = problem.peak(problem.final_stage, problem.min_batch_size, problem.min_batch_size)
     return math.inf if peak is None else problem.budget.need(peak)
 
 
@@ -258,10 +300,17 @@ def does_not_fit_message(problem: BatchSizeProblem, device: str) -> Message:
     """The message for a training of which not even a batch size of 2 fits."""
     options = fit_options(problem)
     height, width = problem.recipe.input_shape
+    template = "{network} at {width}x{height} needs {need} for the smallest batch, 2, and {limit} are free on {device}. {options}"
+    if problem.parts > 1:
+        template = (
+            "{network} at {width}x{height} needs {need} for 2 images in each of {parts} processes or cards, and {limit} are free for "
+            "each. {options}"
+        )
     return Message(
         "plan.memory",
-        "{network} at {width}x{height} needs {need} for the smallest batch, 2, and {limit} are free on {device}. {options}",
+        template,
         {
+            "parts": problem.parts,
             "network": problem.recipe.network,
             "width": width,
             "height": height,

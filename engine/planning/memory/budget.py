@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.hardware import Hardware
@@ -63,6 +64,19 @@ class Budget:
             "budget.margin_cpu",
             "The margin is for the program and its libraries, cached images, and freed memory that malloc keeps.",
         )
+
+
+def shared_budget(hardware: Hardware, devices: Sequence[str]) -> Budget:
+    """The memory of each of the processes or cards that train together on `devices`.
+
+    Cards: that of the one with the least free memory. Processes on the CPU share the machine's memory equally.
+    """
+    budgets = [budget_of(hardware, device) for device in devices]
+    known = [budget.limit for budget in budgets if budget.limit is not None]
+    if budgets[0].device_type == "cuda":
+        return Budget(min(known, default=None), "cuda")
+    limit = budgets[0].limit
+    return Budget(None if limit is None else limit // len(devices), budgets[0].device_type)
 
 
 def budget_of(hardware: Hardware, device: str) -> Budget:

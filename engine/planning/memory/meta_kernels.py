@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.network.mish import OPERATORS
 from engine.planning.memory.strides import broadcast, broadcast_strides, empty_like_operands, suggested_memory_format
 
 _aten = torch.ops.aten
@@ -231,6 +232,8 @@ META_KERNELS: Mapping[Any, Callable[..., Any]] = {
     _aten.native_batch_norm.default: _batch_norm,
     _aten.native_batch_norm_backward.default: _batch_norm_backward,
     _aten.mish.default: _like_first,
+    OPERATORS.mish.default: _like_first,
+    OPERATORS.mish_backward.default: _like_second,
     _aten.mish_backward.default: _like_second,
     _aten.leaky_relu_backward.default: _like_second,
     _aten.ones_like.default: _like_first,

@@ -32,7 +32,7 @@ from engine.weights.native import plain_state
 STAGES: tuple[StageName, ...] = ("freeze", "unfreeze")
 _RELEVANT_SETTINGS = (
     *("network", "method", "input_shape", "accumulate", "optimizer_type", "momentum", "ema"),
-    *("label_smoothing", "focal_loss", "iou_type"),
+    *("label_smoothing", "focal_loss", "iou_type", "activation_checkpointing"),
 )
 """The settings that memory depends on, besides the batch sizes."""
 _LOCK = threading.Lock()
@@ -76,7 +76,7 @@ def memory_profile(recipe: Recipe, classes: int, boxes: int, device_type: str, p
     """The memory profile of a training, from the cache if it was predicted before.
 
     Args:
-        recipe: network, input shape, method, optimizer, EMA, accumulation.
+        recipe: network, input shape, method, optimizer, EMA, accumulation, activation checkpointing ("auto" counts as "off").
         classes: number of classes.
         boxes: most ground truth boxes in one (augmented) image.
         device_type: cpu, cuda or mps.
@@ -94,6 +94,8 @@ def profile_request(recipe: Recipe, classes: int, boxes: int, device_type: str, 
     """The request of `memory_profile`. Boxes are rounded up to a multiple of 8, so that similar data sets share a profile."""
     settings = {name: getattr(recipe, name) for name in _RELEVANT_SETTINGS if is_read_by(name, recipe.method)}
     settings["accumulate"] = min(recipe.accumulate, 2)  # a third batch takes no more memory than the second
+    if recipe.activation_checkpointing == "auto":  # not decided (engine/planning/memory/checkpointing.py)
+        settings["activation_checkpointing"] = "off"
     return ProfileRequest(
         tuple(settings.items()), classes, -(-boxes // 8) * 8, device_type, precision, has_bf16_convolutions()
     )
@@ -151,6 +153,7 @@ def profile_with(
     recipe = make_recipe(dict(request.settings))
     with torch.device("meta"):  # outside the tracker: initialising thousands of weights need not be tracked
         network = build_network(recipe.network, request.classes)
+    network.set_activation_checkpointing(recipe.activation_checkpointing == "on")
     state = network.state_dict()
     # The EMA copy is as large as the state and validates like the network itself, so its size is only added.
     ema = sum(tensor.nbytes for tensor in state.values()) if recipe.ema else 0
@@ -175,12 +178,13 @@ def profile_with(
         start = len(memory.samples)
         learner.step(group, 1e-3, 10, check_loss=False)
         freeze = memory.peaks_since(start)
+        folded = sum(tensor.nbytes for copy in network.frozen_backbone for tensor in copy.parameters())
     backbone = sum(parameter.nbytes for parameter in learner.network.backbone.parameters())
     return MemoryProfile(
-        # In the freeze stage the backbone has neither optimizer state nor gradients.
+        # In the freeze stage the backbone has neither optimizer state nor gradients, but a folded copy.
         steps={"freeze": _shifted(freeze, ema - backbone_state), "unfreeze": _shifted(unfreeze, ema)},
         validation={
-            "freeze": _shifted(validation, ema - backbone_state - backbone),
+            "freeze": _shifted(validation, ema - backbone_state - backbone + folded),
             "unfreeze": _shifted(validation, ema),
         },
     )

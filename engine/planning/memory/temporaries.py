@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.network.mish import BLOCK, OPERATORS, SCRATCH_BLOCKS
 from engine.planning.memory.tracker import Temporaries
 
 _CONVOLUTIONS = (torch.ops.aten.convolution.default, torch.ops.aten.conv2d.default)
 """Without autograd the second one is called."""
+_MISH = (OPERATORS.mish.default, OPERATORS.mish_.default, OPERATORS.mish_backward.default)
 
 
 def no_temporaries(func: Any, args: Sequence[Any], results: Sequence[Tensor]) -> int:  # noqa: ARG001
@@ -20,7 +22,7 @@ def no_temporaries(func: Any, args: Sequence[Any], results: Sequence[Tensor]) ->
 
 
 def cpu_temporaries(bf16_convolutions: bool) -> Temporaries:
-    """The rule for convolutions on the CPU, as measured for every shape of both networks.
+    """The rule for convolutions and Mish on the CPU, as measured for every shape of both networks.
 
     oneDNN copies the weight into a layout of its own (as many bytes), and makes two more copies of its gradient. A processor
     without bf16 convolutions (no AVX-512) takes another path in torch: it unfolds the windows of all images, and copies an
@@ -32,6 +34,8 @@ def cpu_temporaries(bf16_convolutions: bool) -> Temporaries:
             weight, output, copies, inputs = args[1], results[0], 1, args[:1]
         elif func is torch.ops.aten.convolution_backward.default:
             weight, output, copies, inputs = args[2], args[0], 2, args[:2]
+        elif func in _MISH:
+            return SCRATCH_BLOCKS * BLOCK * torch.float32.itemsize
         else:
             return 0
         if weight.dtype == torch.float32 or bf16_convolutions:
