@@ -19,6 +19,7 @@ StageName = Literal["freeze", "unfreeze"]
 
 _PathText = Annotated[str, Field(pattern=r"\A[^\x00]*\z")]
 _Count = Annotated[int, Field(ge=0, le=2**53)]
+_DEVICE = r"\A(cpu|mps|cuda(:[0-9]{1,3})?)\z"
 _Bytes = Annotated[int, Field(ge=0, le=2**63)] | None
 
 
@@ -107,6 +108,28 @@ class Plan:
     warnings: tuple[Message, ...] = ()
     preset: str | None = None
     """Name of the preset that the recipe was made from; None where it was none, or not stored."""
+    devices: tuple[str, ...] = ()
+    """The torch devices of this machine that train together, `device` among them; empty where `device` trains alone."""
+    nodes: int = 1
+    """Number of machines; each trains on as many devices."""
+    activation_checkpointing: bool = False
+    """Whether the unfreeze stage computes parts of the network twice to need less memory; the gradients are the same."""
+
+    @property
+    def resolved_recipe(self) -> Recipe:
+        """The recipe with what the plan decided in place of "auto", as the memory prediction needs it."""
+        checkpointing = "on" if self.activation_checkpointing else "off"
+        return self.recipe.model_copy(update={"activation_checkpointing": checkpointing})
+
+    @property
+    def processes(self) -> int:
+        """Number of processes that train together, over all machines; 1 unless `parallel` is ddp."""
+        return max(1, len(self.devices)) * self.nodes if self.recipe.parallel == "ddp" else 1
+
+    @property
+    def batch_parts(self) -> int:
+        """In how many parts a batch is split: one for each process, or for each card of one process."""
+        return max(1, len(self.devices)) * self.nodes
 
     @property
     def total_steps(self) -> int:
@@ -151,6 +174,10 @@ class Plan:
             "total_steps": self.total_steps,
             "warnings": [{**warning.to_json(), "message_parts": to_record(warning)} for warning in self.warnings],
             "preset": self.preset,
+            "devices": list(self.devices),
+            "nodes": self.nodes,
+            "processes": self.processes,
+            "activation_checkpointing": self.activation_checkpointing,
         }
 
 
@@ -162,7 +189,7 @@ class _StoredPlan(BaseModel):
     data: DataSource
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     images: dict[str, _Count]
-    device: Annotated[str, Field(pattern=r"\A(cpu|mps|cuda(:[0-9]{1,3})?)\z")]
+    device: Annotated[str, Field(pattern=_DEVICE)]
     precision: Literal["fp32", "bf16", "fp16"]
     threads: Annotated[int, Field(ge=1, le=4096)]
     weights: _PathText | None
@@ -170,6 +197,9 @@ class _StoredPlan(BaseModel):
     stages: Annotated[tuple[StagePlan, ...], Field(min_length=1)]
     warnings: list[dict[str, JsonValue]]
     preset: _PathText | None = None
+    devices: tuple[Annotated[str, Field(pattern=_DEVICE)], ...] = ()
+    nodes: Annotated[int, Field(ge=1, le=4096)] = 1
+    activation_checkpointing: bool = False
 
 
 def plan_from_json(stored: Mapping[str, Any]) -> Plan:
@@ -196,4 +226,7 @@ def plan_from_json(stored: Mapping[str, Any]) -> Plan:
             for warning in values.warnings
         ),
         preset=values.preset,
+        devices=values.devices,
+        nodes=values.nodes,
+        activation_checkpointing=values.activation_checkpointing,
     )

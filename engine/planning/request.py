@@ -36,6 +36,8 @@ class PlanRequest:
     """Name of the preset that the recipe was made from; stored with the run."""
     check_amp: bool = True
     """Check whether 16-bit works before planning with it: seconds, once for each device and network."""
+    nodes: int = 1
+    """Number of machines that train together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +113,10 @@ def prepare(request: PlanRequest, datasets: DatasetReader | None = None) -> Prep
     recipe, hardware = request.recipe, request.hardware
     if request.check_amp:
         check_amp(recipe, hardware)
-    plan = make_plan(recipe, dataset, request.source, hardware, request.workspace)
+    plan = make_plan(recipe, dataset, request.source, hardware, request.workspace, nodes=request.nodes)
     plan = replace(plan, preset=request.preset)
-    problem = batch_size_problem(recipe, dataset, plan.device, plan.precision, hardware)
+    devices = plan.devices or (plan.device,)
+    problem = batch_size_problem(plan.resolved_recipe, dataset, devices, plan.precision, hardware, nodes=plan.nodes)
     prepared = PreparedPlan(plan, dataset, hardware, suggest_batch_sizes(problem))
     _log.info(
         "weights: %s; device: %s; precision: %s; fits: %s", plan.weights, plan.device, plan.precision, prepared.fits

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from engine.dataset.index import Dataset, require_training_images
-from engine.hardware import Hardware
+from engine.hardware import Hardware, probe
 from engine.messages import BadInput, Message, bad_input, format_bytes, nearest, phrase
 from engine.plan import DataSource, Plan, StageName, StagePlan
-from engine.planning.device import choose_device, choose_precision, choose_threads
+from engine.planning.device import choose_devices, choose_precision, choose_threads
 from engine.planning.dry_run.timing import with_cached_seconds
 from engine.planning.memory.batch_size import (
     BatchSizeProblem,
@@ -20,11 +21,12 @@ from engine.planning.memory.batch_size import (
     batch_size_problem,
     does_not_fit_message,
     fit_freeze_batch_size,
-    largest_fitting,
+    largest_batch_size,
     suggest_batch_sizes,
 )
-from engine.planning.warnings import plan_warnings
-from engine.recipe import COCO, MIN_BATCH_SIZE, Recipe
+from engine.planning.memory.checkpointing import checkpointing_note, decide_checkpointing
+from engine.planning.warnings import parallel_warnings, plan_warnings
+from engine.recipe import COCO, MIN_BATCH_SIZE, Recipe, indivisible_batch, make_recipe
 from engine.training.schedule import fit_stage
 from engine.weights.download.registry import find, official_file
 from engine.weights.load import require_weights_file
@@ -40,6 +42,7 @@ def make_plan(
     workspace: Path,
     *,
     resumed: Plan | None = None,
+    nodes: int = 1,
 ) -> Plan:
     """The Plan of a training. Takes a second or two, since memory is predicted; nothing is allocated and no GPU is used.
 
@@ -49,27 +52,21 @@ def make_plan(
         source: stored in the plan.
         hardware: where it will run; free memory as it is now.
         workspace: the folder with logs/ and model_data/.
-        resumed: the plan of the run to resume; its device, precision and weights are kept.
+        resumed: the plan of the run to resume; its devices, precision and weights are kept, unless the recipe names other devices.
+        nodes: number of machines that train together, each on as many devices.
 
     Raises:
-        BadInput: there are too few training images, the device or the weights do not exist, or a batch size is "auto" and
-            not even 2 fits.
+        BadInput: there are too few training images, a device or the weights do not exist, a batch cannot be split over the
+            devices, or a batch size is "auto" and not even the smallest fits.
     """
     train_images = len(dataset.splits["train"])
     require_training_images(dataset)
-    if train_images < MIN_BATCH_SIZE * recipe.accumulate:
-        raise bad_input(
-            "plan.accumulate",
-            "accumulate: {accumulate} batches of at least 2 need {needed} training images and there are {count}; set "
-            "accumulate={most} or less.",
-            accumulate=recipe.accumulate,
-            needed=MIN_BATCH_SIZE * recipe.accumulate,
-            count=train_images,
-            most=train_images // MIN_BATCH_SIZE,
-        )
-    device = choose_device(recipe, hardware) if resumed is None else resumed.device
-    precision = choose_precision(recipe, device, hardware) if resumed is None else resumed.precision
-    problem = batch_size_problem(recipe, dataset, device, precision, hardware)
+    devices = choose_devices(recipe, hardware) if resumed is None else _resumed_devices(recipe, hardware, resumed)
+    _check_split(recipe, train_images, len(devices), nodes)
+    device = devices[0]
+    precision = choose_precision(recipe, devices, hardware) if resumed is None else resumed.precision
+    problem = batch_size_problem(recipe, dataset, devices, precision, hardware, nodes=nodes)
+    problem = decide_checkpointing(problem)
     batch_sizes = _resolve_batch_sizes(problem, device)
     plan = Plan(
         recipe=recipe,
@@ -78,14 +75,90 @@ def make_plan(
         images=dataset.image_counts(),
         device=device,
         precision=precision,
-        threads=choose_threads(hardware),
+        threads=choose_threads(hardware, len(devices) if recipe.parallel == "ddp" else 1, recipe.threads),
         weights=_weights_file(recipe, workspace) if resumed is None else resumed.weights,
         workspace=str(workspace.absolute()),
         stages=_with_memory(_stages(recipe, train_images, batch_sizes), problem),
+        devices=devices if len(devices) > 1 else (),
+        nodes=nodes,
+        activation_checkpointing=problem.recipe.activation_checkpointing == "on",
     )
     plan = with_cached_seconds(plan, hardware)
-    warnings = (*batch_sizes.notes, *_memory_warnings(plan, problem), *plan_warnings(plan, dataset))
+    checkpointing = checkpointing_note(plan, hardware)
+    warnings = (
+        *batch_sizes.notes,
+        *(() if checkpointing is None else (checkpointing,)),
+        *_memory_warnings(plan, problem),
+        *parallel_warnings(plan, hardware),
+        *plan_warnings(plan, dataset),
+    )
     return replace(plan, warnings=warnings)
+
+
+def devices_to_resume(resumed: Plan, overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    """The devices of this machine on which a run is resumed with `overrides`.
+
+    Raises:
+        BadInput: the overrides are wrong, or name a device that cannot be used.
+    """
+    changed = {key: value for key, value in overrides.items() if key in ("parallel", "devices")}
+    if not changed:
+        return resumed.devices or (resumed.device,)
+    # Whether the batch can be split over them is asked later, with the other overrides.
+    settings = {
+        **resumed.recipe.relevant_settings(),
+        **changed,
+        "freeze_batch_size": "auto",
+        "unfreeze_batch_size": "auto",
+    }
+    return _resumed_devices(make_recipe(settings), probe(Path(resumed.workspace)), resumed)
+
+
+def _resumed_devices(recipe: Recipe, hardware: Hardware, resumed: Plan) -> tuple[str, ...]:
+    """The devices of a run that is resumed: its own, unless the recipe now says otherwise."""
+    before = resumed.recipe
+    if (recipe.parallel, recipe.devices) == (before.parallel, before.devices):
+        return resumed.devices or (resumed.device,)
+    return choose_devices(recipe, hardware)
+
+
+def _check_split(recipe: Recipe, train_images: int, devices: int, nodes: int) -> None:
+    """Raise BadInput where not every device gets at least 2 images of each batch, and as many as the others."""
+    if nodes > 1 and recipe.parallel != "ddp":
+        raise bad_input(
+            "plan.nodes",
+            "parallel: training on {nodes} machines needs parallel=ddp, and it is {parallel}.",
+            nodes=nodes,
+            parallel=recipe.parallel,
+        )
+    parts = devices * nodes
+    needed = MIN_BATCH_SIZE * parts * recipe.accumulate
+    if train_images < needed:
+        if parts > 1:
+            raise bad_input(
+                "plan.split",
+                "parallel: {parts} devices with at least 2 images each need {needed} training images in a step, and there are "
+                "{count}; train on fewer devices, with a smaller accumulate, or with parallel=none.",
+                parts=parts,
+                needed=needed,
+                count=train_images,
+            )
+        raise bad_input(
+            "plan.accumulate",
+            "accumulate: {accumulate} batches of at least 2 need {needed} training images and there are {count}; set "
+            "accumulate={most} or less.",
+            accumulate=recipe.accumulate,
+            needed=needed,
+            count=train_images,
+            most=train_images // MIN_BATCH_SIZE,
+        )
+    problems = [
+        indivisible_batch(key, getattr(recipe, key), parts)
+        for key in ("freeze_batch_size", "unfreeze_batch_size")
+        if recipe.freeze_train or key == "unfreeze_batch_size"
+    ]
+    if found := [problem for problem in problems if problem is not None]:
+        raise BadInput(*found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +186,7 @@ def _resolve_batch_sizes(problem: BatchSizeProblem, device: str) -> _ResolvedBat
         elif unfreeze == "auto" and not recipe.freeze_train:
             unfreeze = suggested.unfreeze
         elif unfreeze == "auto":
-            unfreeze = _matching_unfreeze(min(int(freeze), problem.max_batch_size), suggested)
+            unfreeze = _matching_unfreeze(min(int(freeze), problem.max_batch_size), suggested, problem.parts)
         else:
             freeze = fit_freeze_batch_size(problem, int(unfreeze))
     limit = problem.max_batch_size
@@ -192,7 +265,7 @@ def _memory_warnings(plan: Plan, problem: BatchSizeProblem) -> Iterator[Message]
         def fits(batch_size: int, name: StageName = name) -> bool:
             return problem.fits(name, batch_size)
 
-        fitting = largest_fitting(fits, stage.batch_size)
+        fitting = largest_batch_size(problem, fits, stage.batch_size)
         if fitting is None:
             yield does_not_fit_message(problem, plan.device)
             return
@@ -210,13 +283,13 @@ def _memory_warnings(plan: Plan, problem: BatchSizeProblem) -> Iterator[Message]
         )
 
 
-def _matching_unfreeze(freeze: int, suggested: BatchSizes) -> int:
-    """The unfreeze batch size for a given freeze batch size, which must be 1 to 2 times as large.
+def _matching_unfreeze(freeze: int, suggested: BatchSizes, parts: int) -> int:
+    """The unfreeze batch size, a multiple of `parts`, for a given freeze batch size, which must be 1 to 2 times as large.
 
     Raises:
         BadInput: the smallest allowed size does not fit.
     """
-    smallest = math.ceil(freeze / 2)
+    smallest = parts * math.ceil(freeze / 2 / parts)
     if smallest > suggested.largest:
         raise bad_input(
             "plan.freeze_batch",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 
 from engine.dataset.index import Dataset
-from engine.messages import Message, gettext_noop, phrase
+from engine.hardware import Hardware
+from engine.messages import Message, gettext_noop, join_names, phrase
 from engine.plan import Plan, StageName
 from engine.planning.advice import step_warning
+from engine.planning.device import cards_left_out
 from engine.recipe import make_recipe
 from engine.training.schedule import TUTORIAL_BATCH_SIZE, TUTORIAL_MIN_LR_RATIO, learning_rate_bounds
 
@@ -39,6 +42,12 @@ def plan_warnings(plan: Plan, dataset: Dataset) -> Iterator[Message]:
         yield from _scratch_warnings(plan)
     if (message := step_warning(plan)) is not None:
         yield message
+    if recipe.threads == "adapt" and plan.device == "cpu":
+        yield Message(
+            "plan.threads_adapt",
+            "threads=adapt: the number of threads follows what other programs use, so a resumed run may differ in its last bits from one "
+            "that was not interrupted.",
+        )
     yield from _learning_rate_warnings(plan)
     if not plan.images["val"]:
         yield Message(
@@ -49,6 +58,35 @@ def plan_warnings(plan: Plan, dataset: Dataset) -> Iterator[Message]:
         if count == 0:
             yield Message("plan.class_empty", "Class {name} has no boxes; the network cannot learn it.", {"name": name})
     yield from (finding.message for finding in dataset.findings if finding.message.code == "class.unknown")
+
+
+def parallel_warnings(plan: Plan, hardware: Hardware) -> Iterator[Message]:
+    """What a user should know about the devices that train together."""
+    recipe = plan.recipe
+    if recipe.parallel == "none":
+        return
+    if plan.batch_parts == 1:
+        yield Message(
+            "plan.one_device",
+            "parallel={parallel} changes nothing here: there is one device to train on, {device}.",
+            {"parallel": recipe.parallel, "device": plan.device},
+        )
+    elif recipe.parallel == "dp" and sys.platform != "win32":
+        yield Message(
+            "plan.dp_slower",
+            "parallel=dp trains all cards from one process, which is slower than one process per card; parallel=ddp does that.",
+        )
+    left_out = cards_left_out(recipe, hardware)
+    if left_out:
+        yield Message(
+            "plan.cards_left_out",
+            "{cards}: not used, since less than half as much memory is free there as on the best card; the batch of all would have "
+            "to fit into it. devices={all} uses every card.",
+            {
+                "cards": join_names(f"cuda:{card.cuda_index} ({card.name})" for card in left_out),
+                "all": [card.cuda_index for card in hardware.usable_cards],
+            },
+        )
 
 
 def split_warnings(dataset: Dataset) -> Iterator[Message]:

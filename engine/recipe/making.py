@@ -12,9 +12,6 @@ from engine.messages import BadInput, Message, gettext_noop, nearest, phrase
 from engine.recipe.model import Recipe, apply_method_defaults, is_read_by
 from engine.recipe.rules import Problem, broken_rules
 
-_REMOVED_SETTINGS: Mapping[str, object] = {"parallel": "none", "sync_bn": False}
-"""Settings of earlier recipes and runs, with the one value that changes nothing: training uses one graphics card."""
-
 _OTHER_WORDS: Mapping[str, str] = {
     "gpu": "cuda",
     "nvidia": "cuda",
@@ -41,8 +38,7 @@ def make_recipe(
     """
     overrides = overrides or {}
     given = {**settings, **overrides}
-    problems = [*_removed_settings(given), *_unread_settings(given)]
-    given = {key: value for key, value in given.items() if key not in _REMOVED_SETTINGS}
+    problems = list(_unread_settings(given))
     wrong: dict[str, Message] = {}
     try:
         recipe = Recipe.model_validate(apply_method_defaults(given))
@@ -65,17 +61,6 @@ def make_recipe(
 
 def _with_source(problem: Message, source: str) -> Message:
     return Message(problem.code, "{source}: {problem}", {"source": source, "problem": problem})
-
-
-def _removed_settings(given: Mapping[str, Any]) -> Iterator[Problem]:
-    for key, neutral in _REMOVED_SETTINGS.items():
-        if given.get(key, neutral) != neutral:
-            message = Message(
-                "plan.parallel",
-                "{key}: training on several graphics cards is not part of this version; leave this setting out.",
-                {"key": key},
-            )
-            yield (key,), message
 
 
 def _unread_settings(given: Mapping[str, Any]) -> Iterator[Problem]:

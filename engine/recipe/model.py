@@ -35,8 +35,11 @@ Network = Annotated[str, PlainValidator(_check_network), WithJsonSchema({"type":
 """A name in the table of networks; validated like a Literal of these names."""
 Method = Literal["modern", "tutorial"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Parallel = Literal["none", "dp", "ddp"]
+ActivationCheckpointing = Literal["auto", "off", "on"]
 MIN_BATCH_SIZE = 2
 """Batch norm cannot train on one image."""
+Threads = Annotated[int, Field(ge=1, le=1024)] | Literal["auto", "adapt"]
 BatchSize = Annotated[int, Field(ge=MIN_BATCH_SIZE, le=65_536)] | Literal["auto"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 AnchorLength = Annotated[float, Field(gt=0, le=1e6)]
@@ -105,6 +108,14 @@ class Recipe(BaseModel):
             "Batches whose gradients are added up for one step: a larger batch in the same memory.", advanced=True
         ),
     ] = 1
+    activation_checkpointing: Annotated[
+        ActivationCheckpointing,
+        _setting(
+            "Compute parts of the network twice instead of keeping them: twice the batch in the same memory, a quarter slower. "
+            "auto: where the batch would fall below 8 without it.",
+            advanced=True,
+        ),
+    ] = "auto"
 
     optimizer_type: Annotated[Literal["sgd", "adam", "adamw"], _setting("sgd (Nesterov), adam or adamw.")] = "adamw"
     momentum: Annotated[
@@ -173,6 +184,14 @@ class Recipe(BaseModel):
         Field(ge=0, le=64),
         _setting("Threads that load images; 0 loads them between the steps.", advanced=True),
     ] = 4
+    threads: Annotated[
+        Threads,
+        _setting(
+            "Threads that compute on the processor. auto: one for each core. adapt: fewer while other programs use the cores; a resumed run "
+            "may then differ in its last bits.",
+            advanced=True,
+        ),
+    ] = "auto"
     seed: Annotated[
         int, Field(ge=0, le=2**32 - 1), _setting("Random seed: the same seed gives the same training.", advanced=True)
     ] = 11
@@ -183,10 +202,21 @@ class Recipe(BaseModel):
     devices: Annotated[
         tuple[Annotated[int, Field(ge=0, le=1023)], ...],
         _setting(
-            "Graphics card to train on: [1] is cuda:1 (of several, the first). Empty: the one with most free memory.",
+            "Graphics cards to train on: [1] is cuda:1. Empty: all usable ones with parallel, else the one with most free memory.",
             advanced=True,
         ),
     ] = ()
+    parallel: Annotated[
+        Parallel,
+        _setting("Several graphics cards: ddp trains with one process per card; dp with one process for all, slower."),
+    ] = "none"
+    sync_bn: Annotated[
+        bool,
+        _setting(
+            "Batch norm over the images of all graphics cards, for few images per card; needs parallel=ddp.",
+            advanced=True,
+        ),
+    ] = False
     precision: Annotated[
         Precision,
         _setting("16-bit halves the memory; auto uses it where the device computes well in it.", advanced=True),

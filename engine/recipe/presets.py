@@ -88,7 +88,7 @@ def find_preset(name: str, workspace: Path | None = None) -> Preset:
         )
         raise bad_input(
             "preset.unknown",
-            "--preset {name}: there is no such preset; did you mean {nearest}?",
+            "There is no preset {name}; did you mean {nearest}?",
             name=name,
             nearest=close,
         )

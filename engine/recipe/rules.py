@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.messages import Message
 from engine.network.registry import NETWORKS
-from engine.recipe.model import Recipe
+from engine.recipe.model import MIN_BATCH_SIZE, Recipe
 
 Problem = tuple[tuple[str, ...], Message]
 """The settings that are wrong, or do not go together, and the sentence about it."""
@@ -83,6 +83,89 @@ def _anchor_count(recipe: Recipe) -> Message | None:
     )
 
 
+def _sync_bn(recipe: Recipe) -> Message | None:
+    if not recipe.sync_bn:
+        return None
+    if recipe.parallel != "ddp":
+        return Message(
+            "recipe.sync_bn",
+            "sync_bn: only the processes of parallel=ddp can share their batch norm statistics; set parallel=ddp or sync_bn=false.",
+        )
+    if recipe.device in ("cpu", "mps"):
+        return Message(
+            "recipe.sync_bn_device",
+            "sync_bn: torch.nn.SyncBatchNorm works on NVIDIA cards only, and device is {device}; set sync_bn=false.",
+            {"device": recipe.device},
+        )
+    return None
+
+
+def _parallel_device(recipe: Recipe) -> Message | None:
+    if recipe.parallel == "dp" and recipe.device in ("cpu", "mps"):
+        return Message(
+            "recipe.dp_device",
+            "parallel: dp splits a batch over several graphics cards, and device is {device}; set parallel={nearest}.",
+            {"device": recipe.device, "nearest": "ddp" if recipe.device == "cpu" else "none"},
+        )
+    if recipe.parallel == "ddp" and recipe.device == "mps":
+        return Message(
+            "recipe.ddp_mps",
+            "parallel: ddp is not possible on a Mac's GPU, since torch cannot connect several processes there; set parallel=none.",
+        )
+    return None
+
+
+def _distinct_devices(recipe: Recipe) -> Message | None:
+    distinct = tuple(dict.fromkeys(recipe.devices))
+    if recipe.parallel == "none" or len(distinct) == len(recipe.devices):
+        return None
+    return Message(
+        "recipe.devices_twice",
+        "devices: each number may occur once; the nearest is {nearest}.",
+        {"nearest": list(distinct)},
+    )
+
+
+def _freeze_batch_per_device(recipe: Recipe) -> Message | None:
+    return _batch_per_device(recipe, "freeze_batch_size") if recipe.freeze_train else None
+
+
+def _unfreeze_batch_per_device(recipe: Recipe) -> Message | None:
+    return _batch_per_device(recipe, "unfreeze_batch_size")
+
+
+def _batch_per_device(recipe: Recipe, key: str) -> Message | None:
+    if recipe.parallel == "none":
+        return None
+    return indivisible_batch(key, getattr(recipe, key), len(set(recipe.devices)))
+
+
+def indivisible_batch(key: str, batch_size: int | str, parts: int) -> Message | None:
+    """What is wrong with a batch size that is split into `parts` for as many cards or processes; None if it can be split."""
+    if batch_size == "auto" or parts < 2 or (nearest := nearest_divisible(int(batch_size), parts)) == batch_size:
+        return None
+    return Message(
+        "recipe.batch_split",
+        "{key}: {size} cannot be split over {parts} devices: each gets the same number of images, at least 2; the nearest is "
+        "{nearest}.",
+        {"key": key, "size": batch_size, "parts": parts, "nearest": nearest},
+    )
+
+
+def nearest_divisible(batch_size: int, parts: int) -> int:
+    """The batch size nearest to `batch_size` of which each of `parts` gets the same number of images, at least 2."""
+    return parts * max(MIN_BATCH_SIZE, (2 * batch_size + parts) // (2 * parts))
+
+
+def _adaptive_threads(recipe: Recipe) -> Message | None:
+    if recipe.threads != "adapt" or recipe.parallel != "ddp":
+        return None
+    return Message(
+        "recipe.threads_adapt",
+        "threads: adapt is for a training in one process; with parallel=ddp set threads=auto.",
+    )
+
+
 _RULES = (
     _Rule(("freeze_train", "freeze_batch_size", "unfreeze_batch_size"), _freeze_batch_size),
     _Rule(("freeze_train", "model_path", "pretrained"), _freeze_needs_weights),
@@ -90,6 +173,12 @@ _RULES = (
     _Rule(("freeze_train", "freeze_epoch", "unfreeze_epoch"), _freeze_epoch),
     _Rule(("init_lr", "min_lr"), _min_lr),
     _Rule(("network", "anchors"), _anchor_count),
+    _Rule(("threads", "parallel"), _adaptive_threads),
+    _Rule(("sync_bn", "parallel", "device"), _sync_bn),
+    _Rule(("parallel", "device"), _parallel_device),
+    _Rule(("devices", "parallel"), _distinct_devices),
+    _Rule(("freeze_batch_size", "freeze_train", "parallel", "devices"), _freeze_batch_per_device),
+    _Rule(("unfreeze_batch_size", "parallel", "devices"), _unfreeze_batch_per_device),
 )
 
 

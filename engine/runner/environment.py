@@ -87,6 +87,12 @@ def environment_note(run: Path, plan: Plan) -> Message | None:
         return None
     now = current_environment(plan)
     changed = [name for name in Environment.model_fields if getattr(then, name) != getattr(now, name)]
+    if not changed and plan.recipe.threads == "adapt" and plan.device == "cpu":
+        return Message(
+            "resume.threads_adapt",
+            "threads=adapt: the number of threads follows what other programs use, so the last bits of the results may differ from those of "
+            "a run that was not interrupted.",
+        )
     if not changed:
         return None
     return Message(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from engine.events import CARD_STOPPED, LossNotFinite, OutOfMemory
-from engine.messages import Message, join_names, phrase
+from engine.messages import BadInput, Message, join_names, phrase
 from engine.plan import Plan
-from engine.planning.memory.oom import less_memory_hint, smaller_batch_size
+from engine.planning.memory.checkpointing import PERCENT_SLOWER
+from engine.planning.memory.oom import less_memory_hint, smaller_batch_size, suggests_checkpointing
 from engine.runs.folder import LAST_CHECKPOINT
 from engine.training.learner import NonFiniteLoss
+from engine.training.peers import FailureKind, FailureReport
 from engine.training.trainer import Trainer
 
 
@@ -23,12 +26,13 @@ def is_device_failure(error: Exception) -> bool:
     )
 
 
-def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
-    """Memory ran out while `trainer` trained or validated; `checkpoint` is the file to resume from."""
+def out_of_memory(trainer: Trainer, checkpoint: str | None, device: str) -> OutOfMemory:
+    """Memory of `device` ran out while `trainer` trained or validated; `checkpoint` is the file to resume from."""
     stage, run = trainer.stage, trainer.run.name
+    may_checkpoint = False
     if trainer.phase == "validation":
         batch_size = trainer.validation_batch()
-        smaller = batch_size // 2 or None
+        smaller = batch_size // 2 if batch_size // 2 >= trainer.group.world_size else None
         message = Message(
             "train.out_of_memory",
             "Memory ran out during validation in the {stage} stage, with {batch} images at a time. The number of images in the "
@@ -38,7 +42,9 @@ def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
         hint = _resume_hint(f"freezetui resume {run} --on-oom retry")
     else:
         batch_size = stage.batch_size
-        smaller = smaller_batch_size(trainer.plan, stage, trainer.dataset)
+        plan = replace(trainer.plan, activation_checkpointing=trainer.activation_checkpointing)
+        smaller = smaller_batch_size(plan, stage, trainer.dataset)
+        may_checkpoint = suggests_checkpointing(plan, stage, trainer.dataset)
         message = Message(
             "train.out_of_memory",
             "Memory ran out in the {stage} stage at batch size {batch}. The number of images in the data set does not matter: "
@@ -46,7 +52,13 @@ def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
             {"stage": phrase(stage.name), "batch": batch_size},
         )
         hint = less_memory_hint(trainer.recipe.network)
-        if smaller is not None:
+        if may_checkpoint:
+            hint = phrase(
+                "Resume from the last step with the same batch, about {percent} % slower, with: {command}",
+                percent=PERCENT_SLOWER,
+                command=f"freezetui resume {run} --set activation_checkpointing=on",
+            )
+        elif smaller is not None:
             hint = _resume_hint(f"freezetui resume {run} --set {stage.name}_batch_size={smaller}")
     return OutOfMemory(
         stage=stage.name,
@@ -54,11 +66,12 @@ def out_of_memory(trainer: Trainer, checkpoint: str | None) -> OutOfMemory:
         step=trainer.progress.step,
         batch_size=batch_size,
         suggested_batch_size=smaller,
-        where=str(trainer.device),
+        where=device,
         during=trainer.phase,
         checkpoint=checkpoint,
         message=message,
         hint=hint,
+        suggested_checkpointing=may_checkpoint,
     )
 
 
@@ -81,6 +94,16 @@ def network_does_not_fit(run: Path, plan: Plan) -> OutOfMemory:
         ),
         hint=less_memory_hint(plan.recipe.network),
     )
+
+
+def peer_failed(report: FailureReport) -> tuple[Message, Message | None, int]:
+    """Another process of the training failed: the message, no hint, and the exit code."""
+    message = Message(
+        "train.peer_failed",
+        "Rank {rank} on {device} failed: {reason}",
+        {"rank": report.rank, "device": report.device, "reason": report.message},
+    )
+    return message, None, 1 if report.kind is FailureKind.DEFECT else BadInput.exit_code
 
 
 def device_failed(trainer: Trainer, error: Exception) -> tuple[Message, Message]:

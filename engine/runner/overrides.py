@@ -20,9 +20,13 @@ OVERRIDABLE = (
     "freeze_batch_size",
     "unfreeze_batch_size",
     "accumulate",
+    "activation_checkpointing",
     "save_period",
     "eval_period",
     "num_workers",
+    "threads",
+    "parallel",
+    "devices",
 )
 """Settings that may change when a run is resumed. The others are fixed from its first step to its last."""
 
@@ -48,12 +52,15 @@ def with_overrides(
     settings = _with_matching_freeze_epoch(plan.recipe.relevant_settings(), overrides)
     recipe = make_recipe(_with_matching_batches(settings, overrides))
     note = _note(plan.recipe, recipe, overrides)
-    new_plan = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), resumed=plan)
+    new_plan = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), resumed=plan, nodes=plan.nodes)
     for stage in ("freeze", "unfreeze"):
         if checkpoint is not None and f"{stage}_batch_size" in overrides:
             checkpoint.progress.batch_sizes.pop(stage, None)
             checkpoint.progress.accumulates.pop(stage, None)
-    return replace(new_plan, threads=plan.threads, preset=plan.preset), note
+    if checkpoint is not None and "activation_checkpointing" in overrides:
+        checkpoint.progress.activation_checkpointing = None
+    threads = new_plan.threads if "threads" in overrides else plan.threads
+    return replace(new_plan, threads=threads, preset=plan.preset), note
 
 
 def _check_epochs(overrides: Mapping[str, Any], checkpoint: Checkpoint | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,20 @@ from engine.events import Event, Finished
 from engine.files import remove_abandoned
 from engine.messages import Message, bad_input, join_sentences, phrase
 from engine.network.detector import Detector, build_network
+from engine.parallel.group import SINGLE, ProcessGroup
+from engine.parallel.launch_spec import ONE_MACHINE, Rendezvous
+from engine.parallel.place import torchrun_place
 from engine.plan import Plan
+from engine.planning.resolve import devices_to_resume
+from engine.runner.agreement import from_first, on_all
 from engine.runner.environment import environment_note, record_environment
+from engine.runner.launch import ALONE, Launch, launch
+from engine.runner.machines import check_resumed
 from engine.runner.overrides import with_overrides
 from engine.runner.run_data import RunData, open_run_data
 from engine.runner.start import network_to_start
 from engine.runner.supervisor import OnOutOfMemory, StartState, supervise
+from engine.runner.torchrun import torchrun_group
 from engine.runs.event_scan import scan_events
 from engine.runs.folder import (
     LAST_CHECKPOINT,
@@ -61,6 +70,7 @@ def resume(
     on_out_of_memory: OnOutOfMemory = "stop",
     data: Path | None = None,
     accept_changes: bool = False,
+    how: Launch = ALONE,
 ) -> Iterator[Event]:
     """Resume a run from its last checkpoint; the result is that of a run that was never interrupted.
 
@@ -74,20 +84,40 @@ def resume(
         on_out_of_memory: what to do when memory runs out.
         data: where the data set of the run is now; None: where it was.
         accept_changes: train on with a data set that has changed since the run was started.
+        how: other machines that train with this one, and what happens when a process dies.
 
     Raises:
         BadInput: before the first event, where the run cannot be resumed.
     """
     run, checkpoint_file = _find_run_and_checkpoint(target, workspace or Path.cwd())
-    with run_lock(run):  # to the end of the training: nobody else resumes or deletes what was read here
-        remove_abandoned(run)
-        yield from _resume(
-            run, checkpoint_file, control, _Changes(overrides or {}, data, accept_changes), on_out_of_memory
-        )
+    changes = Changes(overrides or {}, data, accept_changes)
+    devices = devices_to_resume(load_plan(run), changes.overrides)
+    place = torchrun_place()
+    if place is not None:
+        with torchrun_group(place, devices) as group:
+            machines = Rendezvous(place.processes // place.local_processes, place.node)
+            yield from resume_in_group(
+                run, checkpoint_file, control, changes, on_out_of_memory, group, machines=machines
+            )
+        return
+    if len(devices) * how.rendezvous.nodes == 1:
+        yield from resume_in_group(run, checkpoint_file, control, changes, on_out_of_memory, SINGLE)
+        return
+    job = {
+        "kind": "resume",
+        "run": str(run),
+        "checkpoint": None if checkpoint_file is None else str(checkpoint_file),
+        "overrides": dict(changes.overrides),
+        "data": None if data is None else str(data.expanduser().absolute()),
+        "accept_changes": accept_changes,
+        "on_out_of_memory": on_out_of_memory,
+        "can_detach": control.can_detach,
+    }
+    yield from launch(job, devices, control, how, run=run)
 
 
 @dataclass(frozen=True, slots=True)
-class _Changes:
+class Changes:
     """What is to be other than before when a run is resumed; see `resume`."""
 
     overrides: Mapping[str, Any]
@@ -95,38 +125,120 @@ class _Changes:
     accept_changes: bool
 
 
-def _resume(
-    run: Path, checkpoint_file: Path | None, control: Control, changes: _Changes, on_out_of_memory: OnOutOfMemory
+def resume_in_group(
+    run: Path,
+    checkpoint_file: Path | None,
+    control: Control,
+    changes: Changes,
+    on_out_of_memory: OnOutOfMemory,
+    group: ProcessGroup,
+    note: Message | None = None,
+    machines: Rendezvous = ONE_MACHINE,
 ) -> Iterator[Event]:
-    """Resume the run whose lock this process holds."""
+    """Resume a run in every process of `group`; the first one alone holds its lock and writes.
+
+    Args:
+        run: the run folder.
+        checkpoint_file: the checkpoint to resume from; None: the newest.
+        control: requests to this process.
+        changes: what is to be other than before.
+        on_out_of_memory: what to do when memory runs out.
+        group: all processes.
+        note: why the run is resumed, to be said with its first event.
+        machines: each has the run folder, shared or copied.
+
+    Raises:
+        BadInput: before the first event, in every process, where the run cannot be resumed.
+    """
+    with ExitStack() as locked:
+
+        def lock() -> bool:  # to the end of the training: nobody else resumes or deletes what is read below
+            locked.enter_context(run_lock(run))
+            remove_abandoned(run)
+            return True
+
+        from_first(group, lock)
+        yield from _resume(run, checkpoint_file, control, changes, on_out_of_memory, group, note, machines)
+
+
+def _resume(
+    run: Path,
+    checkpoint_file: Path | None,
+    control: Control,
+    changes: Changes,
+    on_out_of_memory: OnOutOfMemory,
+    group: ProcessGroup,
+    note: Message | None,
+    machines: Rendezvous,
+) -> Iterator[Event]:
+    """Resume the run whose lock the first process holds."""
+    resumed = on_all(group, lambda: _read(run, checkpoint_file, changes, group))
+    if machines.nodes > 1:
+        newest = resumed.newest
+        position = "-" if newest is None else f"{newest.checkpoint.progress.epoch}/{newest.checkpoint.progress.step}"
+        check_resumed(group, machines.node_rank, resumed.plan, position)
+    # The first one decides for all: what "auto" becomes depends on the free memory of its machine.
+    plan, notes = from_first(group, lambda: _plan_to_resume(run, resumed, changes, machines.nodes))
+    if not group.is_single:
+        plan = replace(plan, data=resumed.run_data.source, workspace=_workspace_of(run, plan), device=group.device)
+    on_all(group, lambda: _check_device(run, plan))
+    with gc_frozen():
+        network, start_state = on_all(group, lambda: _state_to_resume(plan, resumed.newest))
+        start_state.note = join_sentences([*([] if note is None else [note]), *resumed.notes, *notes])
+        from_first(group, lambda: _prepare_folder(run, plan, resumed))
+        dataset = resumed.run_data.dataset
+        resumed.newest = None  # `start_state` drops the checkpoint; it takes as much memory as the training itself
+        try:
+            yield from supervise(run, plan, dataset, network, control, start_state, on_out_of_memory, group=group)
+        finally:
+            del network
+            release_memory(torch.device(plan.device))
+
+
+@dataclass(slots=True)
+class _Resumed:
+    """What is read of a run before it is resumed."""
+
+    plan: Plan
+    newest: NewestCheckpoint | None
+    run_data: RunData
+    notes: tuple[Message, ...]
+
+
+def _read(run: Path, checkpoint_file: Path | None, changes: Changes, group: ProcessGroup) -> _Resumed:
     plan = load_plan(run)
     newest = _load_checkpoint(run, checkpoint_file)
-    checkpoint = None if newest is None else newest.checkpoint
     run_data = open_run_data(run, plan, data=changes.data, accept_changes=changes.accept_changes)
     notes = list(run_data.notes)
     if newest is None:
         notes.insert(0, _STARTS_AGAIN)
     elif (lost := newest.note()) is not None:
         notes.insert(0, lost)
-    plan = replace(plan, data=run_data.source, workspace=_workspace_of(run, plan))
+    if group.world_size != plan.processes:
+        notes.append(
+            Message(
+                "resume.processes",
+                "The run was trained by {then} process(es) and resumes with {now}: other images share a batch norm, so the results "
+                "are not those of an uninterrupted run any more.",
+                {"then": plan.processes, "now": group.world_size},
+            )
+        )
+    return _Resumed(plan, newest, run_data, tuple(notes))
+
+
+def _plan_to_resume(run: Path, resumed: _Resumed, changes: Changes, nodes: int) -> tuple[Plan, list[Message]]:
+    """The plan with the changes, and what is to be said about it."""
+    notes: list[Message] = []
+    checkpoint = None if resumed.newest is None else resumed.newest.checkpoint
+    plan = replace(resumed.plan, data=resumed.run_data.source, workspace=_workspace_of(run, resumed.plan), nodes=nodes)
     if changes.overrides:
-        plan, note = with_overrides(plan, run_data.dataset, changes.overrides, checkpoint)
+        plan, note = with_overrides(plan, resumed.run_data.dataset, changes.overrides, checkpoint)
         notes.append(note)
     if (other := environment_note(run, plan)) is not None:
         notes.append(other)
     if checkpoint is not None and checkpoint.progress.epoch > plan.stages[-1].last_epoch:
         _refuse_finished(run, checkpoint)
-    _check_device(run, plan)
-    with gc_frozen():
-        network, start_state = _state_to_resume(plan, newest)
-        start_state.note = join_sentences(notes)
-        _prepare_folder(run, plan, newest, run_data)
-        del checkpoint, newest  # `start_state` drops it; it takes as much memory as the training itself
-        try:
-            yield from supervise(run, plan, run_data.dataset, network, control, start_state, on_out_of_memory)
-        finally:
-            del network
-            release_memory(torch.device(plan.device))
+    return plan, notes
 
 
 def _load_checkpoint(run: Path, file: Path | None) -> NewestCheckpoint | None:
@@ -163,8 +275,9 @@ def _fit_checkpoint(file: Path, checkpoint: Checkpoint, network: Detector, plan:
     return replace(checkpoint, optimizer={"state": checkpoint.optimizer["state"], "param_groups": own_groups})
 
 
-def _prepare_folder(run: Path, plan: Plan, newest: NewestCheckpoint | None, run_data: RunData) -> None:
-    """Write what a resumed run changes in its folder before the first step."""
+def _prepare_folder(run: Path, plan: Plan, resumed: _Resumed) -> bool:
+    """Write what a resumed run changes in its folder before the first step; True when that is done."""
+    newest, run_data = resumed.newest, resumed.run_data
     if newest is None:
         record_environment(run, plan)
     elif newest.damaged or newest.file.name not in (LAST_CHECKPOINT, PREVIOUS_CHECKPOINT):
@@ -174,6 +287,7 @@ def _prepare_folder(run: Path, plan: Plan, newest: NewestCheckpoint | None, run_
             raise write_error(run, error) from error
     if run_data.is_changed:
         save_dataset_json(run, splits_to_json(run_data.dataset))
+    return True
 
 
 def _refuse_finished(run: Path, checkpoint: Checkpoint) -> None:
@@ -181,7 +295,7 @@ def _refuse_finished(run: Path, checkpoint: Checkpoint) -> None:
     if isinstance(scan_events(run).end, Finished):
         raise bad_input(
             "resume.finished",
-            "{run}: this run has finished its {epochs} epochs; to train longer, extend it: --set unfreeze_epoch={more}.",
+            "{run}: this run has finished its {epochs} epochs; to train longer, extend it.",
             run=run.name,
             epochs=checkpoint.progress.epoch,
             more=checkpoint.progress.epoch * 2,
@@ -205,8 +319,8 @@ def _check_device(run: Path, plan: Plan) -> None:
     if not is_available:
         raise bad_input(
             "resume.device",
-            "{run}: it was trained on {device}, which torch cannot use here (freezetui probe shows why). Restart the machine, or "
-            "start a new run from its weights on another device: freezetui train --set model_path={weights}",
+            "{run}: it was trained on {device}, which torch cannot use here. Restart the machine, or start a new run from its weights "
+            "({weights}) on another device.",
             run=run.name,
             device=plan.device,
             weights=run / LAST_WEIGHTS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.dataset.index import Dataset
-from engine.dataset.stored_splits import DATA_CHANGED, compare, parse_splits
+from engine.dataset.stored_splits import DATA_CHANGED, DATA_MISSING, compare, parse_splits
 from engine.messages import Message, bad_input
 from engine.plan import DataSource, Plan, open_source
 from engine.planning.warnings import split_warnings
@@ -47,16 +47,14 @@ def open_run_data(run: Path, plan: Plan, *, data: Path | None, accept_changes: b
         if data is not None:
             raise bad_input(
                 DATA_CHANGED,
-                "{path}: this is not the data set that the run {run} was started with: {changes}. Choose another folder, or add "
-                "--accept-changes to train on with it.",
+                "{path}: this is not the data set that the run {run} was started with: {changes}. Choose another folder.",
                 path=source.path,
                 run=run.name,
                 changes=changes,
             )
         raise bad_input(
             DATA_CHANGED,
-            "{path}: the data set has changed since the run was started: {changes}. Restore it, or resume with --accept-changes "
-            "to train on with what is there now.",
+            "{path}: the data set has changed since the run was started: {changes}. Restore it.",
             path=source.path,
             changes=changes,
         )
@@ -88,8 +86,8 @@ def _source(run: Path, source: DataSource, data: Path | None) -> DataSource:
         source = replace(source, path=str(data.expanduser().absolute()))
     elif not os.path.exists(source.path):  # noqa: PTH110  Path.exists raises for some names that JSON can hold
         raise bad_input(
-            "resume.data_missing",
-            "{path}: the data set of this run is not there. If it was moved, resume with: freezetui resume {run} --data FOLDER",
+            DATA_MISSING,
+            "{path}: the data set of this run is not there.",
             path=source.path,
             run=run.name,
         )

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
 from engine.dataset.index import Dataset
 from engine.dataset.stored_splits import splits_to_json
-from engine.events import Event, Failed, Finished, LossNotFinite, OutOfMemory, Stopped, WeightsLoaded
+from engine.events import Event, WeightsLoaded
 from engine.files import remove_abandoned
+from engine.hardware import probe
 from engine.messages import BadInput, Message
 from engine.network.detector import Detector, build_network
+from engine.parallel.group import SINGLE, ProcessGroup
+from engine.parallel.place import torchrun_place
 from engine.plan import Plan, open_source
+from engine.planning.dry_run.dry_run import DryRunResult
 from engine.planning.dry_run.preflight import preflight
+from engine.runner.agreement import from_first, on_all
+from engine.runner.dry_run import dry_run
 from engine.runner.environment import record_environment
+from engine.runner.launch import ALONE, Launch, launch
+from engine.runner.machines import plan_of_all
 from engine.runner.supervisor import OnOutOfMemory, StartState, supervise
+from engine.runner.torchrun import torchrun_group
 from engine.runs.delete import sweep_deleted_runs
+from engine.runs.exit_code import exit_code as exit_code
 from engine.runs.folder import make_run_folder, write_run_files
 from engine.runs.lock import run_lock
 from engine.training.checkpoint import check_disk
@@ -37,9 +48,14 @@ _DOES_NOT_FIT = Message(
 
 
 def start(
-    plan: Plan, control: Control, dataset: Dataset | None = None, *, on_out_of_memory: OnOutOfMemory = "stop"
+    plan: Plan,
+    control: Control,
+    dataset: Dataset | None = None,
+    *,
+    on_out_of_memory: OnOutOfMemory = "stop",
+    how: Launch = ALONE,
 ) -> Iterator[Event]:
-    """Train a Plan in a new run folder.
+    """Train a Plan in a new run folder; in several processes if the plan says so, or as one of those that torchrun started.
 
     On a GPU a dry run of both stages comes first, once for each card and recipe.
 
@@ -48,6 +64,7 @@ def start(
         control: stops or pauses the training.
         dataset: the Dataset of the plan, if it has been read already.
         on_out_of_memory: what to do when memory runs out.
+        how: other machines that train with this one, and what happens when a process dies.
 
     Raises:
         BadInput: before the first event, where the run cannot start.
@@ -55,48 +72,69 @@ def start(
     """
     if dataset is None:
         dataset = open_source(plan.data, plan.recipe.seed)
+    place = torchrun_place()
+    if place is not None:
+        with torchrun_group(place, plan.devices or (plan.device,)) as group:
+            plan, dataset = plan_of_all(group, place.node, plan, dataset)
+            yield from train_new_run(plan, dataset, control, on_out_of_memory, group)
+        return
     if plan.device.startswith("cuda"):
         may_lower = on_out_of_memory != "stop" or "auto" in (
             plan.recipe.freeze_batch_size,
             plan.recipe.unfreeze_batch_size,
         )
-        plan = preflight(plan, dataset, may_lower=may_lower, stop=control.stop_event)
+        checked = dataset
+
+        def run(plan: Plan) -> DryRunResult:
+            return dry_run(plan, checked, probe(Path(plan.workspace)), control.stop_event)
+
+        plan = preflight(plan, dataset, may_lower=may_lower, run=run, stop=control.stop_event)
     elif not plan.fits:  # without a card of its own, it would take the memory of all other programs
         raise BadInput(*(plan.memory_problems or (_DOES_NOT_FIT,)))
     workspace = Path(plan.workspace)
     for folder in (logs_folder(workspace), workspace / "model_data"):
         remove_abandoned(folder)
     sweep_deleted_runs(workspace)
-    with gc_frozen():
-        network, loaded = network_to_start(plan)
+    if plan.processes == 1:
+        yield from train_new_run(plan, dataset, control, on_out_of_memory, SINGLE)
+        return
+    job = {
+        "kind": "start",
+        "plan": plan.to_json(),
+        "on_out_of_memory": on_out_of_memory,
+        "can_detach": control.can_detach,
+    }
+    yield from launch(job, plan.devices or (plan.device,), control, how, dataset=dataset)
+
+
+def train_new_run(
+    plan: Plan, dataset: Dataset, control: Control, on_out_of_memory: OnOutOfMemory, group: ProcessGroup
+) -> Iterator[Event]:
+    """Make a run folder and train in it, in every process of `group`; the first one alone writes.
+
+    Raises:
+        BadInput: before the first event, where the run cannot start.
+    """
+    with gc_frozen(), ExitStack() as locked:
+        network, loaded = on_all(group, lambda: network_to_start(plan))
         _check_disk(plan, network)
-        run = make_run_folder(Path(plan.workspace))
-        _log.info("run folder: %s", run)
+
+        def make_run() -> Path:
+            run = make_run_folder(Path(plan.workspace))
+            _log.info("run folder: %s", run)
+            locked.enter_context(run_lock(run))  # before it is a run, so that no other process can resume or delete it
+            write_run_files(run, plan, splits_to_json(dataset))
+            record_environment(run, plan)
+            return run
+
+        run = from_first(group, make_run)
         try:
-            with run_lock(run):  # before it is a run, so that no other process can resume or delete it
-                write_run_files(run, plan, splits_to_json(dataset))
-                record_environment(run, plan)
-                yield from supervise(run, plan, dataset, network, control, StartState(loaded), on_out_of_memory)
+            yield from supervise(
+                run, plan, dataset, network, control, StartState(loaded), on_out_of_memory, group=group
+            )
         finally:
             del network
             release_memory(torch.device(plan.device))  # for the next training in this process
-
-
-def exit_code(last: Event | None) -> int:
-    """The command's exit code after a run whose last event was `last`."""
-    match last:
-        case Finished():
-            return 0
-        case Stopped():
-            return 130
-        case OutOfMemory():
-            return 3
-        case LossNotFinite():
-            return 4
-        case Failed():
-            return last.exit_code
-        case _:
-            return 1
 
 
 def network_to_start(plan: Plan) -> tuple[Detector, WeightsLoaded | None]:

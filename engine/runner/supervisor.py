@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from engine.events import (
 )
 from engine.messages import BadInput, Message, join_sentences
 from engine.network.detector import Detector
+from engine.parallel.group import SINGLE, CommunicationError, ProcessGroup
 from engine.plan import Plan
 from engine.runner.failures import (
     device_failed,
@@ -32,16 +33,20 @@ from engine.runner.failures import (
     network_does_not_fit,
     newest_checkpoint,
     out_of_memory,
+    peer_failed,
 )
 from engine.runs.folder import save_plan, write_error
 from engine.runs.lock import write_process_info
 from engine.training.checkpoint import Checkpoint, current_stage, load_newest
+from engine.training.command_reader import reading_commands
 from engine.training.control import Control
 from engine.training.determinism import deterministic
 from engine.training.learner import NonFiniteLoss
 from engine.training.oom import is_out_of_memory, release_memory
+from engine.training.peers import FailureKind, PeerFailure, guarded, on_first
 from engine.training.restored_logs import finished_epochs
 from engine.training.run_log import RunLog
+from engine.training.silent_log import SilentLog
 from engine.training.trainer import PartialStep, Trainer
 
 OnOutOfMemory = Literal["stop", "retry", "accumulate"]
@@ -72,30 +77,53 @@ def supervise(
     control: Control,
     start_state: StartState,
     on_out_of_memory: OnOutOfMemory,
+    group: ProcessGroup = SINGLE,
 ) -> Iterator[Event]:
-    """Train into `run`, whose lock the caller holds; yield every event after it is written into the run folder."""
-    write_process_info(run)
+    """Train into `run`, whose lock the caller holds; yield every event after it is written into the run folder.
+
+    Every process of `group` does that with the same arguments, but for the plan's device. They yield the same events; the first
+    one alone writes and reads commands.
+
+    Raises:
+        CommunicationError: another process died or hangs. Nothing is recorded, since only who started them knows more.
+    """
     checkpoint = start_state.checkpoint
-    if start_state.note is not None:
-        save_plan(run, plan)
     first_epoch = plan.stages[0].first_epoch if checkpoint is None else checkpoint.progress.epoch
     lengths, epochs = ({}, ()) if checkpoint is None else _stored_logs(plan, checkpoint)
-    run_log = RunLog(run, plan, lengths, first_epoch, epochs)
+    with guarded(group):
+        if group.is_first:
+            write_process_info(run)
+            if start_state.note is not None:
+                save_plan(run, plan)
+        run_log = RunLog(run, plan, lengths, first_epoch, epochs) if group.is_first else SilentLog()
     start_state.note = join_sentences([note for note in (start_state.note, run_log.note) if note is not None])
     del checkpoint
-    with closing(run_log), deterministic(plan):
-        yield from _Supervisor(run, plan, dataset, run_log, on_out_of_memory).events(network, control, start_state)
+    commands = reading_commands(run, control) if group.is_first else nullcontext()
+    with closing(run_log), deterministic(plan), commands:
+        supervisor = _Supervisor(run, plan, dataset, run_log, on_out_of_memory, group)
+        yield from supervisor.events(network, control, start_state)
 
 
 class _Supervisor:
     """Runs one training and handles its failures. Every event is recorded before it is yielded."""
 
-    def __init__(self, run: Path, plan: Plan, dataset: Dataset, run_log: RunLog, on_oom: OnOutOfMemory) -> None:
+    def __init__(
+        self,
+        run: Path,
+        plan: Plan,
+        dataset: Dataset,
+        run_log: RunLog | SilentLog,
+        on_oom: OnOutOfMemory,
+        group: ProcessGroup,
+    ) -> None:
         self.run = run
         self.plan = plan
         self.dataset = dataset
         self.run_log = run_log
         self.on_oom = on_oom
+        self.group = group
+        self._full_device = ""
+        """The device whose memory ran out last."""
 
     def events(self, network: Detector, control: Control, start_state: StartState) -> Iterator[Event]:
         """From the first event of the run to its last."""
@@ -131,23 +159,35 @@ class _Supervisor:
             return self.plan
         images = len(self.dataset.splits["train"])
         stages = (current_stage(self.plan.recipe, stage, checkpoint.progress, images) for stage in self.plan.stages)
-        return replace(self.plan, stages=tuple(stages))
+        changed = checkpoint.progress.activation_checkpointing
+        return replace(
+            self.plan,
+            stages=tuple(stages),
+            activation_checkpointing=self.plan.activation_checkpointing if changed is None else changed,
+        )
 
     def _build_trainer(
         self, network: Detector, control: Control, checkpoint: Checkpoint | None
     ) -> Generator[Event, None, Trainer | None]:
         """The trainer; None, after an event that says why, where the device has too little memory for it or fails."""
         try:
-            return Trainer(self.run, self.plan, self.dataset, network, control, checkpoint)
+            with guarded(self.group):
+                trainer = Trainer(self.run, self.plan, self.dataset, network, control, checkpoint, self.group)
+        except CommunicationError:
+            raise
         except Exception as error:
             end: Event
-            if is_out_of_memory(error):
+            if isinstance(error, PeerFailure) and error.report.kind is not FailureKind.OUT_OF_MEMORY:
+                end = self._failed(*peer_failed(error.report))
+            elif isinstance(error, PeerFailure) or is_out_of_memory(error):
                 end = network_does_not_fit(self.run, self.plan)
             elif is_device_failure(error):
                 end = self._failed(*device_failed_at_start(self.plan, error))
             else:
                 yield self._record(self._defect(error))
                 raise
+        else:
+            return trainer
         release_memory(torch.device(self.plan.device))  # only now: until here `error` referenced the trainer
         yield self._record(end)
         return None
@@ -156,7 +196,18 @@ class _Supervisor:
         """Train until the end, whatever it is; True where memory ran out."""
         try:
             for event in self.trainer.train(self.run_log.sync):
+                for (
+                    report
+                ) in self.trainer.control.pop_reports():  # first: nothing may follow the event that ends the run
+                    yield self._record(report)
                 yield self._record(event)
+        except CommunicationError:
+            raise
+        except PeerFailure as error:
+            if error.report.kind is FailureKind.OUT_OF_MEMORY:
+                self._full_device = error.report.device
+                return True
+            yield self._record(self._failed(*peer_failed(error.report)))
         except NonFiniteLoss as error:
             yield self._record(loss_not_finite(self.trainer, error))
         except BadInput as error:
@@ -165,23 +216,31 @@ class _Supervisor:
             yield self._record(self._failed(write_error(self.run, error).as_one_message(), None))
         except Exception as error:
             if is_out_of_memory(error):
+                self._full_device = str(self.trainer.device)
                 return True  # without `error`: its traceback references the tensors of the step
             if is_device_failure(error):
                 yield self._record(self._failed(*device_failed(self.trainer, error)))
-                return False
+                if self.group.is_single:
+                    return False
+                raise  # the other processes wait for this one, which must end
             yield self._record(self._defect(error))
             raise
         return False
 
     def _recover_from_out_of_memory(self, retries_left: int) -> Generator[Event, None, bool]:
-        """Roll back and save; True where the training is to be retried with a smaller batch."""
+        """Roll back and save; True where the training is to be retried with activation checkpointing or a smaller batch."""
         checkpoint = yield from self._rollback_and_save()
         if checkpoint is None:
             return False
-        event = out_of_memory(self.trainer, checkpoint)
+        event = self._out_of_memory(checkpoint)
         yield self._record(event)
         smaller = event.suggested_batch_size
-        if self.on_oom == "stop" or retries_left == 0 or smaller is None:
+        if self.on_oom == "stop" or retries_left == 0:
+            return False
+        if event.suggested_checkpointing:
+            yield self._record(self.trainer.enable_checkpointing())
+            return True
+        if smaller is None:
             return False
         if event.during == "validation":
             self.trainer.lower_validation_batch(smaller)
@@ -216,17 +275,24 @@ class _Supervisor:
         """Restore the last checkpoint, since the weights are half updated; None where there is no memory for that."""
         trainer = self.trainer
         try:
-            checkpoint = load_newest(trainer.run)
-            self.run_log.restore(*_stored_logs(self.plan, checkpoint))
-            trainer.restore(checkpoint)
+            checkpoint = on_first(self.group, lambda: load_newest(trainer.run))
+            with guarded(self.group):
+                self.run_log.restore(*_stored_logs(self.plan, checkpoint))
+                trainer.restore(checkpoint)
+        except CommunicationError:
+            raise
         except Exception as error:
             # Where memory runs out while a checkpoint is read, the reader reports a damaged file.
-            if not is_out_of_memory(error) and not isinstance(error, BadInput):
+            if not is_out_of_memory(error) and not isinstance(error, BadInput | PeerFailure):
                 raise
         else:
             return newest_checkpoint(trainer.run)
-        yield self._record(out_of_memory(trainer, newest_checkpoint(trainer.run)))
+        yield self._record(self._out_of_memory(newest_checkpoint(trainer.run)))
         return None
+
+    def _out_of_memory(self, checkpoint: str | None) -> OutOfMemory:
+        """The event; what it suggests depends on the memory of the first process's machine."""
+        return on_first(self.group, lambda: out_of_memory(self.trainer, checkpoint, self._full_device))
 
     def _record(self, event: Event) -> Event:
         """Write an event into the log. The event that ends a failed run is yielded even where the disk is full."""

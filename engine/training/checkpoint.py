@@ -69,6 +69,8 @@ class Progress:
     """Batches per step by stage that replace the plan's."""
     validation_batch: _Positive | None = None
     """Batch size of validation, if memory did not suffice for more."""
+    activation_checkpointing: bool | None = None
+    """Replaces the plan's, if memory did not suffice without it."""
     epochs: Annotated[list[dict[_Word, int | float | _Word | bool | None]], Field(max_length=2**20)] = field(
         default_factory=list
     )
@@ -103,6 +105,8 @@ class Checkpoint:
     """Anchors and scale_x_y of the weights that the run started from; empty for a network without anchors."""
     logs: Mapping[str, int]
     """Length of each log file in bytes."""
+    processes: int = 1
+    """How many trained together: with another number a resumed run rounds differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +258,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         anchors=stored.anchors,
         scale_x_y=stored.scale_x_y,
         logs=stored.logs,
+        processes=stored.processes,
     )
 
 
@@ -270,6 +275,7 @@ class _Stored(BaseModel):
     anchors: tuple[tuple[_Side, _Side], ...]
     scale_x_y: tuple[Annotated[float, Field(ge=1, le=16)], ...]
     logs: dict[str, _Count]
+    processes: _Positive = 1
 
 
 def check_fits(

@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.dataset.loader import Batch
 from engine.events import Step
 from engine.hardware import process_memory_bytes
 from engine.plan import StagePlan
@@ -22,7 +23,7 @@ from engine.training.learner import NonFiniteLoss
 class _Pending:
     event: Step
     parts: Tensor
-    batches: list[Batch]
+    indices: NDArray[np.int32]
 
 
 class StepReports:
@@ -36,7 +37,7 @@ class StepReports:
 
     def add(
         self, stage: StagePlan, progress: Progress, steps: int, lr: float, seconds: float, waited: float, parts: Tensor,
-        batches: list[Batch],
+        indices: NDArray[np.int32],
     ) -> None:  # fmt: skip
         """Add the step that `progress` has just counted.
 
@@ -48,7 +49,7 @@ class StepReports:
             seconds: duration of the step.
             waited: how many of these seconds the step waited for images.
             parts: (4,) total, box, objectness, classes, on the device.
-            batches: the batches of the step.
+            indices: its images in the data set.
         """
         event = Step(
             stage=stage.name,
@@ -64,7 +65,7 @@ class StepReports:
             data_wait=waited / max(seconds, 1e-9),
             memory_bytes=self._memory_bytes(),
         )
-        self._pending.append(_Pending(event, parts, batches))
+        self._pending.append(_Pending(event, parts, indices))
 
     def pop(self, max_pending: int) -> Iterator[Step]:
         """Remove and yield the oldest steps, with their losses, until `max_pending` are left.
@@ -76,7 +77,7 @@ class StepReports:
             report = self._pending.popleft()
             parts = report.parts.tolist()
             if not all(map(math.isfinite, parts)):
-                raise NonFiniteLoss(index for batch in report.batches for index in batch.indices)
+                raise NonFiniteLoss(report.indices.tolist())
             loss, box, objectness, classes = parts
             yield replace(report.event, loss=loss, box=box, objectness=objectness, classes=classes)
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
-from engine.dataset.loader import Batch, CachedImages, training_batches
-from engine.evaluation.samples import pick_samples, read_predictions, save_samples
+from engine.dataset.loader import Batch, CachedImages, Share, epoch_order, training_batches
+from engine.evaluation.samples import pick_samples
 from engine.events import (
     BatchChanged,
     CheckpointSaved,
@@ -27,23 +29,30 @@ from engine.events import (
     Evaluated,
     Event,
     Finished,
-    ImageSkipped,
     Paused,
     Resumed,
     StageStarted,
     Stopped,
+    ThreadsChanged,
 )
 from engine.network.detector import Detector
+from engine.parallel.group import SINGLE, ProcessGroup
 from engine.plan import Plan, StagePlan
+from engine.recipe import MIN_BATCH_SIZE
 from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
+from engine.training.adaptive_threads import AdaptiveThreads
 from engine.training.checkpoint import Checkpoint, Progress, current_stage, save_checkpoint
 from engine.training.control import Control
+from engine.training.epoch_files import EpochFiles
 from engine.training.learner import Learner, NonFiniteLoss
-from engine.training.restored_logs import best_epoch, epoch_record
-from engine.training.save_weights import save_epoch_weights, update_best
+from engine.training.peers import guarded, on_first
+from engine.training.requests import Requests, agree_on_requests, wait_while_paused
+from engine.training.restored_logs import epoch_record
+from engine.training.save_weights import update_best
 from engine.training.schedule import make_schedule
+from engine.training.skipped_images import SkippedImages
 from engine.training.step_reports import StepReports
-from engine.training.validation import StopRequested, ValidationResult, validate
+from engine.training.validation import StopRequested, validate
 
 CHECKPOINT_SECONDS = 180.0
 """During a long epoch a checkpoint is saved this often."""
@@ -56,7 +65,11 @@ class PartialStep(Exception):
 
 
 class Trainer:
-    """One run in one process, from its first step to its last."""
+    """One run, from its first step to its last, in one process or, of `group`, in each of several.
+
+    All processes do the same and yield the same events, but the first one alone writes files. Whatever happens in one of them
+    (see `peers.py`) and whatever is requested of one (`requests.py`) happens in all at the same step.
+    """
 
     def __init__(
         self,
@@ -66,6 +79,7 @@ class Trainer:
         network: Detector,
         control: Control,
         checkpoint: Checkpoint | None,
+        group: ProcessGroup = SINGLE,
     ) -> None:
         """`network` has the weights to start from; a `checkpoint` replaces them and all other state."""
         self.run = run
@@ -76,13 +90,26 @@ class Trainer:
         self._sample_images = pick_samples(dataset)
         self.control = control
         self.device = torch.device(plan.device)
-        self.learner = Learner(plan.recipe, network.move_to(self.device), self.device, plan.precision, plan.total_steps)
+        self.group = group
+        self.learner = Learner(
+            plan.recipe,
+            network.move_to(self.device),
+            self.device,
+            plan.precision,
+            plan.total_steps,
+            group,
+            [torch.device(device) for device in plan.devices] if plan.recipe.parallel == "dp" else (),
+        )
         self.progress = Progress(epoch=plan.stages[0].first_epoch)
         self.schedule = make_schedule(self.recipe, plan.stages)
         self.reports = StepReports(self.device)
-        self._skipped_images: set[Path] = set()
+        self._files = EpochFiles(run, plan, self.images)
+        self._skipped = SkippedImages(group)
         self._saved_at = time.monotonic()
+        adapts = plan.recipe.threads == "adapt" and self.device.type == "cpu" and group.is_single
+        self._threads = AdaptiveThreads(plan.threads) if adapts else None
         self.phase: Phase = "training"
+        self._apply_checkpointing()
         if checkpoint is not None:
             self.restore(checkpoint)
 
@@ -129,7 +156,6 @@ class Trainer:
         while (steps := self.progress.step + self._steps_left()) > self.progress.step:
             yield from self._train_steps(steps)
         yield from self._report(max_pending=0)
-        yield from self._save_if_due()
         self.phase = "validation"
         yield from self._finish_epoch()
 
@@ -152,11 +178,13 @@ class Trainer:
             with_map=with_map,
             control=self.control,
             sample_images=self._sample_images,
+            group=self.group,
         )
         self.learner.enter_stage(self.stage.name)
         train_loss = progress.sums[0] / max(progress.step, 1)
         progress.epoch_seconds += time.monotonic() - started
-        yield from self._report_skipped(validation.skipped)
+        self._skipped.add(validation.skipped)
+        yield from self._skipped.report()
         finished = EpochFinished(
             stage=self.stage.name,
             epoch=epoch,
@@ -176,30 +204,15 @@ class Trainer:
                 best=is_best,
                 per_class={name: score.ap50 for name, score in scores.per_class.items() if score.boxes},
             )
-            self._save_samples(validation, scores.threshold, is_best=is_best)
+            on_first(self.group, lambda: self._files.save_samples(progress, validation, is_best=is_best))
             yield evaluated
             records.append(epoch_record(evaluated))
-        is_due = is_last or (epoch + 1) % self.recipe.save_period == 0
-        save_epoch_weights(
-            self.run,
-            self.learner.eval_network,
-            self.plan,
-            epoch,
-            train_loss,
-            validation,
-            is_best=is_best,
-            is_due=is_due,
-        )
+        network = self.learner.eval_network
+        on_first(self.group, lambda: self._files.save_weights(network, epoch, train_loss, validation, is_best=is_best))
         progress.seconds += progress.epoch_seconds
         progress.epochs += records
         progress.next_epoch()
         yield self.save()
-
-    def _save_samples(self, validation: ValidationResult, threshold: float, *, is_best: bool) -> None:
-        """Write the sample images of this epoch."""
-        epoch = self.progress.epoch
-        best = epoch if is_best else best_epoch(self.progress.epochs)
-        save_samples(self.run, epoch, best, threshold, read_predictions(self.images, validation.samples))
 
     # Steps
 
@@ -221,49 +234,61 @@ class Trainer:
             batch_size=self.stage.batch_size,
             start=self.progress.seen,
             workers=self.recipe.num_workers,
+            share=Share(self.group.rank, self.group.world_size),
+            pinned=self.device.type == "cuda",
         )
+        pool = self.dataset.splits["train"]
+        order = pool[epoch_order(self.recipe.seed, self.progress.epoch, len(pool))]
         with closing(loader):
             while self.progress.step < steps:
                 started = time.monotonic()
-                batches = [next(loader) for _ in range(self.stage.accumulate)]
+                with guarded(self.group):
+                    batches = [next(loader) for _ in range(self.stage.accumulate)]
                 waited = time.monotonic() - started
-                parts, lr = self._step(batches)
-                self._advance(batches)
+                indices = order[self.progress.seen :][: self.stage.batch_size * self.stage.accumulate]
+                parts, lr = self._step(batches, indices)
+                self._advance(len(indices))
                 seconds = time.monotonic() - started
                 self.progress.epoch_seconds += seconds
-                self.reports.add(self.stage, self.progress, steps, lr, seconds, waited, parts, batches)
+                self.reports.add(self.stage, self.progress, steps, lr, seconds, waited, parts, indices)
                 yield from self._report(self.reports.max_pending)
-                yield from self._report_skipped(image for batch in batches for image in batch.skipped)
-                if self.control.pause_requested or self.control.stop_requested:
-                    yield from self._pause_or_stop()
-                yield from self._save_if_due()
-                if (size := self.control.pop_requested_batch_size()) is not None and size != self.stage.batch_size:
+                self._skipped.add(image for batch in batches for image in batch.skipped)
+                requests = self._agree_on_requests()
+                if requests.report_images:
+                    yield from self._skipped.report()
+                if self._threads is not None and (new := self._threads.update()) is not None:
+                    yield ThreadsChanged(
+                        epoch=self.progress.epoch, step=self.progress.step, threads=new.threads, others=new.others
+                    )
+                if requests.pause or requests.stop:
+                    requests = yield from self._pause_or_stop(requests)
+                if requests.save:
+                    yield from self._report(max_pending=0)
+                    yield self.save()
+                if (size := requests.batch_size) is not None and size != self.stage.batch_size:
                     yield from self._report(max_pending=0)
                     yield self.lower_batch(size)
                     return
 
-    def _report_skipped(self, images: Iterable[UnreadableImage]) -> Iterator[ImageSkipped]:
-        """One event for each image that could not be read for the first time."""
-        for image in images:
-            if image.path not in self._skipped_images:
-                self._skipped_images.add(image.path)
-                yield ImageSkipped(image=str(image.path), reason=image.message, count=len(self._skipped_images))
+    def _agree_on_requests(self) -> Requests:
+        is_due = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
+        return agree_on_requests(self.control, self.group, save=is_due, report_images=self._skipped.has_found)
 
-    def _step(self, batches: list[Batch]) -> tuple[Tensor, float]:
-        """One optimizer step; returns its loss parts (4,) and learning rate."""
+    def _step(self, batches: list[Batch], indices: NDArray[np.int32]) -> tuple[Tensor, float]:
+        """One optimizer step; returns its loss parts (4,) and learning rate. `indices`: the images of all processes."""
         lr = self.schedule.lr(self.progress.epoch, self._epoch_fraction(), self.stage)
         try:
             # On a GPU the check would wait for the step; there the loss is checked one step later, in its report.
             check_loss = self.device.type == "cpu"
             parts = self.learner.step(batches, lr, self.progress.total_steps, check_loss=check_loss)
         except NonFiniteLoss as error:
-            raise NonFiniteLoss(index for batch in batches for index in batch.indices) from error
+            raise NonFiniteLoss(indices.tolist()) from error
         return parts, lr
 
-    def _advance(self, batches: list[Batch]) -> None:
+    def _advance(self, images: int) -> None:
         self.progress.step += 1
         self.progress.total_steps += 1
-        self.progress.seen += sum(len(batch.indices) for batch in batches)
+        self.progress.seen += images
 
     def _report(self, max_pending: int) -> Iterator[Event]:
         """The events of finished steps; at most `max_pending` stay on the device."""
@@ -274,24 +299,33 @@ class Trainer:
 
     # Requests, and out of memory
 
-    def _pause_or_stop(self) -> Iterator[Event]:
-        if self.control.pause_requested and not self.control.stop_requested:
+    def _pause_or_stop(self, requests: Requests) -> Generator[Event, None, Requests]:
+        """Returns what was requested until the end of the pause, and before it.
+
+        Raises:
+            StopRequested: a stop was requested.
+        """
+        if not requests.stop:
             yield from self._report(max_pending=0)
             yield self.save()
             yield Paused(epoch=self.progress.epoch, step=self.progress.step)
-            self.control.wait_while_paused()
+            yield from wait_while_paused(self.control, self.group)
             yield Resumed(epoch=self.progress.epoch, step=self.progress.step)
-        if self.control.stop_requested:
+            before, requests = requests, self._agree_on_requests()
+            requests = replace(requests, batch_size=requests.batch_size or before.batch_size)
+        if requests.stop:
             raise StopRequested
+        return requests
 
     def lower_batch(self, size: int, accumulate: int | None = None) -> BatchChanged:
         """From the next step on, this stage and those after it train with a batch size of at most `size`.
 
         Args:
-            size: images in a batch, at least 2.
+            size: images in a batch, at least 2; of several processes or cards each gets as many of them, at least 2.
             accumulate: batches per optimizer step in this stage; None: no change.
         """
-        progress = self.progress
+        progress, parts = self.progress, self.plan.batch_parts
+        size = max(MIN_BATCH_SIZE, size // parts) * parts
         for stage in self.plan.stages:
             if stage.first_epoch >= self.stage.first_epoch:
                 progress.batch_sizes[stage.name] = min(self._current(stage).batch_size, size)
@@ -299,15 +333,34 @@ class Trainer:
             progress.accumulates[self.stage.name] = accumulate
         planned = next(stage for stage in self.plan.stages if stage.name == self.stage.name)
         self.stage = self._current(planned)
+        return self._batch_changed()
+
+    def _batch_changed(self) -> BatchChanged:
         return BatchChanged(
             stage=self.stage.name,
-            epoch=progress.epoch,
-            step=progress.step,
+            epoch=self.progress.epoch,
+            step=self.progress.step,
             batch_size=self.stage.batch_size,
             accumulate=self.stage.accumulate,
             init_lr=self.stage.init_lr,
             min_lr=self.stage.min_lr,
+            activation_checkpointing=self.activation_checkpointing,
         )
+
+    @property
+    def activation_checkpointing(self) -> bool:
+        """Whether the unfreeze stage computes parts of the network twice now; it may have been turned on after the plan."""
+        changed = self.progress.activation_checkpointing
+        return self.plan.activation_checkpointing if changed is None else changed
+
+    def enable_checkpointing(self) -> BatchChanged:
+        """From the next step on, compute parts of the network twice to need less memory; the batch stays as it is."""
+        self.progress.activation_checkpointing = True
+        self._apply_checkpointing()
+        return self._batch_changed()
+
+    def _apply_checkpointing(self) -> None:
+        self.learner.network.set_activation_checkpointing(self.activation_checkpointing)
 
     def lower_validation_batch(self, size: int) -> None:
         """From now on validate with a batch size of at most `size`; the validation loss does not depend on it."""
@@ -321,6 +374,7 @@ class Trainer:
             PartialStep: the step had begun to change weights; only a checkpoint has a good state.
         """
         is_restored = self.learner.rollback()
+        is_restored = not any(self.group.agree((not is_restored,)))
         yield from self._report(max_pending=0)
         if not is_restored:
             raise PartialStep
@@ -337,6 +391,13 @@ class Trainer:
         started = time.monotonic()
         if not self.learner.has_finite_weights():
             raise NonFiniteLoss
+        path = on_first(self.group, self._write_checkpoint)
+        self._saved_at = time.monotonic()
+        return CheckpointSaved(
+            path=str(path), epoch=self.progress.epoch, step=self.progress.step, seconds=self._saved_at - started
+        )
+
+    def _write_checkpoint(self) -> Path:
         network = self.learner.network
         checkpoint = Checkpoint(
             progress=copy.deepcopy(self.progress),
@@ -344,22 +405,15 @@ class Trainer:
             anchors=network.all_anchors,
             scale_x_y=network.scale_x_y,
             logs=self._sync_logs(),
+            processes=self.group.world_size,
         )
-        path = save_checkpoint(self.run, checkpoint)
-        self._saved_at = time.monotonic()
-        return CheckpointSaved(
-            path=str(path), epoch=self.progress.epoch, step=self.progress.step, seconds=self._saved_at - started
-        )
-
-    def _save_if_due(self) -> Iterator[Event]:
-        if time.monotonic() - self._saved_at > CHECKPOINT_SECONDS:
-            yield from self._report(max_pending=0)
-            yield self.save()
+        return save_checkpoint(self.run, checkpoint)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Load the state of a checkpoint."""
         self.reports.clear()
         self.progress = copy.deepcopy(checkpoint.progress)
+        self._apply_checkpointing()
         self.learner.restore(checkpoint.network, checkpoint.ema, checkpoint.optimizer, checkpoint.scaler)
 
     # The end

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ import torch
 
 from engine.dataset.index import Dataset
 from engine.dataset.index_file import load_index, save_index
-from engine.dataset.loader import Batch, CachedImages, training_batches
+from engine.dataset.loader import Batch, CachedImages, Share, training_batches
 from engine.files import atomic_write
 from engine.hardware import Hardware, probe
 from engine.network.detector import build_network
+from engine.parallel.group import SINGLE, ProcessGroup
 from engine.plan import Plan, StagePlan, plan_from_json
 from engine.planning.cache import code_version, load_cached, store_cached
 from engine.planning.memory.batch_size import max_boxes
@@ -35,6 +36,7 @@ from engine.training.control import Control
 from engine.training.determinism import deterministic
 from engine.training.learner import Learner
 from engine.training.oom import is_out_of_memory
+from engine.training.peers import FailureKind, PeerFailure
 from engine.training.validation import validate
 
 _log = logging.getLogger(__name__)
@@ -66,6 +68,8 @@ class DryRunResult:
     """The stage in which memory ran out; "start" before the first."""
     failed: str | None = None
     """The reason if it failed for another reason."""
+    alone_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Where several processes train: seconds of a step in which one of them trains its part alone."""
 
 
 def cached_dry_run(plan: Plan, hardware: Hardware) -> DryRunResult | None:
@@ -113,35 +117,42 @@ def _key(plan: Plan, hardware: Hardware) -> dict[str, Any]:
         **code_version(),
         **{name: settings[name] for name in _RELEVANT_SETTINGS if name in settings},
         "precision": plan.precision,
+        "activation_checkpointing": plan.activation_checkpointing,
         "threads": plan.threads,
         "classes": len(plan.classes),
         "data": plan.data.path,
         "images": dict(plan.images),
         "stages": [[stage.name, stage.batch_size, stage.accumulate] for stage in plan.stages],
+        **({} if plan.batch_parts == 1 else {"parallel": plan.recipe.parallel, "parts": list(plan.devices)}),
     }
 
 
-def run_steps(plan: Plan, dataset: Dataset) -> DryRunResult:
-    """The dry run in this process: the stages of the plan in order."""
+def run_steps(plan: Plan, dataset: Dataset, group: ProcessGroup = SINGLE) -> DryRunResult:
+    """The dry run in this process, one of `group`: the stages of the plan in order."""
     device = torch.device(plan.device)
     torch.manual_seed(plan.recipe.seed)
     network = build_network(plan.recipe.network, len(plan.classes), anchors=plan.recipe.anchors)
+    network.set_activation_checkpointing(plan.activation_checkpointing)
     result = DryRunResult({}, None, None, {})
     with deterministic(plan):
         stage_name = "start"
         try:
             context = _context_bytes(plan)
-            learner = Learner(plan.recipe, network.move_to(device), device, plan.precision, plan.total_steps)
+            several = [torch.device(name) for name in plan.devices] if plan.processes == 1 else []
+            learner = Learner(
+                plan.recipe, network.move_to(device), device, plan.precision, plan.total_steps, group, several
+            )
             images = CachedImages(dataset)
             for stage in plan.stages:
                 stage_name = stage.name
                 result = _run_stage(result, plan, stage, learner, images, context)
         except Exception as error:
-            if not is_out_of_memory(error):
+            is_of_another = isinstance(error, PeerFailure) and error.report.kind is FailureKind.OUT_OF_MEMORY
+            if not is_of_another and not is_out_of_memory(error):
                 raise
             result = replace(result, out_of_memory=stage_name)
         gc.collect()
-        if result.out_of_memory is None:
+        if result.out_of_memory is None and group.is_first:
             result = replace(result, save_seconds=_measure_save(learner, Path(plan.workspace)))
     return result
 
@@ -153,8 +164,16 @@ def _run_stage(
     recipe = plan.recipe
     learner.enter_stage(stage.name)
     boxes, seconds = max_boxes(images.dataset, recipe), []
+    group = learner.group
     batches = training_batches(
-        images, recipe, epoch=0, batch_size=stage.batch_size, start=0, workers=recipe.num_workers
+        images,
+        recipe,
+        epoch=0,
+        batch_size=stage.batch_size,
+        start=0,
+        workers=recipe.num_workers,
+        share=Share(group.rank, group.world_size),
+        pinned=learner.device.type == "cuda",
     )
     with closing(batches):
         for step in range(min(STEPS, stage.steps_per_epoch)):
@@ -164,9 +183,9 @@ def _run_stage(
             seconds.append(time.monotonic() - started)
     timed = seconds[1:] or seconds
     started = time.monotonic()
-    batch_size = min(stage.batch_size for stage in plan.stages)
+    batch_size = min(stage.batch_size for stage in plan.stages) // group.world_size
     validate(learner, images, recipe, batch_size, with_map=True, control=Control(), max_batches=VALIDATION_BATCHES)
-    validated = min(VALIDATION_BATCHES * batch_size, len(images.dataset.splits["val"]))
+    validated = min(VALIDATION_BATCHES * batch_size * group.world_size, len(images.dataset.splits["val"]))
     validation_seconds = (time.monotonic() - started) / validated if validated else None
     return replace(
         result,
@@ -207,5 +226,26 @@ def _measure_save(learner: Learner, workspace: Path) -> float:
     return time.monotonic() - started
 
 
+def answer(request: Mapping[str, Any], group: ProcessGroup = SINGLE) -> dict[str, Any]:
+    """In a child process, or in each of several: the dry run that `dry_run` asks for."""
+    plan, dataset = plan_from_json(request["plan"]), load_index(Path(request["dataset"]))
+    if group.is_single:
+        return asdict(run_steps(plan, dataset))
+    plan = replace(plan, device=group.device)
+    alone = run_steps(plan_of_one_process(plan), dataset) if group.is_first else None
+    group.barrier()  # the others would compete for the processor
+    result = run_steps(plan, dataset, group)
+    peaks = group.all_gather(result.peak_bytes)
+    result = replace(result, peak_bytes={name: max(peak.get(name, 0) for peak in peaks) for name in result.peak_bytes})
+    return asdict(result if alone is None else replace(result, alone_seconds=alone.step_seconds))
+
+
+def plan_of_one_process(plan: Plan) -> Plan:
+    """The training of one of the processes of `plan` with its part of each batch, as if it trained alone."""
+    stages = tuple(replace(stage, batch_size=stage.batch_size // plan.batch_parts) for stage in plan.stages)
+    recipe = plan.recipe.model_copy(update={"parallel": "none", "sync_bn": False})
+    return replace(plan, recipe=recipe, stages=stages, devices=(), nodes=1)
+
+
 if __name__ == "__main__":
-    serve_call(lambda request: asdict(run_steps(plan_from_json(request["plan"]), load_index(Path(request["dataset"])))))
+    serve_call(answer)

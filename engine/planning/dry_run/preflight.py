@@ -13,10 +13,11 @@ from engine.messages import BadInput, Message, format_bytes, phrase
 from engine.plan import Plan
 from engine.planning.dry_run.dry_run import DryRunResult, dry_run
 from engine.planning.dry_run.timing import with_seconds
-from engine.planning.memory.oom import less_memory_hint, smaller_batch_size
+from engine.planning.memory.checkpointing import PERCENT_SLOWER
+from engine.planning.memory.oom import less_memory_hint, smaller_batch_size, suggests_checkpointing
 from engine.training.schedule import fit_stage
 
-MAX_TRIES = 4
+MAX_TRIES = 5
 _MEASURED_MARGIN = 0.03
 """Fraction of a measured peak that later steps may need beyond the first ones."""
 
@@ -54,6 +55,9 @@ def preflight(
         if result.out_of_memory is None:
             return plan if result.failed is not None else _with_measured_memory(with_seconds(plan, result), result)
         stage = next((stage for stage in plan.stages if stage.name == result.out_of_memory), plan.stages[-1])
+        if result.out_of_memory == stage.name and suggests_checkpointing(plan, stage, dataset):
+            plan = _with_checkpointing(plan)
+            continue
         smaller = smaller_batch_size(plan, stage, dataset)
         if smaller is None or not may_lower:
             break
@@ -71,6 +75,16 @@ def _compare_with_limit(result: DryRunResult, plan: Plan) -> DryRunResult:
         if result.out_of_memory is None and peak is not None and limit is not None and peak > limit:
             return replace(result, out_of_memory=stage.name)
     return result
+
+
+def _with_checkpointing(plan: Plan) -> Plan:
+    """The same batch sizes, which need less memory now. Nothing else changes, so this needs nobody's consent."""
+    warning = Message(
+        "plan.checkpointing_enabled",
+        "The dry run ran out of memory; activation checkpointing was turned on, which makes the unfreeze stage {percent} % slower.",
+        {"percent": PERCENT_SLOWER},
+    )
+    return replace(plan, activation_checkpointing=True, warnings=(*plan.warnings, warning))
 
 
 def _with_lower_batch_sizes(plan: Plan, failed_stage: str, batch_size: int, train_images: int) -> Plan:
@@ -102,17 +116,14 @@ def _with_measured_memory(plan: Plan, result: DryRunResult) -> Plan:
 def _out_of_memory_message(plan: Plan, stage: str, batch_size: int, smaller: int | None) -> Message:
     limit = plan.stages[-1].memory_limit_bytes
     return Message(
-        "train.rehearsal_out_of_memory",
+        "train.rehearsal_out_of_memory" if smaller is None else "train.rehearsal_batch_size",
         "The dry run ran out of memory in the {stage} stage at batch size {batch}{limit}; no training was started. The number of "
         "images in the data set does not matter. {cure}",
         {
             "stage": phrase(stage),
             "batch": batch_size,
             "limit": "" if limit is None else phrase(" ({size} were free)", size=format_bytes(limit)),
-            "cure": phrase(
-                "Set {setting}, or have it lowered automatically: --on-oom retry.",
-                setting=f"{stage}_batch_size={smaller}",
-            )
+            "cure": phrase("Set {setting}.", setting=f"{stage}_batch_size={smaller}")
             if smaller is not None
             else less_memory_hint(plan.recipe.network),
         },

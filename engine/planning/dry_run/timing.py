@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from engine.hardware import Hardware
 from engine.plan import Plan, StagePlan
@@ -30,6 +30,31 @@ def epoch_seconds(stage: StagePlan, plan: Plan, result: DryRunResult) -> float |
         return None
     validation = plan.images.get("val", 0) * (result.validation_seconds or 0.0)
     return stage.steps_per_epoch * step + validation + _FILES_PER_EPOCH * (result.save_seconds or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochSeconds:
+    """An epoch of the last stage on all devices, and as one of them alone would take it."""
+
+    together: float
+    alone: float
+
+
+def measured_gain(plan: Plan, hardware: Hardware) -> EpochSeconds | None:
+    """What several processes bring, as the dry run of `plan` measured it; None where it has not."""
+    result = cached_dry_run(plan, hardware) if plan.processes > 1 else None
+    stage = plan.stages[-1]
+    if result is None or stage.name not in result.alone_seconds:
+        return None
+    together = epoch_seconds(stage, plan, result)
+    if together is None:
+        return None
+    # One device takes as many times as many steps, and validates every image itself.
+    exchanged = stage.steps_per_epoch * (
+        plan.processes * result.alone_seconds[stage.name] - result.step_seconds[stage.name]
+    )
+    validated = (plan.processes - 1) * plan.images.get("val", 0) * (result.validation_seconds or 0.0)
+    return EpochSeconds(together, together + exchanged + validated)
 
 
 def _with_stage_seconds(stage: StagePlan, plan: Plan, result: DryRunResult) -> StagePlan:

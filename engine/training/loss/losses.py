@@ -6,6 +6,7 @@ for any number of boxes and without synchronising with the host.
 
 from __future__ import annotations
 
+import math
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -20,53 +21,19 @@ from engine.network.detector import Detector, Level
 from engine.recipe import Recipe
 from engine.training.loss.assignment import Candidates, Grid, assign_best_anchor, assign_multi_anchor
 from engine.training.loss.iou import ciou_loss, siou_loss
+from engine.training.loss.terms import LossParts, StepCounts, Terms
 
 _MAX_EXPONENT = 15.0
 _IGNORE_IOU = 0.5
 _TUTORIAL_BALANCE = {32: 0.4, 16: 1.0, 8: 4.0}
 
 
-@dataclass(frozen=True, slots=True)
-class LossParts:
-    """Scalars: `total` has the gradient; the others are its weighted terms."""
-
-    total: Tensor
-    box: Tensor
-    objectness: Tensor
-    classes: Tensor
-
-    def detached(self) -> Tensor:
-        """(4,) total, box, objectness, classes without gradient: one transfer for all of them."""
-        return torch.stack((self.total, self.box, self.objectness, self.classes)).detach()
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The loss before its means are taken, so that the terms of several batches can be added up.
-
-    Each is (3, groups): box, objectness and classes of each group that has a mean of its own, for example each level.
-    """
-
-    sums: Tensor
-    counts: Tensor
-    weights: Tensor
-
-    def __add__(self, other: Terms) -> Terms:
-        """The terms of both batches together."""
-        return Terms(self.sums + other.sums, self.counts + other.counts, self.weights)
-
-    def parts(self) -> LossParts:
-        """Weighted means, added up over the groups."""
-        box, objectness, classes = (self.weights * self.sums / self.counts.clamp(min=1)).sum(-1)
-        return LossParts(box + objectness + classes, box, objectness, classes)
-
-
 class Loss(ABC):
     """The loss of a network; its constants are on the network's device."""
 
-    def __call__(self, raw: Sequence[Tensor], targets: Tensor) -> LossParts:
-        """The loss to train with; for arguments see `terms`."""
-        return self.terms(raw, targets, training=True).parts()
+    def __call__(self, raw: Sequence[Tensor], targets: Tensor, step: StepCounts | None = None) -> LossParts:
+        """The loss to train with, or with `step` the batch's share of it; for the other arguments see `terms`."""
+        return self.terms(raw, targets, training=True).parts(step)
 
     @abstractmethod
     def terms(self, raw: Sequence[Tensor], targets: Tensor, *, training: bool) -> Terms:
@@ -78,6 +45,19 @@ class Loss(ABC):
             training: False for validation, whose trend is shown: there no target and no weight should depend on the model's
                 predictions.
         """
+
+    def target_counts(self, targets: Tensor, input_shape: tuple[int, int]) -> Tensor | None:
+        """The counts that `terms` has in training, as far as targets alone determine them; see `StepCounts`.
+
+        Args:
+            targets: (batch, boxes, 5) cx cy w h class in input pixels, padding with class -1.
+            input_shape: height and width in pixels.
+
+        Returns:
+            (3, groups) with NaN where they depend on the network's outputs; None where all do.
+        """
+        del targets, input_shape
+        return None
 
 
 LossFactory = Callable[[Recipe, Detector], Loss]
@@ -144,6 +124,18 @@ class AnchorLoss(Loss):
         weights = [self.weights(grid) for grid in grids]
         return Terms(sums, counts, torch.tensor(weights, device=sums.device).T)
 
+    @torch.no_grad()
+    def target_counts(self, targets: Tensor, input_shape: tuple[int, int]) -> Tensor:
+        """See `Loss.target_counts`: the assigned cells of each level, and its objectness cells."""
+        grids = [level.grid_of(input_shape) for level in self.levels]
+        counts = []
+        for candidates in self.assign(targets, grids):
+            positives = candidates.positive.sum().to(torch.float32)
+            counts.append(
+                torch.stack((positives, positives.new_full((), self.objectness_cells(candidates)), positives))
+            )
+        return torch.stack(counts, -1)
+
     def _level(
         self,
         level: _LevelTensors,
@@ -180,6 +172,10 @@ class AnchorLoss(Loss):
     def objectness(self, matches: LevelMatches, *, training: bool) -> tuple[Tensor, Tensor]:
         """The sum of the objectness loss over a level's cells, and the number of cells in it."""
 
+    @abstractmethod
+    def objectness_cells(self, candidates: Candidates) -> float:
+        """The number of cells in the objectness loss of a level in training; NaN where it depends on the outputs."""
+
 
 class ModernLoss(AnchorLoss):
     """Several anchors per box, objectness that learns the IoU, cross entropy over all cells.
@@ -208,6 +204,10 @@ class ModernLoss(AnchorLoss):
         target = _scatter_to_cells(wanted * candidates.positive, candidates)
         entropy = F.binary_cross_entropy_with_logits(matches.objectness_logits, target, reduction="sum")
         return entropy, entropy.new_full((), candidates.cells)
+
+    def objectness_cells(self, candidates: Candidates) -> float:
+        """All of them."""
+        return float(candidates.cells)
 
 
 class TutorialLoss(AnchorLoss):
@@ -258,6 +258,11 @@ class TutorialLoss(AnchorLoss):
             entropy = 10 * torch.where(target > 0, alpha, 1 - alpha) * error.clamp(min=1e-9) ** gamma * entropy
         return (entropy * mask).sum(), mask.sum()
 
+    def objectness_cells(self, candidates: Candidates) -> float:
+        """Not known: which cells are left out depends on the predicted boxes."""
+        del candidates
+        return math.nan
+
 
 @dataclass(frozen=True, slots=True)
 class _LevelTensors:
@@ -276,6 +281,11 @@ class _LevelTensors:
     def grid(self, output: Tensor) -> Grid:
         """The level's grid for an `output` of (batch, anchors, height, width, 5 + classes)."""
         return Grid(self.anchors, self.anchor_indices, self.level.stride, output.shape[2], output.shape[3])
+
+    def grid_of(self, input_shape: tuple[int, int]) -> Grid:
+        """The level's grid for an input of (height, width) pixels."""
+        height, width = (side // self.level.stride for side in input_shape)
+        return Grid(self.anchors, self.anchor_indices, self.level.stride, height, width)
 
 
 def _anchor_tensor(anchors: Sequence[tuple[float, float]], network: Detector) -> Tensor:

@@ -1,0 +1,1 @@
+"""Several processes that train together: what they exchange, and how they are started."""
