@@ -86,7 +86,7 @@ def writing_to(path: Path) -> Iterator[None]:
         if [message.code for message in error.messages] != ["disk.read_only"]:
             raise
         raise bad_input(
-            "disk.read_only", "{path}: this cannot be written to; give a folder that belongs to you.", path=path
+            "disk.no_access", "{path}: this cannot be written to; give a folder that belongs to you.", path=path
         ) from error
 
 

@@ -106,6 +106,11 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         Example("freezetui runs", N_("List the runs in logs/")),
         Example("freezetui runs --workspace . --json", N_("The runs of a workspace, for a program")),
     ),
+    "runs stop": (Example(f"freezetui runs stop {_RUN}", N_("Stop a run that trains in the background")),),
+    "attach": (
+        Example("freezetui attach", N_("Show the run that trains in the background")),
+        Example(f"freezetui attach {_RUN} --json", N_("Print its events for a program")),
+    ),
     "runs note": (
         Example(f'freezetui runs note {_RUN} "larger input"', N_("Write a note about a run")),
         Example(f"freezetui runs note {_RUN}", N_("Print it")),
@@ -150,6 +155,14 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
             N_("Count the objects of two classes, in a table too"),
         ),
         Example("freezetui predict --weights yolov4-tiny.weights 0 --save found", N_("Film with the first camera")),
+    ),
+    "serve": (
+        Example("freezetui serve", N_("Open the wizard in a browser")),
+        Example("freezetui serve --port 9000 --data sample", N_("On another port, with the drawn sample set")),
+        Example(
+            "freezetui serve --host 0.0.0.0 --public-url https://gpu.example.org/freezetui",
+            N_("Behind a proxy that encrypts"),
+        ),
     ),
     "export": (
         Example(f"freezetui export --weights {_WEIGHTS}", N_("Write an ONNX file beside the weights of a run")),

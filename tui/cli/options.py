@@ -12,11 +12,14 @@ from tui.cli.command_log import show_log, use_workspace
 from tui.cli.errors import print_error
 from tui.cli.new_workspace import new_workspace_notice
 from tui.text import N_
+from tui.wizard.state import OnHangup
 
 # Sections of a help page. Options without one come first.
 DATA_SECTION = N_("Data set")
 RECIPE_SECTION = N_("Recipe")
 MACHINE_SECTION = N_("Files and device")
+SEVERAL_SECTION = N_("Several processes and machines")
+BACKGROUND_SECTION = N_("Background and end")
 OUTPUT_SECTION = N_("Output and help")
 
 # What a value is, in help and usage lines.
@@ -24,6 +27,7 @@ DATA_PATH = "FOLDER|FILE"
 FORMATS = ("auto", "voc", "yolo", "coco", "labelme", "csv", "list")
 SPLITS = ("train", "val", "test")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+ON_HANGUP: tuple[OnHangup, ...] = ("stop", "detach")
 ON_OOM = ("stop", "retry", "accumulate")
 
 HERE = Path()
@@ -176,6 +180,74 @@ OnOom = Annotated[
         ),
         rich_help_panel=MACHINE_SECTION,
         autocompletion=completion.one_of(*ON_OOM),
+    ),
+]
+Detach = Annotated[
+    bool,
+    typer.Option(
+        "--detach",
+        help=N_("Train in the background: the training goes on when this terminal is closed."),
+        rich_help_panel=BACKGROUND_SECTION,
+    ),
+]
+OnHangupOption = Annotated[
+    str | None,
+    typer.Option(
+        "--on-hangup",
+        metavar="|".join(ON_HANGUP),
+        help=N_("When the terminal is closed: stop and save a checkpoint, or train on in the background."),
+        show_default=N_("as chosen in the wizard's menu, else stop"),
+        rich_help_panel=BACKGROUND_SECTION,
+        autocompletion=completion.one_of(*ON_HANGUP),
+    ),
+]
+Notify = Annotated[
+    str | None,
+    typer.Option(
+        "--notify",
+        metavar="CMD",
+        help=N_(
+            "A program to start when the training has ended, with FREEZETUI_RUN, FREEZETUI_STATUS and FREEZETUI_MAP50 in its environment."
+        ),
+        rich_help_panel=BACKGROUND_SECTION,
+    ),
+]
+MaxRestarts = Annotated[
+    int,
+    typer.Option(
+        "--max-restarts",
+        metavar="N",
+        help=N_(
+            "With parallel=ddp: when a process dies, go on from the last checkpoint by itself, at most so many times."
+        ),
+        rich_help_panel=SEVERAL_SECTION,
+    ),
+]
+Nodes = Annotated[
+    int,
+    typer.Option(
+        "--nodes",
+        metavar="N",
+        help=N_("Number of machines that train together; the same command starts on each of them."),
+        rich_help_panel=SEVERAL_SECTION,
+    ),
+]
+NodeRank = Annotated[
+    int,
+    typer.Option(
+        "--node-rank",
+        metavar="I",
+        help=N_("Which of the machines this is, from 0; machine 0 writes the run."),
+        rich_help_panel=SEVERAL_SECTION,
+    ),
+]
+RendezvousAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--rendezvous",
+        metavar="HOST:PORT",
+        help=N_("Where the machines meet: an address of machine 0, and a free port."),
+        rich_help_panel=SEVERAL_SECTION,
     ),
 ]
 Split = Annotated[

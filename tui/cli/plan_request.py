@@ -34,6 +34,7 @@ class PlanOptions:
     classes: Path | None = None
     mapping: tuple[str, ...] = ()
     offline: bool = False
+    nodes: int = 1
 
 
 def prepare_plan(options: PlanOptions) -> PreparedPlan:
@@ -54,7 +55,8 @@ def prepare_plan(options: PlanOptions) -> PreparedPlan:
     download_missing(recipe, options.workspace, offline=options.offline)  # only once the data set is known to be good
     preset = (options.preset or DEFAULT_PRESET) if options.recipe is None else None
     with waiting(_("Planning")):
-        return prepare(PlanRequest(recipe, source, probe(options.workspace), options.workspace, preset), datasets)
+        request = PlanRequest(recipe, source, probe(options.workspace), options.workspace, preset, nodes=options.nodes)
+        return prepare(request, datasets)
 
 
 def with_batches_that_fit(options: PlanOptions, plan: Plan) -> PlanOptions:

@@ -34,6 +34,9 @@ HELP_OPTION_TEXT = N_("Show this message and exit.")
 USAGE_WORDS = (N_("[OPTIONS]"), N_("COMMAND [ARGS]..."))
 """What typer writes into the usage line; its other words are names of arguments."""
 
+_NEEDED = re.compile(r"^\{([^|}]+)\}")
+"""Typer's braces around an argument that is needed; no manual of another program has them, except around a choice."""
+
 USAGE_ERRORS = (
     N_("No such command {command}. Did you mean {commands}?"),
     N_("No such command {command}."),
@@ -172,7 +175,7 @@ def _closed_output_reported() -> Iterator[None]:
 
 
 def _write_usage(pieces: Iterable[str], ctx: Context, formatter: HelpFormatter) -> None:
-    words = " ".join(_(piece) if piece in USAGE_WORDS else piece for piece in pieces)
+    words = " ".join(_(piece) if piece in USAGE_WORDS else _NEEDED.sub(r"\1", piece) for piece in pieces)
     formatter.write_usage(ctx.command_path, words, prefix=_("Usage: "))
 
 

@@ -42,16 +42,17 @@ class Announcer:
         knows_osc_9 = environment.get("TERM_PROGRAM") in _KNOWS_OSC_9 or bool(environment.get("KITTY_WINDOW_ID"))
         self._only_osc_9 = knows_osc_9 and not self._in_tmux
         self._write: Callable[[str], object] | None = None
+        self._show_title: Callable[[str], object] | None = None
         self._title: str | None = None
 
-    def attach(self, write: Callable[[str], object]) -> None:
-        """Write to a terminal from now on."""
-        self._write = write
+    def attach(self, write: Callable[[str], object], show_title: Callable[[str], object] | None = None) -> None:
+        """Write to a terminal from now on. `show_title` shows titles where escape sequences do not."""
+        self._write, self._show_title = write, show_title
 
     def detach(self) -> None:
         """Restore the terminal's title and write no more."""
         write, self._write = self._write, None
-        if write is not None and self._title is not None:
+        if write is not None and self._title is not None and self._show_title is None:
             # Terminals without a stack of titles ignore the second one; an empty title is their default.
             write(_title_sequence("") + _RESTORE_TITLE)
 
@@ -59,7 +60,10 @@ class Announcer:
         """Set the title of the terminal's window, if it is another one. The first time, the terminal saves the one it has."""
         if self._write is None or not self._is_on or title == self._title:
             return
-        self._write((_SAVE_TITLE if self._title is None else "") + _title_sequence(title))
+        if self._show_title is not None:
+            self._show_title(one_line(title))
+        else:
+            self._write((_SAVE_TITLE if self._title is None else "") + _title_sequence(title))
         self._title = title
 
     def announce(self, text: str) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tui.terminal.web import is_web
+
 if TYPE_CHECKING:
     from textual_image.widget import AutoImage, SixelImage
 
@@ -30,8 +32,8 @@ class Graphics:
 
 
 def may_show_graphics(environment: Mapping[str, str]) -> bool:
-    """Whether the terminal identifies itself as one with a graphics protocol."""
-    if any(environment.get(name) for name in _DISABLED_BY):
+    """Whether the terminal identifies itself as one with a graphics protocol. A browser's has none."""
+    if is_web(environment) or any(environment.get(name) for name in _DISABLED_BY):
         return False
     return (
         any(name in environment.get("TERM", "") for name in _TERMS)

@@ -10,6 +10,8 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.terminal.web import is_web, web_driver_class
+
 if TYPE_CHECKING:
     from textual.app import App
     from textual.driver import Driver
@@ -76,12 +78,14 @@ class _TerminalStream(io.TextIOWrapper):
 
 
 def driver_class(on_disconnect: Callable[[], object], announcer: Announcer) -> type[Driver] | None:
-    """The driver for Linux and macOS; None: use Textual's own.
+    """The driver for Linux, macOS and browsers; None: use Textual's own.
 
     Args:
-        on_disconnect: called in the app's thread when the terminal was closed.
+        on_disconnect: called in the app's thread when the terminal, or the tab of the browser, was closed.
         announcer: may write to the terminal while the app uses it.
     """
+    if is_web():
+        return web_driver_class(on_disconnect, announcer)
     if sys.platform == "win32" or os.environ.get("TEXTUAL_DRIVER"):
         return None
     from textual.drivers.linux_driver import LinuxDriver
@@ -119,9 +123,9 @@ def driver_class(on_disconnect: Callable[[], object], announcer: Announcer) -> t
 def redirect_stdio(log: Path) -> Iterator[None]:
     """Give the app a stream of its own to the terminal, and redirect file descriptors 1 and 2 to `log`.
 
-    Not on Windows: there Textual writes through handles that belong to the descriptors.
+    Not in a terminal of Windows: there Textual writes through handles that belong to the descriptors.
     """
-    if sys.platform == "win32" or sys.__stderr__ is None:
+    if (sys.platform == "win32" and not is_web()) or sys.__stderr__ is None:
         yield
         return
     log.parent.mkdir(parents=True, exist_ok=True)

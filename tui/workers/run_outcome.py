@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.dataset.stored_splits import DATA_CHANGED
+from engine.dataset.stored_splits import DATA_CHANGED, DATA_MISSING
 from engine.events import CARD_STOPPED, Failed, Finished, LossNotFinite, OutOfMemory, Stopped
 from engine.messages import join_names
 from engine.runs.folder import BEST_WEIGHTS, LAST_CHECKPOINT
@@ -34,6 +34,8 @@ class RunOutcome:
     on_enter: Callable[[], object]
     details: str = ""
     is_success: bool = False
+    needs_data_folder: bool = False
+    """Whether Enter first asks where the data set is now, then resumes with it."""
 
 
 def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
@@ -46,6 +48,14 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
                 _("Enter trains on with the data as it is now; Esc goes back."),
                 session.resume_on_changed_data,
                 _("If you restore the data instead, the run ends as if nothing had happened."),
+            )
+        if session.input_error.messages[0].code == DATA_MISSING:
+            return RunOutcome(
+                message,
+                _("Enter chooses the folder where it is now; Esc goes back."),
+                lambda: None,
+                _("Or move it back, then resume the run in Runs."),
+                needs_data_folder=True,
             )
         if session.run is None:
             return RunOutcome(message, _("Enter returns to Review."), lambda: wizard.show_screen("review"))
@@ -92,6 +102,13 @@ def _from_last_checkpoint(session: TrainingSession, message: str) -> RunOutcome:
 
 def _after_out_of_memory(event: OutOfMemory, session: TrainingSession, wizard: Wizard) -> RunOutcome:
     run, batch_size, message = session.run, event.suggested_batch_size, describe_end(event)
+    if run is not None and event.suggested_checkpointing and event.checkpoint is not None:
+        return RunOutcome(
+            message,
+            _("Enter resumes from the last step with the same batch, a quarter slower (activation checkpointing)."),
+            lambda: session.resume(run),
+            _("Nothing is lost: the last step is saved."),
+        )
     if run is None or batch_size is None or event.checkpoint is None:
         details = "" if event.hint is None else translate(event.hint)
         return RunOutcome(message, _("Enter returns to Tune."), lambda: wizard.show_screen("tune"), details)

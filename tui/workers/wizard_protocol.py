@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tui.wizard.approved_plan import ApprovedPlan
     from tui.wizard.dataset_inspection import DatasetInspection
     from tui.wizard.planner import Planner
-    from tui.wizard.state import WizardState
+    from tui.wizard.state import OnHangup, WizardState
     from tui.wizard.training_status import TrainingStatus
     from tui.workers.training_session import TrainingSession
 
@@ -43,11 +43,15 @@ class Wizard(Protocol):
 
     @property
     def training(self) -> TrainingSession:
-        """The training of this process."""
+        """The training that the wizard shows."""
 
     @property
     def is_training(self) -> bool:
-        """Whether a training is running."""
+        """Whether a training runs in this process."""
+
+    @property
+    def shows_training(self) -> bool:
+        """Whether a training runs in this process, or one of another process is watched."""
 
     @property
     def training_status(self) -> TrainingStatus | None:
@@ -64,6 +68,9 @@ class Wizard(Protocol):
 
     def set_theme(self, theme: str) -> None:
         """Change the theme."""
+
+    def set_on_hangup(self, on_hangup: OnHangup) -> None:
+        """Choose what becomes of a training when the terminal is closed."""
 
     def reset(self) -> None:
         """Drop everything the user entered."""

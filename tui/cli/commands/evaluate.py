@@ -29,6 +29,7 @@ from tui.cli.options import (
 )
 from tui.cli.progress import count_bar, waiting
 from tui.text import N_, _, ngettext, translate
+from tui.text.datasets import split_name
 from tui.text.mistake_kinds import KIND_EXPLANATIONS, KIND_NAMES
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def evaluate(
         # These import torch and matplotlib, which takes seconds.
         from engine.evaluation.analysis import analyse_weights
         from engine.evaluation.analysis_folder import new_folder, save_analysis
+        from engine.evaluation.figure_text import FigureTexts
 
+    texts = FigureTexts(translate)
     with nullcontext() if save is None else new_folder(save):
         with count_bar(_("Evaluating")) as progress:
             analysis = analyse_weights(
@@ -111,7 +114,13 @@ def evaluate(
             )
         if save is not None:
             with waiting(_("Drawing figures")):
-                save_analysis(save, analysis)
+                save_analysis(save, analysis, texts)
+    if texts.lacks_font:
+        print_error(
+            _(
+                "The figures are in English: no font on this system has the letters of your language, such as Noto Sans CJK."
+            )
+        )
     for skipped in analysis.skipped:
         print_error(translate(skipped.message))
     if json:
@@ -154,7 +163,7 @@ def _print_analysis(analysis: Analysis, *, is_auto: bool) -> None:
             "{count} image ({split})  mAP50 {map50}  mAP50-95 {map}",
             "{count} images ({split})  mAP50 {map50}  mAP50-95 {map}",
             scores.images,
-            split=analysis.split,
+            split=split_name(analysis.split),
             map50=f"{scores.map50:.3f}",
             map=f"{scores.map50_95:.3f}",
         )

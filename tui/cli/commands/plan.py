@@ -25,6 +25,7 @@ from tui.cli.options import (
 from tui.cli.progress import waiting
 from tui.text import N_, _, ngettext, translate
 from tui.text.datasets import split_counts
+from tui.text.devices import batch_text, devices_text
 from tui.text.durations import duration
 from tui.text.sizes import format_size
 from tui.text.stages import STAGE_NAMES
@@ -77,8 +78,8 @@ def plan(
 
 def _with_dry_run(prepared: PreparedPlan) -> tuple[Plan, bool]:
     """The Plan with the seconds of each stage, measured once for a machine and a training; and whether memory sufficed."""
-    from engine.planning.dry_run.dry_run import dry_run
     from engine.planning.dry_run.timing import with_seconds
+    from engine.runner.dry_run import dry_run
 
     if prepared.is_timed:
         return prepared.plan, True
@@ -110,7 +111,7 @@ def print_plan(plan: Plan, *, fits: bool = True) -> None:
             method=recipe.method,
             width=width,
             height=height,
-            device=plan.device,
+            device=devices_text(plan),
             precision=plan.precision,
         )
     )
@@ -126,7 +127,7 @@ def print_plan(plan: Plan, *, fits: bool = True) -> None:
             (
                 _(STAGE_NAMES[stage.name]),
                 _range(stage.first_epoch + 1, stage.last_epoch + 1) if stage.epochs > 1 else stage.first_epoch + 1,
-                stage.batch_size,
+                stage.batch_size if plan.batch_parts == 1 else batch_text(plan, stage),
                 stage.epochs * stage.steps_per_epoch,
                 _range(f"{stage.init_lr:g}", f"{stage.min_lr:g}"),
                 _memory(stage),
@@ -135,7 +136,8 @@ def print_plan(plan: Plan, *, fits: bool = True) -> None:
             for stage in plan.stages
         ),
     )
-    print_line(describe_steps(plan_advice(plan)))
+    if not any(warning.code == "plan.few_steps" for warning in plan.warnings):  # which begins with the same number
+        print_line(describe_steps(plan_advice(plan)))
     errors = () if fits else plan.memory_problems
     for warning in plan.warnings:
         if warning not in errors and warning.code != "plan.first_look":  # said in the line above

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.messages import Message, bad_input
+from tui.cli import completion
 from tui.cli.console import print_line, print_table
 from tui.cli.errors import BAD_INPUT, STOPPED, print_error
-from tui.cli.options import HERE, OUTPUT_SECTION, Device, Json, Offline, WeightsFile
+from tui.cli.options import HERE, MACHINE_SECTION, OUTPUT_SECTION, Device, Json, Offline, WeightsFile
 from tui.cli.progress import counted, waiting
 from tui.text import N_, _, ngettext, translate
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.evaluation.sources.words import Source
 
 SEARCH_SECTION = N_("What is looked for")
+PRECISIONS = ("fp32", "bf16", "fp16")
 _CSV = ".csv"
 
 
@@ -34,21 +36,19 @@ def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help=N_(
                 'Images, videos, folders, patterns such as "photos/**/*.jpg", a camera (0 or rtsp://...), or - for paths on standard input.'
             ),
         ),
     ],
     threshold: Annotated[
-        float | None,
+        list[str] | None,
         typer.Option(
             "--threshold",
             "--conf",
-            metavar="X",
-            min=0,
-            max=1,
-            help=N_("The minimum confidence, from 0 to 1."),
+            metavar="X|CLASS=X",
+            help=N_("The minimum confidence, from 0 to 1, of all classes or of one; repeatable."),
             show_default=N_("that of the best F1, stored in the weights"),
             rich_help_panel=SEARCH_SECTION,
         ),
@@ -128,14 +128,26 @@ def predict(
         ),
     ] = None,
     device: Device = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision",
+            metavar="|".join(PRECISIONS),
+            help=N_("The number format that the network computes in; the 16-bit ones are quicker and less exact."),
+            rich_help_panel=MACHINE_SECTION,
+            autocompletion=completion.one_of(*PRECISIONS),
+        ),
+    ] = "fp32",
     offline: Offline = False,
     json: Json = False,
 ) -> int:
     """Print the objects in each image."""
+    from engine.evaluation.labelling.thresholds import parse_thresholds
     from engine.evaluation.sources.words import count_images, find_sources
     from engine.weights.signature import read_signature
     from tui.cli.weights_download import named_weights
 
+    thresholds = parse_thresholds(threshold or ())
     words, table = _table_file(sources) if count else (sources, None)
     found = find_sources(words)
     weights = named_weights(weights, HERE, offline=offline)
@@ -144,11 +156,12 @@ def predict(
         from engine.evaluation.batch_predictor import BatchPredictor, PredictOptions
 
     options = PredictOptions(
-        threshold=threshold,
+        thresholds=thresholds,
         iou=iou,
         class_names=tuple(classes or ()),
         batch_size=batch_size,
         device=device,
+        precision=precision,
         save=save,
         crop=crop,
         heatmaps=heatmap,

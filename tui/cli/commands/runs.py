@@ -74,6 +74,23 @@ def note(
     return 0
 
 
+@app.command(cls=TranslatedCommand, help=N_("Stop a run that another process trains; it saves a checkpoint first."))
+def stop(
+    context: typer.Context,
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help=N_("A run folder, or its name in logs/."), autocompletion=complete_run),
+    ],
+    workspace: Workspace = HERE,
+) -> int:
+    """Stop a run from outside."""
+    from engine.runs.folder import find_run
+    from tui.cli.commands.attach import stop_run
+
+    before_the_command = context.parent.params["workspace"] if context.parent is not None else HERE
+    return stop_run(find_run(run, before_the_command if workspace == HERE else workspace))
+
+
 @app.command(cls=TranslatedCommand, help=N_("Compare two runs: results, settings that differ, curves."))
 def compare(
     context: typer.Context,
@@ -102,12 +119,12 @@ def compare(
 def _print_comparison(comparison: Comparison) -> None:
     from tui.cli.errors import print_error
     from tui.cli.terminal_plot import plot_curves
-    from tui.wizard.comparison_text import describe_limits, result_rows, setting_text
+    from tui.wizard.comparison_text import describe_limits, result_rows, setting_name, setting_text
     from tui.wizard.run_comparison import loss_curves, map_curves
 
     left, right = result_rows(comparison.left), result_rows(comparison.right)
     results = ((name, value, other) for (name, value), (_name, other) in zip(left, right, strict=True))
-    settings = ((name, *map(setting_text, pair)) for name, pair in comparison.settings.items())
+    settings = ((setting_name(name), *map(setting_text, pair)) for name, pair in comparison.settings.items())
     print_table(("", "1", "2"), (*(row for row in results if any(row[1:])), *settings))
     for sentence in describe_limits(comparison):
         if comparison.limits:
