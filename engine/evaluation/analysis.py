@@ -32,7 +32,17 @@ class ImageMistakes:
     path: Path
     result: ImageResult
     mistakes: Mistakes
-    kinds: Mapping[Kind, int]
+    matches: Matches
+
+    @property
+    def kinds(self) -> Mapping[Kind, int]:
+        """The number of mistakes of each kind."""
+        return self.matches.count_kinds()
+
+    @property
+    def severity(self) -> float:
+        """See `Matches.severity`."""
+        return self.matches.severity()
 
     def to_json(self) -> dict[str, Any]:
         """One of `images` in evaluation.json."""
@@ -42,6 +52,7 @@ class ImageMistakes:
             "missed_objects": self.mistakes.missed,
             "wrong_detections": self.mistakes.wrong,
             "mistakes": _kinds_to_json(self.kinds),
+            "severity": round(self.severity, 4),
         }
 
 
@@ -60,7 +71,7 @@ class Analysis:
     confusion: NDArray[np.int64]
     """(classes + 1, classes + 1), see `confusion_matrix`."""
     images: tuple[ImageMistakes, ...]
-    """Those with the most mistakes first; among equals those with the most objects."""
+    """The worst first, see `Matches.severity`; among equals those with the most objects."""
     skipped: tuple[UnreadableImage, ...]
     dataset: Dataset
 
@@ -169,10 +180,10 @@ def analyse(
     classes = tuple(scores.per_class)
     matches = [match_boxes(result.detections, result.truth, scores.threshold) for result in results]
     images = [
-        ImageMistakes(dataset.image_path(result.image_index), result, match.count_mistakes(), match.count_kinds())
+        ImageMistakes(dataset.image_path(result.image_index), result, match.count_mistakes(), match)
         for result, match in zip(results, matches, strict=True)
     ]
-    images.sort(key=lambda image: (-image.mistakes.total, -len(image.result.truth.labels)))
+    images.sort(key=lambda image: (-image.severity, -len(image.result.truth.labels)))
     class_kinds = _count_class_kinds(matches, len(classes))
     return Analysis(
         split=split,

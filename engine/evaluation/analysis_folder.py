@@ -11,6 +11,7 @@ from engine.evaluation.analysis import Analysis
 from engine.evaluation.analysis_figures import FIGURES
 from engine.evaluation.detect import strongest
 from engine.evaluation.draw import draw_detections
+from engine.evaluation.figure_text import FigureTexts
 from engine.evaluation.samples import write_jpeg
 from engine.files import atomic_write, error_reason, make_folder, write_text
 from engine.messages import bad_input, json_text
@@ -53,18 +54,19 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise
 
 
-def save_analysis(folder: Path, analysis: Analysis) -> list[Path]:
+def save_analysis(folder: Path, analysis: Analysis, texts: FigureTexts | None = None) -> list[Path]:
     """Write figures, the worst images, and last evaluation.json into an empty folder; returns the files.
 
-    If it ends early, nothing is left in the folder.
+    `texts`: what stands in the figures; by default English. If it ends early, nothing is left in the folder.
 
     Raises:
         BadInput: the folder cannot be written.
     """
     written: list[Path] = []
+    texts = texts or FigureTexts()
     try:
         for name, draw in FIGURES.items():
-            png = draw(analysis)
+            png = draw(analysis, texts)
             written.append(folder / name)
             _write_bytes(folder / name, png)
         _save_worst_images(folder / WORST, analysis, written)
@@ -84,7 +86,7 @@ def _write_bytes(path: Path, content: bytes) -> None:
 
 
 def _save_worst_images(folder: Path, analysis: Analysis, written: list[Path]) -> None:
-    """JPEG files with the detections from the threshold on in colour, and the true boxes thin and white."""
+    """JPEG files with the detections from the threshold on in colour, the true boxes thin and white, and a mark at each mistake."""
     if not analysis.worst_images:
         return
     make_folder(folder)
@@ -92,7 +94,7 @@ def _save_worst_images(folder: Path, analysis: Analysis, written: list[Path]) ->
         with suppress(UnreadableImage):  # it was readable a minute ago; the list in evaluation.json names it
             pixels = load_image(analysis.dataset, image.result.image_index).pixels
             shown, _ = strongest(image.result.detections, analysis.scores.threshold)
-            drawn = draw_detections(pixels, shown, analysis.classes, image.result.truth)
+            drawn = draw_detections(pixels, shown, analysis.classes, image.result.truth, image.matches)
             path = folder / f"{number:02d}_{_file_stem(image.path)}.jpg"
             written.append(path)
             write_jpeg(path, drawn)

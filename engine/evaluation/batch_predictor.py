@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from engine.dataset.images import UnreadableImage
-from engine.evaluation.detect import NMS_IOU, preload_nms
+from engine.evaluation.detect import NMS_IOU, above, preload_nms
 from engine.evaluation.draw import missing_font
+from engine.evaluation.forward import DTYPES, Precision
 from engine.evaluation.inference import resolve_device
+from engine.evaluation.labelling.thresholds import Thresholds
 from engine.evaluation.object_counts import ObjectCounts
-from engine.evaluation.predict import Prediction, WorkTimes, predict_batches
+from engine.evaluation.predict import Prediction, WorkTimes, default_threshold, predict_batches
 from engine.evaluation.result_files import ResultFiles, WrittenFiles
 from engine.evaluation.sources.inputs import images_of
 from engine.evaluation.sources.words import Source
@@ -36,14 +40,16 @@ class PredictionRow:
 class PredictOptions:
     """What to look for, and where to write it."""
 
-    threshold: float | None = None
-    """Smallest confidence; None: that of the weights' best F1."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """Smallest confidence of each class."""
     iou: float = NMS_IOU
     class_names: tuple[str, ...] = ()
     """Only objects of these classes, names separated by commas; empty: of all."""
     batch_size: int | None = None
     """None: 8, on a card 32."""
     device: str = "auto"
+    precision: str = "fp32"
+    """fp32, bf16 or fp16."""
     save: Path | None = None
     """The folder for images and videos with boxes."""
     crop: Path | None = None
@@ -73,6 +79,8 @@ class BatchPredictor:
         self._network, self._info = load_network(weights)
         self._options = options
         self._device = resolve_device(options.device)
+        self._precision = _parse_precision(options.precision, self._device)
+        self._thresholds = options.thresholds.of_classes(self._info.classes, default_threshold(self._info))
         self._labels = find_labels(options.class_names, self._info.classes) if options.class_names else None
         labels = range(len(self._info.classes)) if self._labels is None else sorted(self._labels)
         self.counts = ObjectCounts(self._info.classes, tuple(labels))
@@ -97,22 +105,28 @@ class BatchPredictor:
             self._network,
             self._info,
             images_of(sources),
-            threshold=options.threshold,
+            threshold=float(self._thresholds.min()),
             iou=options.iou,
             labels=self._labels,
             device=self._device,
             batch_size=options.batch_size,
+            precision=self._precision,
             with_heat=options.heatmaps,
             times=self.times,
         )
         with files, closing(batches):
-            for batch in batches:
+            for found in batches:
+                batch = [self._sure(item) if isinstance(item, Prediction) else item for item in found]
                 written = iter(files.write([item for item in batch if isinstance(item, Prediction)]))
                 for item in batch:
                     if isinstance(item, UnreadableImage):
                         yield PredictionRow(item.message, None)
                     else:
                         yield self._row(item, next(written))
+
+    def _sure(self, prediction: Prediction) -> Prediction:
+        """With the objects from the threshold of their class on."""
+        return replace(prediction, detections=above(prediction.detections, self._thresholds))
 
     def _row(self, prediction: Prediction, written: WrittenFiles) -> PredictionRow:
         counts = self.counts.add(prediction)
@@ -128,6 +142,24 @@ class BatchPredictor:
         if self._options.crop is not None:
             line["crops"] = [str(path) for path in written.crops]
         return PredictionRow(text, line)
+
+
+def _parse_precision(precision: str, device: torch.device) -> Precision:
+    """The word of --precision.
+
+    Raises:
+        BadInput: there is no such format, or the device does not compute in it.
+    """
+    if precision not in DTYPES:
+        raise bad_input(
+            "predict.precision",
+            "--precision {word}: it is fp32, bf16 or fp16; did you mean {nearest}?",
+            word=precision,
+            nearest=nearest(precision, DTYPES) or "fp32",
+        )
+    if precision == "fp16" and device.type == "cpu":
+        raise bad_input("predict.fp16", "--precision fp16: only for a graphics card; use bf16 or fp32.")
+    return precision  # type: ignore[return-value]  # a key of DTYPES
 
 
 def find_labels(names: Collection[str], classes: tuple[str, ...]) -> frozenset[int]:

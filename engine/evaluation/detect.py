@@ -44,6 +44,12 @@ def strongest(detections: Detections, threshold: float, count: int = MAX_DRAWN) 
     return Detections(detections.boxes[:kept], detections.scores[:kept], detections.labels[:kept]), found - kept
 
 
+def above(found: Detections, thresholds: NDArray[np.float32]) -> Detections:
+    """The objects from the threshold of their class on; `thresholds` (classes,)."""
+    kept = found.scores >= thresholds[found.labels]
+    return found if kept.all() else Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
+
+
 def non_max_suppression(
     decoded: Tensor, *, confidence: float, iou: float = NMS_IOU, max_detections: int = MAX_DETECTIONS
 ) -> list[Detections]:

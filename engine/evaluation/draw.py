@@ -15,31 +15,55 @@ from engine.evaluation.box_labels import BoxLabel, draw_labels
 from engine.evaluation.colours import Colour, colour_of, text_colour
 from engine.evaluation.detect import Detections, TrueBoxes
 from engine.evaluation.fonts import font_for
+from engine.evaluation.mistakes import Matches
 from engine.files import error_reason
 from engine.messages import Message, bad_input, join_names, printable
 
+WRONG_MARK = "× "
+"""Before the class of a wrong detection, or of an object that was not found. Fonts that have Chinese letters have it too."""
+_WHITE: Colour = (255, 255, 255)
 _WRITABLE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 def draw_detections(
-    pixels: Pixels, detections: Detections, classes: tuple[str, ...], truth: TrueBoxes | None = None
+    pixels: Pixels,
+    detections: Detections,
+    classes: tuple[str, ...],
+    truth: TrueBoxes | None = None,
+    matches: Matches | None = None,
 ) -> Pixels:
-    """A copy of an image (h, w, 3) with the box, name and confidence of each object; true boxes are thin and white."""
+    """A copy of an image (h, w, 3) with the box, name and confidence of each object; true boxes are thin and white.
+
+    With `matches`, those of the detections and `truth`, wrong detections have a mark, and objects that were not found a mark and their class.
+    """
     height, width = pixels.shape[:2]
     image = pixels.copy()
-    if truth is not None:
-        _draw_boxes(image, truth.boxes, [(255, 255, 255)] * len(truth.boxes), 1)
-    colours = [colour_of(int(label)) for label in detections.labels]
-    _draw_boxes(image, detections.boxes, colours, max(2, round(min(height, width) / 250)))
+    line_width = max(2, round(min(height, width) / 250))
     names = [_drawable(name, label) for label, name in enumerate(classes)]
-    labels = [
-        BoxLabel(round(float(box[0])), round(float(box[1])), f"{names[label]} {score:.2f}", colour, text_colour(colour))
-        for box, score, label, colour in zip(
-            detections.boxes, detections.scores, detections.labels.tolist(), colours, strict=True
+    labels: list[BoxLabel] = []
+    if truth is not None:
+        _draw_boxes(image, truth.boxes, [_WHITE] * len(truth.boxes), 1)
+        lost = np.zeros(len(truth.boxes), np.bool_) if matches is None else matches.not_found()
+        _draw_boxes(image, truth.boxes[lost], [_WHITE] * int(lost.sum()), line_width)
+        labels += [
+            _box_label(box, f"{WRONG_MARK}{names[label]}", _WHITE)
+            for box, label in zip(truth.boxes[lost], truth.labels[lost].tolist(), strict=True)
+        ]
+    colours = [colour_of(int(label)) for label in detections.labels]
+    _draw_boxes(image, detections.boxes, colours, line_width)
+    kinds = [None] * len(colours) if matches is None else matches.kinds[: len(colours)]
+    detected = [
+        _box_label(box, f"{'' if kind is None else WRONG_MARK}{names[label]} {score:.2f}", colour)
+        for box, score, label, colour, kind in zip(
+            detections.boxes, detections.scores, detections.labels.tolist(), colours, kinds, strict=True
         )
     ]
     # The most confident is drawn last, on top.
-    return draw_labels(image, labels[::-1], max(12, round(min(height, width) / 32)))
+    return draw_labels(image, [*labels, *detected[::-1]], max(12, round(min(height, width) / 32)))
+
+
+def _box_label(box: NDArray[np.float32], text: str, colour: Colour) -> BoxLabel:
+    return BoxLabel(round(float(box[0])), round(float(box[1])), text, colour, text_colour(colour))
 
 
 def missing_font(classes: Iterable[str]) -> Message | None:

@@ -14,10 +14,10 @@ from engine.dataset.images import UnreadableImage
 from engine.dataset.index import Dataset
 from engine.dataset.loader import Batch, CachedImages, validation_batches
 from engine.evaluation.detect import EVALUATION_CONFIDENCE, Detections, TrueBoxes, non_max_suppression
+from engine.evaluation.forward import InferenceNetwork
 from engine.evaluation.metrics import DetectionMetrics, Scores
 from engine.messages import bad_input, join_names
 from engine.network.detector import Detector
-from engine.network.precision import network_input
 from engine.weights.native import WeightsInfo
 
 
@@ -55,7 +55,7 @@ def evaluate(
     """Compute the scores of `network` on every image of `split`, in fp32 as a training does (`Learner.predict`).
 
     Args:
-        network: put into eval mode and moved to `device`.
+        network: a copy of it computes.
         info: the classes, input shape and preprocessing of its weights.
         dataset: all of its class names must be among those of the weights.
         split: train, val or test.
@@ -72,18 +72,19 @@ def evaluate(
     if total == 0:
         raise bad_input("evaluate.empty_split", "--split {split}: the data set has no images in it.", split=split)
     class_numbers = _class_numbers(dataset, info.classes)
-    network.eval().move_to(device)
+    inference = InferenceNetwork(network, info.input_shape, device)
     metrics = DetectionMetrics(info.classes)
     skipped: list[UnreadableImage] = []
     done = 0
     images = CachedImages(dataset)
-    loader = validation_batches(images, split, info.input_shape, batch_size, workers, info.preprocessing)
+    loader = validation_batches(
+        images, split, info.input_shape, batch_size, workers, info.preprocessing, pinned=device.type == "cuda"
+    )
     with closing(loader) as batches:
         for batch in batches:
             skipped.extend(batch.skipped)
             if batch.indices:
-                raw = network(network_input(batch.images, device))
-                results = score_batch(metrics, batch, network.decode(raw, info.input_shape), class_numbers)
+                results = score_batch(metrics, batch, inference(batch.images), class_numbers)
                 if on_image is not None:
                     for result in results:
                         on_image(result)

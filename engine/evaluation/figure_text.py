@@ -1,8 +1,8 @@
-"""Class names in figures: in fonts that have their letters, and never read as formulas."""
+"""Text in figures: in the user's language where a font has its letters, class names in fonts that have theirs, and no name read as a formula."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,11 +10,33 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.text import Text
 
 from engine.evaluation.fonts import font_for
-from engine.messages import printable
+from engine.messages import Message, printable
 
 _DEFAULT_FAMILY = "DejaVu Sans"
 _MAX_LENGTH = 24
 _SIZE = 12
+
+
+Translate = Callable[[Message], str]
+
+
+class FigureTexts:
+    """Titles and names of axes in the user's language; in English where no font of this system has its letters."""
+
+    def __init__(self, translate: Translate = str) -> None:
+        """`translate` gives the text of a message in the user's language."""
+        self._translate = translate
+        self.lacks_font = False
+        """Whether a text was given in English for that reason."""
+
+    def __call__(self, template: str, **values: object) -> str:
+        """The text of `template`, marked with `gettext_noop`, filled with `values`."""
+        message = Message("figure", template, values)
+        text = self._translate(message)
+        if font_for(text, _SIZE) is not None:
+            return text
+        self.lacks_font = True
+        return str(message)
 
 
 def figure_names(classes: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from engine.evaluation.detect import EVALUATION_CONFIDENCE
 from engine.evaluation.predict import Prediction, default_threshold, predict
 from engine.hardware import Hardware, probe
 from engine.messages import BadInput, bad_input
+from engine.network.folding import fold_batch_norm
 from engine.weights.load import load_network
 
 
@@ -23,7 +24,8 @@ class Predictor:
         Raises:
             BadInput: the weights or the device cannot be used.
         """
-        self._network, self._info = load_network(weights)
+        network, self._info = load_network(weights)
+        self._network = fold_batch_norm(network)
         self._device = resolve_device(device)
         self.threshold = default_threshold(self._info)
 

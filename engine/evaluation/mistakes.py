@@ -55,11 +55,24 @@ class Matches:
     missed: NDArray[np.bool_]
     """(true boxes,): whether each is a mistake of kind `Kind.MISSED`."""
 
+    def not_found(self) -> NDArray[np.bool_]:
+        """(true boxes,): whether each was not found, whatever the reason."""
+        return ~np.isin(np.arange(len(self.true_labels)), self.found)
+
     def count_kinds(self) -> Counter[Kind]:
         """The number of mistakes of each kind."""
         kinds = Counter(kind for kind in self.kinds if kind is not None)
         kinds[Kind.MISSED] = int(self.missed.sum())
         return +kinds
+
+    def severity(self) -> float:
+        """For sorting images, the worst first: the number of mistakes times their share of all that could be right.
+
+        The number alone would put crowded images first in which nearly everything is right, the share alone images with a single object.
+        """
+        count = self.count_kinds().total()
+        found = int((self.found >= 0).sum())
+        return count * count / (count + found) if count else 0.0
 
     def count_mistakes(self) -> Mistakes:
         """How many objects were found and missed, whatever the reason, and how many detections are wrong."""

@@ -18,11 +18,11 @@ from torch import Tensor
 from engine.dataset.images import Pixels, UnreadableImage
 from engine.dataset.letterbox import Letterbox, preprocess_image
 from engine.evaluation.detect import NMS_IOU, Detections, TrueBoxes, non_max_suppression
+from engine.evaluation.forward import InferenceNetwork, Precision
 from engine.evaluation.heatmap import objectness_maps
 from engine.evaluation.read_ahead import read_ahead
 from engine.evaluation.sources.inputs import InputImage
 from engine.network.detector import Detector
-from engine.network.precision import network_input
 from engine.weights.native import WeightsInfo
 
 DEFAULT_THRESHOLD = 0.5
@@ -124,7 +124,7 @@ def predict(
     """The objects in each image, in order; for an image that cannot be read, its error.
 
     Args:
-        network: in eval mode; moved to `device`.
+        network: a copy of it computes.
         info: the info of its weights.
         paths: image files.
         threshold: smallest confidence; None: that of the weights' best F1.
@@ -150,6 +150,7 @@ def predict_batches(
     labels: Collection[int] | None = None,
     device: torch.device,
     batch_size: int | None = None,
+    precision: Precision = "fp32",
     with_heat: bool = False,
     times: WorkTimes | None = None,
 ) -> Generator[list[Prediction | UnreadableImage], None, None]:
@@ -159,10 +160,11 @@ def predict_batches(
         network, info, threshold, iou, device, batch_size: see `predict`.
         inputs: walked through in a thread of its own, some images ahead.
         labels: only objects of these classes; None: of all.
+        precision: 16-bit formats are quicker, and give slightly different boxes.
         with_heat: whether the predictions have `heat`.
         times: gets the seconds of decoding and of the network.
     """
-    network.move_to(device)
+    inference = InferenceNetwork(network, info.input_shape, device, precision)
     if threshold is None:
         threshold = default_threshold(info)
     if times is None:
@@ -178,9 +180,13 @@ def predict_batches(
         for batch in batches:
             start = time.perf_counter()
             prepared = [item for item in batch if isinstance(item, _Prepared)]
-            decoded = _decoded_in_parts(network, info, [item.network_input for item in prepared], device)
-            detected = _detections(decoded, prepared, threshold, iou, labels)
-            heats = _heats(network, info, decoded, prepared) if with_heat else [None] * len(prepared)
+            detected: list[Detections] = []
+            heats: list[Heat | None] = []
+            if prepared:
+                images = torch.from_numpy(np.stack([item.network_input for item in prepared])).permute(0, 3, 1, 2)
+                decoded = inference(images)
+                detected = _detections(decoded, prepared, threshold, iou, labels)
+                heats = _heats(inference, info, decoded, prepared) if with_heat else [None] * len(prepared)
             times.add(network=time.perf_counter() - start)
             predictions = iter(
                 [
@@ -192,38 +198,16 @@ def predict_batches(
 
 
 @torch.inference_mode()
-def _decoded_in_parts(
-    network: Detector, info: WeightsInfo, inputs: Sequence[Pixels], device: torch.device
-) -> list[Tensor]:
-    """What the network finds in inputs (height, width, 3): in one part (inputs, rows, 5 + classes), in more where memory ran out."""
-    if not inputs:
-        return []
-    try:
-        images = torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2)
-        return [network.decode(network(network_input(images, device)), info.input_shape)]
-    except torch.OutOfMemoryError:
-        if len(inputs) == 1:
-            raise
-    half = len(inputs) // 2  # outside the except block, whose exception holds tensors
-    return [
-        *_decoded_in_parts(network, info, inputs[:half], device),
-        *_decoded_in_parts(network, info, inputs[half:], device),
-    ]
-
-
-@torch.inference_mode()
 def _detections(
-    parts: Iterable[Tensor],
+    decoded: Tensor,
     prepared: Sequence[_Prepared],
     threshold: float,
     iou: float,
     labels: Collection[int] | None,
 ) -> list[Detections]:
     """The objects in each image, boxes in its pixels."""
-    found: list[Detections] = []
-    for decoded in parts:
-        wanted = decoded if labels is None else _only_labels(decoded, labels)
-        found.extend(non_max_suppression(wanted, confidence=threshold, iou=iou))
+    wanted = decoded if labels is None else _only_labels(decoded, labels)
+    found = non_max_suppression(wanted, confidence=threshold, iou=iou)
     return [
         Detections(
             item.letterbox.to_original(one.boxes, (item.pixels.shape[1], item.pixels.shape[0])), one.scores, one.labels
@@ -245,8 +229,8 @@ def _only_labels(decoded: Tensor, labels: Collection[int]) -> Tensor:
 
 @torch.inference_mode()
 def _heats(
-    network: Detector, info: WeightsInfo, parts: Iterable[Tensor], prepared: Sequence[_Prepared]
+    network: InferenceNetwork, info: WeightsInfo, decoded: Tensor, prepared: Sequence[_Prepared]
 ) -> list[Heat | None]:
     strides = tuple(level.stride for level in network.levels)
-    maps = (heat for decoded in parts for heat in objectness_maps(decoded, strides, info.input_shape))
+    maps = objectness_maps(decoded, strides, info.input_shape)
     return [Heat(heat, item.letterbox) for heat, item in zip(maps, prepared, strict=True)]

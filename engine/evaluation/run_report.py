@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.dataset.images import UnreadableImage, load_image
 from engine.dataset.index import Dataset
 from engine.dataset.stored_splits import restore_splits
+from engine.evaluation.analysis import ImageMistakes, analyse
 from engine.evaluation.evaluate import ImageResult, evaluate
 from engine.evaluation.inference import resolve_device
-from engine.evaluation.metrics import Scores
-from engine.evaluation.mistakes import Kind, Mistakes, match_boxes, sum_mistakes
+from engine.evaluation.metrics import Details, Scores
+from engine.evaluation.mistakes import Kind, Mistakes
 from engine.evaluation.predict import Prediction
 from engine.evaluation.zero_map_checks import NEARLY_ZERO_MAP, Check, TrainingFacts, zero_map_checks
 from engine.messages import BadInput, bad_input
@@ -36,7 +37,7 @@ class RunReport:
     split: str
     scores: Scores
     images: tuple[ImageResult, ...]
-    """Those with the most mistakes first; among equals those with the most objects."""
+    """The worst first, see `Analysis.images`."""
     checks: tuple[Check, ...]
     samples: tuple[ImageResult, ...]
     """Images evenly spaced over the split, whatever was detected in them."""
@@ -44,6 +45,10 @@ class RunReport:
     """In all images of the split, at `threshold`."""
     kinds: Mapping[Kind, int]
     """How many mistakes of each kind these are."""
+    details: Details
+    """The curves."""
+    confusion: NDArray[np.int64]
+    """See `confusion_matrix`."""
     _dataset: Dataset
     _classes: tuple[str, ...]
     images_by_kind: Mapping[Kind, tuple[ImageResult, ...]] = field(default_factory=dict)
@@ -53,6 +58,11 @@ class RunReport:
     def threshold(self) -> float:
         """The confidence from which an object counts as detected: that of the best F1."""
         return self.scores.threshold
+
+    def class_thresholds(self) -> dict[str, float]:
+        """The confidence of the best F1 of each class; that of all for a class of which nothing is found."""
+        best = {name: details.best_threshold for name, details in self.details.per_class.items()}
+        return {name: self.threshold if value is None else value for name, value in best.items()}
 
     def prediction(self, index: int) -> Prediction:
         """One of `images` with its pixels. All detections with a confidence of 0.01 or more are in it.
@@ -104,7 +114,7 @@ def run_report(
     network, info = load_network(weights)
     images: list[ImageResult] = []
     with cpu_threads(plan.threads):
-        scores = evaluate(
+        evaluation = evaluate(
             network,
             info,
             dataset,
@@ -113,43 +123,35 @@ def run_report(
             device=resolve_device(plan.device.partition(":")[0]),
             progress=progress,
             on_image=images.append,
-        ).scores
-
+        )
+    scores = evaluation.scores
     spaced = np.linspace(0, len(images) - 1, min(len(images), MAX_SAMPLES)).round().astype(int).tolist()
-    samples = tuple(images[number] for number in spaced)
-    mistakes: dict[int, Mistakes] = {}
-    kinds_of: dict[int, Counter[Kind]] = {}
-    for image in images:
-        matches = match_boxes(image.detections, image.truth, scores.threshold)
-        mistakes[image.image_index] = matches.count_mistakes()
-        kinds_of[image.image_index] = matches.count_kinds()
-    images.sort(key=lambda image: (-mistakes[image.image_index].total, -len(image.truth.labels)))
+    analysis = analyse(scores, evaluation.metrics.details(), dataset, split, images, evaluation.skipped)
     best = max((float(image.detections.scores[0]) for image in images if len(image.detections.scores)), default=None)
     checks: tuple[Check, ...] = ()
     if scores.map50 < NEARLY_ZERO_MAP or best is None or best < scores.threshold:
         checks = zero_map_checks(training, scores.threshold, best, dataset, info)
     return RunReport(
-        split,
-        scores,
-        tuple(images[:MAX_IMAGES]),
-        checks,
-        samples,
-        sum_mistakes(mistakes.values()),
-        sum(kinds_of.values(), Counter[Kind]()),
-        dataset,
-        info.classes,
-        _images_by_kind(images, kinds_of),
+        split=split,
+        scores=scores,
+        images=tuple(image.result for image in analysis.images[:MAX_IMAGES]),
+        checks=checks,
+        samples=tuple(images[number] for number in spaced),
+        mistakes=analysis.mistakes,
+        kinds=analysis.kinds,
+        details=analysis.details,
+        confusion=analysis.confusion,
+        _dataset=dataset,
+        _classes=info.classes,
+        images_by_kind=_images_by_kind(analysis.images),
     )
 
 
-def _images_by_kind(
-    images: list[ImageResult], kinds_of: Mapping[int, Counter[Kind]]
-) -> dict[Kind, tuple[ImageResult, ...]]:
-    """`images` with the worst first; at most MAX_IMAGES of a kind."""
+def _images_by_kind(images: Sequence[ImageMistakes]) -> dict[Kind, tuple[ImageResult, ...]]:
+    """`images` with the worst first; at most MAX_IMAGES of a kind, those with the most of it first."""
     by_kind = {}
     for kind in Kind:
-        counts = [(image, kinds_of[image.image_index][kind]) for image in images]
-        ranked = sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1])
+        ranked = sorted((image for image in images if image.kinds.get(kind)), key=lambda image: -image.kinds[kind])
         if ranked:
-            by_kind[kind] = tuple(image for image, _ in ranked[:MAX_IMAGES])
+            by_kind[kind] = tuple(image.result for image in ranked[:MAX_IMAGES])
     return by_kind

@@ -66,7 +66,7 @@ def thumbnail(
         width: pixels of the terminal.
         height: pixels of the terminal.
         name: the name of the image.
-        texts: for each box what to write beside it, the most important first.
+        texts: for each box what to write beside it, the most important first; empty for nothing.
         text_size: pixels; the texts are drawn into the image. None: they are returned, for a terminal that shows large pixels.
     """
     scale = min(width / pixels.shape[1], height / pixels.shape[0])
@@ -87,6 +87,7 @@ def thumbnail(
     box_labels = tuple(
         BoxLabel(int(corner[0]), int(corner[1]), printable(text), colour_of(label), text_colour(colour_of(label)))
         for corner, label, text in zip(corners, labels.tolist(), texts, strict=False)
+        if text
     )
     if text_size is not None and box_labels:
         small, box_labels = draw_labels(small, tuple(reversed(box_labels)), text_size), ()

@@ -26,11 +26,12 @@ from engine.export.darknet_cfg import darknet_cfg
 from engine.export.deployable import DeployableDetector
 from engine.export.example_script import example_script
 from engine.export.metadata import metadata
-from engine.export.onnx_file import OPSET, onnx_runner, require_packages, runtime_name, write_onnx
+from engine.export.onnx_file import OPSET, onnx_runner, require_packages, runtime_name, write_onnx, write_onnx_with_nms
 from engine.export.torchscript import torchscript_runner, write_torchscript
 from engine.files import disk_error, error_reason, remove_abandoned, temporary_name
 from engine.messages import Message, bad_input, nearest
 from engine.network.detector import Detector
+from engine.network.folding import fold_batch_norm
 from engine.weights.darknet import read_darknet, write_darknet
 from engine.weights.load import load_network
 from engine.weights.native import WeightsInfo
@@ -107,6 +108,8 @@ class _Export:
     ) -> None:
         self._network = network
         self._detector = DeployableDetector(network).eval().requires_grad_(False)
+        # The check compares what was written with the network that is not folded.
+        self._folded = DeployableDetector(fold_batch_norm(network))
         self._info = info
         self._images = images
         self._file = folder / target.name
@@ -120,7 +123,7 @@ class _Export:
             case "onnx":
                 check = self._onnx(dynamic=dynamic, nms=nms)
             case "torchscript":
-                write_torchscript(self._detector, self._info, self._file)
+                write_torchscript(self._folded, self._info, self._file)
                 runtime = f"torch.jit {torch.__version__}"
                 check = self._compared(
                     compare(self._detector, self._info, torchscript_runner(self._file), self._images), runtime
@@ -163,11 +166,11 @@ class _Export:
 
     def _onnx(self, *, dynamic: bool, nms: bool) -> Message:
         plain = self._file.with_suffix(".plain") if nms else self._file
-        write_onnx(self._detector, self._info, plain, dynamic=dynamic, nms=False)
+        write_onnx(self._folded, self._info, plain, dynamic=dynamic)
         check = self._compared(compare(self._detector, self._info, onnx_runner(plain), self._images), runtime_name())
         if nms:
+            write_onnx_with_nms(plain, self._info, self._file)
             plain.unlink()
-            write_onnx(self._detector, self._info, self._file, dynamic=dynamic, nms=True)
             onnx_runner(self._file)(as_input(self._images[0], self._info))
         return check
 

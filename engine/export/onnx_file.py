@@ -47,7 +47,7 @@ def require_packages() -> None:
         )
 
 
-def write_onnx(detector: DeployableDetector, info: WeightsInfo, path: Path, *, dynamic: bool, nms: bool) -> None:
+def write_onnx(detector: DeployableDetector, info: WeightsInfo, path: Path, *, dynamic: bool) -> None:
     """Write `detector` to `path`, with its metadata.
 
     Args:
@@ -55,11 +55,7 @@ def write_onnx(detector: DeployableDetector, info: WeightsInfo, path: Path, *, d
         info: the info of its weights.
         path: is overwritten.
         dynamic: accept any batch size, and any height and width that are multiples of 32.
-        nms: put non-maximum suppression into the file, with the weights' threshold. Its output is `detections`
-            (n, 7): number of the image in the batch, class, score, x1 y1 x2 y2.
     """
-    import onnx
-
     height, width = info.input_shape
     # A batch of one would be written into the graph as a constant.
     example = torch.rand(2 if dynamic else 1, 3, height, width)
@@ -83,10 +79,26 @@ def write_onnx(detector: DeployableDetector, info: WeightsInfo, path: Path, *, d
     if program is None:
         raise RuntimeError("torch.onnx.export returned no program")
     model = program.model_proto
-    if nms:
-        _add_nms(model, default_threshold(info))
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(metadata(info), ensure_ascii=False)
+    _write(model, path)
+
+
+def write_onnx_with_nms(plain: Path, info: WeightsInfo, path: Path) -> None:
+    """Write the file `plain`, which `write_onnx` wrote, with non-maximum suppression at the weights' threshold to `path`.
+
+    Its output is `detections` (n, 7): number of the image in the batch, class, score, x1 y1 x2 y2.
+    """
+    import onnx
+
+    model = onnx.load(plain)
+    _add_nms(model, default_threshold(info))
+    _write(model, path)
+
+
+def _write(model: Any, path: Path) -> None:
+    import onnx
+
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
 

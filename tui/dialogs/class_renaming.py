@@ -26,9 +26,11 @@ class ClassRenaming:
         datasets: DatasetReader,
         on_renamed: Callable[[DataSource], None],
         on_error: Callable[[BadInput], None],
+        is_wanted: Callable[[], bool],
     ) -> None:
-        """`on_renamed` gets the source with the names that the user entered."""
+        """`on_renamed` gets the source with the names that the user entered; `is_wanted`: whether the form may still be shown."""
         self._owner = owner
+        self._is_wanted = is_wanted
         self._on_renamed = on_renamed
         self._query = LatestQuery[DataSource, tuple[DataSource, ClassNames]](
             owner, lambda source: (source, read_class_names(source, datasets)), self._show_form, on_error
@@ -42,6 +44,8 @@ class ClassRenaming:
 
     def _show_form(self, result: tuple[DataSource, ClassNames]) -> None:
         source, names = result
+        if not self._is_wanted():
+            return
 
         def rename(choice: ClassNamesChoice | None) -> None:
             if choice is not None:

@@ -18,6 +18,7 @@ from engine.dataset.formats.sniff import looks_like_dataset
 from engine.messages import printable
 from tui.dialogs.base import Dialog
 from tui.text import N_, _
+from tui.text.line_breaks import unbroken_parts
 from tui.widgets.label import Label
 from tui.wizard.path_completion import PathFilter
 
@@ -116,7 +117,8 @@ class FolderPicker(Dialog[Path | None]):
             yield FolderTree(self._start, self._is_suitable)
             yield Label(id="highlighted")
             yield Label(
-                _("Enter selects · → expands · ← collapses · Backspace: parent folder · Esc: back"), classes="hint"
+                unbroken_parts(_("Enter selects · → expands · ← collapses · Backspace: parent folder · Esc: back")),
+                classes="hint",
             )
 
     def on_mount(self) -> None:

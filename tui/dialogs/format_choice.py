@@ -8,6 +8,7 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -15,6 +16,7 @@ from tui.dialogs.base import Dialog
 from tui.text import N_, _
 from tui.text.datasets import FORMAT_NAMES
 from tui.widgets.label import Label
+from tui.widgets.line_breaks import with_own_breaks
 
 AUTO = "auto"
 
@@ -52,7 +54,11 @@ class FormatDialog(Dialog[str | None]):
         names = {AUTO: auto, **{key: _(each) for key, each in FORMAT_NAMES.items()}}
         with Vertical():
             yield Label(_("Format of the labels"), classes="question")
-            yield OptionList(*(Option(text, id=key) for key, text in names.items()), markup=False, compact=True)
+            yield OptionList(
+                *(Option(with_own_breaks(Content(text)), id=key) for key, text in names.items()),
+                markup=False,
+                compact=True,
+            )
             yield Label(_("Enter selects · Esc: back"), classes="hint")
 
     def on_mount(self) -> None:

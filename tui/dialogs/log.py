@@ -13,8 +13,12 @@ from textual.containers import Vertical, VerticalScroll
 from engine.events import Event
 from tui.dialogs.base import Dialog
 from tui.text import N_, _
-from tui.widgets.event_lines import event_lines
+from tui.text.line_breaks import indent_breaks
+from tui.widgets.event_lines import TIME_WIDTH, event_lines
 from tui.widgets.label import Label
+
+SCROLLBAR_WIDTH = 2
+"""Textual's; the width of a scroll view without a scroll bar includes it."""
 
 
 class LogDialog(Dialog[None]):
@@ -26,7 +30,7 @@ class LogDialog(Dialog[None]):
 
     DEFAULT_CSS = """
     LogDialog { align: center middle; }
-    LogDialog > Vertical { width: 90%; height: 85%; border: round $primary; padding: 0 1; background: $surface; }
+    LogDialog > Vertical { width: 96%; max-width: 120; height: 85%; border: round $primary; padding: 0 1; background: $surface; }
     LogDialog VerticalScroll { height: 1fr; }
     LogDialog Label { height: auto; }
     """
@@ -34,6 +38,7 @@ class LogDialog(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,l,q", "dismiss", N_("close"))]
 
     _scroll = getters.query_one(VerticalScroll)
+    _label = getters.query_one("#lines", Label)
 
     def __init__(self, events: Iterable[Event]) -> None:
         super().__init__()
@@ -44,10 +49,19 @@ class LogDialog(Dialog[None]):
         with Vertical() as box:
             box.border_title = _("Log")
             with VerticalScroll():
-                yield Label("\n".join(self._lines) or _("No events yet."))
+                yield Label(_("No events yet."), id="lines")
             yield Label(_("Esc closes this."), classes="hint")
 
     def on_mount(self) -> None:
-        """Scroll to the end."""
+        """Take the keys that scroll."""
         self._scroll.focus()
+
+    def on_resize(self) -> None:
+        """Break the lines for the width that there is now, and scroll to their end."""
+        self.call_after_refresh(self._show_lines)
+
+    def _show_lines(self) -> None:
+        width = self._scroll.size.width - SCROLLBAR_WIDTH
+        if self._lines and width > TIME_WIDTH:
+            self._label.update(indent_breaks("\n".join(self._lines), width, TIME_WIDTH))
         self.call_after_refresh(self._scroll.scroll_end, animate=False)

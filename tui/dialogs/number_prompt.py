@@ -10,8 +10,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from engine.recipe import MIN_BATCH_SIZE
 from tui.dialogs.base import Dialog
 from tui.text import N_, _
+from tui.text.learning_rates import describe_batch_effect
 from tui.widgets.label import Label
 from tui.widgets.text_input import TextInput
 
@@ -66,6 +68,21 @@ class NumberPrompt(Dialog[int | None]):
     def _parse(self, text: str) -> int | None:
         number = int(text) if text.strip().lstrip("+-").isdecimal() else None
         return number if number is not None and self._minimum <= number <= self._maximum else None
+
+
+def batch_prompt(batch_size: int, method: object) -> NumberPrompt:
+    """Asks for a smaller batch size than `batch_size`; half of it is suggested. `method` is that of the recipe."""
+    return NumberPrompt(
+        _("New batch size?"),
+        _(
+            "Now {batch}. A smaller batch needs less memory. The new size applies to this stage and the next one. {effect}",
+            batch=batch_size,
+            effect=describe_batch_effect(method),
+        ),
+        suggested=max(MIN_BATCH_SIZE, batch_size // 2),
+        minimum=MIN_BATCH_SIZE,
+        maximum=batch_size,
+    )
 
 
 def epochs_prompt(epochs: int, done: int) -> NumberPrompt:

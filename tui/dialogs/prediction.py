@@ -20,6 +20,7 @@ from engine.runs.folder import BEST_WEIGHTS, DETECTIONS, load_plan
 from tui.dialogs.base import Dialog
 from tui.dialogs.folder_picker import FolderPicker
 from tui.text import N_, _, translate
+from tui.text.line_breaks import unbroken_parts
 from tui.widgets.detection_images import DetectionImages
 from tui.widgets.image_keys import IMAGE_BINDINGS, ImageKeys
 from tui.widgets.label import Label
@@ -104,8 +105,11 @@ class PredictionDialog(ImageKeys, Dialog[None]):
             images.can_focus = True
             yield images
             yield Label(
-                _(
-                    "Enter detects objects. Then Enter or F5: next image, F4: previous one, + and -: threshold, S: save, Tab: the field. F3: choose a folder. Esc: close."
+                unbroken_parts(
+                    _(
+                        "Enter: detect, next image · F4: previous image · + and -: threshold · S: save · Tab: the field · F3: choose "
+                        "a folder · Esc: close"
+                    )
                 ),
                 classes="hint",
             )

@@ -9,7 +9,7 @@ from tui.report.chart import Line, line_chart
 from tui.report.content import ReportContent
 from tui.report.elements import element, table
 from tui.text import _
-from tui.wizard.comparison_text import describe_limits, result_rows, setting_text
+from tui.wizard.comparison_text import describe_limits, result_rows, setting_name, setting_text
 from tui.wizard.run_comparison import loss_curves, map_curves
 
 COLOURS = ("#015e99", "#b86a00")
@@ -26,7 +26,7 @@ def comparison_section(content: ReportContent) -> Iterator[Element]:
     results = [
         (name, value, other) for (name, value), (_name, other) in zip(left, right, strict=True) if value or other
     ]
-    settings = ((name, *map(setting_text, pair)) for name, pair in comparison.settings.items())
+    settings = ((setting_name(name), *map(setting_text, pair)) for name, pair in comparison.settings.items())
     yield table(("", "1", "2"), (*results, *settings))
     split, losses = loss_curves(comparison)
     title = _("validation loss") if split == "val" else _("training loss")

@@ -20,6 +20,7 @@ from tui.report.training_part import (
     recipe_section,
 )
 from tui.text import _, language, ngettext
+from tui.text.datasets import split_name
 from tui.text.run_states import data_name
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -71,7 +72,7 @@ def _title(content: ReportContent) -> Iterator[Element]:
     yield element("h1", summary.name)
     if summary.note:
         yield element("p", summary.note, class_="note")
-    images = ", ".join(f"{split} {count}" for split, count in plan.images.items())
+    images = ", ".join(f"{split_name(split)} {count}" for split, count in plan.images.items())
     facts = [
         plan.recipe.network,
         None if plan.preset is None else _("preset {name}", name=plan.preset),

@@ -10,10 +10,12 @@ from xml.etree.ElementTree import Element
 from engine.messages import Message
 from tui.report.content import ReportContent, Results
 from tui.report.elements import element, table
+from tui.report.evaluation_part import confusion_part, evaluation_charts
 from tui.text import _, ngettext, translate
+from tui.text.datasets import split_name
 from tui.text.map_verdicts import describe_verdicts, map_verdict
 from tui.text.mistake_kinds import KIND_EXPLANATIONS, KIND_NAMES
-from tui.text.run_states import STATE_NAMES, describe_run_end, format_epochs
+from tui.text.run_states import STATE_NAMES, describe_epochs, describe_run_end
 from tui.text.trend_verdicts import describe_trend
 
 if TYPE_CHECKING:
@@ -59,19 +61,21 @@ def _facts(content: ReportContent) -> Iterator[Element]:
                 "The best weights, measured on {count} image ({split}) in fp32.",
                 "The best weights, measured on {count} images ({split}) in fp32.",
                 scores.images,
-                split=split,
+                split=split_name(split),
             ),
         )
     elif history.best_map is not None:
         yield element("p", _("The best value during the training, in epoch {epoch}.", epoch=history.best_map[0] + 1))
     state = _(STATE_NAMES[summary.state])
-    yield element("p", f"{state} · {_('epoch {epochs}', epochs=format_epochs(summary))}")
+    yield element("p", f"{state} · {describe_epochs(summary)}")
     if (end := describe_run_end(summary)) != "":
         yield element("p", end)
     if history.stage_losses:
         from engine.evaluation.trend import trend_of
 
-        yield element("p", describe_trend(trend_of(history.stage_losses), history.steps, history.step_advice))
+        trend = trend_of(history.stage_losses)
+        sentence = describe_trend(trend, history.steps, history.step_advice, has_ended=history.has_ended)
+        yield element("p", sentence)
     yield from _warnings(content.problem)
     if results is not None and results.measured.checks:
         checks = results.measured.checks
@@ -122,6 +126,7 @@ def classes_section(content: ReportContent) -> Iterator[Element]:
         ),
         class_="hint",
     )
+    yield from evaluation_charts(content)
     yield element(
         "p",
         _(
@@ -156,8 +161,9 @@ def mistakes_section(content: ReportContent) -> Iterator[Element]:
             ((_(KIND_NAMES[kind]), str(count), _(KIND_EXPLANATIONS[kind])) for kind, count in counts),
             "mistakes",
         )
+    yield from confusion_part(content)
     if results.worst:
-        yield element("h3", _("The images with the most mistakes"))
+        yield element("h3", _("The worst images"))
         yield element("p", _("Dashed and ✗: an object that was not found, or a wrong detection."), class_="hint")
         yield _image_pairs(results, results.worst)
 

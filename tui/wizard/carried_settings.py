@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.messages import BadInput
 from engine.recipe.presets import Preset
 from tui.text import _, ngettext
+from tui.wizard.card_choice import TOGETHER, trains_together
 from tui.wizard.recipe_draft import differs_from_preset
 from tui.wizard.recipe_fields import recipe_fields
 from tui.wizard.state import WizardState
@@ -43,4 +44,11 @@ def drop_carried_settings(state: WizardState) -> None:
 
 
 def _carried(state: WizardState) -> dict[str, object]:
-    return {name: value for name, value in state.settings.items() if name != _OF_THE_WEIGHTS_SCREEN}
+    shown_elsewhere = {_OF_THE_WEIGHTS_SCREEN: state.settings.get(_OF_THE_WEIGHTS_SCREEN)}
+    if trains_together(state):
+        shown_elsewhere |= TOGETHER
+    return {
+        name: value
+        for name, value in state.settings.items()
+        if name not in shown_elsewhere or value != shown_elsewhere[name]
+    }

@@ -33,8 +33,22 @@ def command_words(draft: RecipeDraft, source: DataSource, workspace: Path, comma
 
 def resume_words(run: Path, workspace: Path) -> list[str]:
     """`freezetui resume ...` as a list of words; a run of this workspace is named, another one is given by its path."""
+    return ["freezetui", "resume", *_run_words(run, workspace)]
+
+
+def attach_words(run: Path, workspace: Path) -> list[str]:
+    """`freezetui attach ...`, like `resume_words`."""
+    return ["freezetui", "attach", *_run_words(run, workspace)]
+
+
+def stop_words(run: Path, workspace: Path) -> list[str]:
+    """`freezetui runs stop ...`, like `resume_words`."""
+    return ["freezetui", "runs", "stop", *_run_words(run, workspace)]
+
+
+def _run_words(run: Path, workspace: Path) -> list[str]:
     name = run.name if run.absolute().parent == logs_folder(workspace.absolute()) else str(run.absolute())
-    return ["freezetui", "resume", name, *workspace_option(workspace)]
+    return [name, *workspace_option(workspace)]
 
 
 def command_line(words: list[str]) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 from engine.messages import printable
 from tui.text import _
 from tui.text.durations import duration
+from tui.text.joining import with_detail
 from tui.text.run_states import STATE_NAMES, format_epochs
+from tui.wizard.recipe_fields import recipe_fields
 from tui.wizard.run_comparison import ComparedRun, Comparison, Difference
 from tui.wizard.run_history import RunHistory
 
@@ -17,7 +19,8 @@ from tui.wizard.run_history import RunHistory
 def describe_limits(comparison: Comparison) -> list[str]:
     """A sentence for each reason why the results cannot be compared; one that says so where nothing differs at all."""
     sentences = [describe_limit(each, comparison) for each in comparison.limits]
-    if not comparison.settings and not sentences:
+    changed = any(run.history.batch_changes for run in (comparison.left, comparison.right))
+    if not comparison.settings and not sentences and not changed:
         return [_("All settings and images are the same, also the seed: only an interruption can differ.")]
     return sentences
 
@@ -63,6 +66,19 @@ def result_rows(run: ComparedRun) -> Iterator[tuple[str, str]]:
     yield _("best mAP50"), _best_map(map50 for _epoch, map50, _map in history.maps)
     yield _("lowest val loss"), _lowest_loss(loss for _epoch, loss in history.validation)
     yield _("time per step"), _time_per_step(history)
+    yield _("batch size changed"), "; ".join(_batch_change(*change) for change in history.batch_changes)
+
+
+def setting_name(name: str) -> str:
+    """What people call a setting, and its name in files."""
+    if name in ("data", "preset"):
+        return _("data") if name == "data" else _("preset")
+    label = next((field.label for field in recipe_fields() if field.name == name), None)
+    return name if label is None else with_detail(label, name)
+
+
+def _batch_change(epoch: int, batch_size: int) -> str:
+    return _("to {batch} in epoch {epoch}", batch=batch_size, epoch=epoch + 1)
 
 
 def _time_per_step(history: RunHistory) -> str:

@@ -67,20 +67,19 @@ def suggestion_hint(path: str) -> str:
 
 def path_help() -> str:
     """What F1 says about the screen."""
-    return "\n".join(
-        (
-            _(
-                "The folder of the data set at any level, or its data.yaml, .json, .csv or list. Spaces, Chinese characters and links work."
-            ),
-            "",
-            _("Tab     completes the path"),
-            _("F2      draws the sample set"),
-            _("F3      chooses the folder from a tree"),
-            _("F4 F5   show the previous and the next image"),
-            _("F6      renames the classes"),
-            _("F7      chooses the format, or recognises it"),
-            _("PgUp PgDn   scroll the findings"),
-            _("Ctrl+R  reads the data set again"),
-            _("Esc     stops the reading, or goes back"),
-        )
+    keys = {
+        "Tab": _("completes the path"),
+        "F2": _("draws the sample set"),
+        "F3": _("chooses the folder from a tree"),
+        "F4 F5": _("show the previous and the next image"),
+        "F6": _("renames the classes"),
+        "F7": _("chooses the format, or recognises it"),
+        "PgUp PgDn": _("scroll the findings"),
+        "Ctrl+R": _("reads the data set again"),
+        "Esc": _("stops the reading, or goes back"),
+    }
+    width = max(map(len, keys))
+    folder = _(
+        "The folder of the data set at any level, or its data.yaml, .json, .csv or list. Spaces, Chinese characters and links work."
     )
+    return "\n".join((folder, "", *(f"{key:{width}}  {meaning}" for key, meaning in keys.items())))

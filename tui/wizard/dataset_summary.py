@@ -58,7 +58,7 @@ def formats_help() -> str:
             _("YOLO        a .txt for each image; data.yaml or classes.txt for the names"),
             _("COCO        a .json with images, annotations and categories"),
             _("LabelMe     a .json for each image, beside it or in a folder of its own"),
-            _("CSV         filename, width, height, class, xmin, ymin, xmax, ymax in each line"),
+            _("CSV         filename,width,height,class,xmin,ymin,xmax,ymax in each line"),
             _("lists       lines of: path x1,y1,x2,y2,class ..."),
             "",
             _("No labelled images yet? F2 draws a sample set in seconds."),

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.events import Event, Finished
 from engine.runs.folder import LAST_CHECKPOINT
 from tui.text import _
-from tui.wizard.cli_equivalent import command_line, resume_words
+from tui.wizard.cli_equivalent import attach_words, command_line, resume_words, stop_words
 
 
 def farewell(run: Path, last_event: Event | None, workspace: Path) -> Iterator[str]:
@@ -28,3 +28,10 @@ def farewell(run: Path, last_event: Event | None, workspace: Path) -> Iterator[s
         yield f"  {command}"
     else:
         yield _("The run {run} ended before its first checkpoint. Its folder: {path}", run=run.name, path=run)
+
+
+def background_farewell(run: Path, workspace: Path) -> Iterator[str]:
+    """Lines about a training that another process continues; arguments as above."""
+    yield _("The run {run} trains on in the background.", run=run.name)
+    yield "  " + _("Watch it: {command}", command=command_line(attach_words(run, workspace)))
+    yield "  " + _("Stop it, with a checkpoint: {command}", command=command_line(stop_words(run, workspace)))

@@ -47,8 +47,8 @@ class DryRunner:
 
     def dry_run(self, prepared: PreparedPlan) -> tuple[PreparedPlan, DryRunResult]:
         """`prepared` with estimates of its seconds, and the result of the dry run."""
-        from engine.planning.dry_run.dry_run import dry_run
         from engine.planning.dry_run.timing import with_seconds
+        from engine.runner.dry_run import dry_run
 
         result = dry_run(prepared.plan, prepared.dataset, prepared.hardware, self._stop)
         return replace(prepared, plan=with_seconds(prepared.plan, result)), result

@@ -15,13 +15,15 @@ from tui.text import N_, _, translate
 FIELD_GROUPS: Mapping[str, tuple[str, ...]] = {
     N_("Network"): ("network", "method", "model_path", "pretrained", "input_shape", "anchors"),
     N_("Schedule"): ("unfreeze_epoch", "freeze_train", "freeze_epoch", "init_epoch", "eval_period", "save_period"),
-    N_("Batch and memory"): ("unfreeze_batch_size", "freeze_batch_size", "accumulate"),
+    N_("Batch and memory"): (
+        *("unfreeze_batch_size", "freeze_batch_size", "accumulate", "activation_checkpointing"),
+    ),
     N_("Learning rate"): (
         *("init_lr", "min_lr", "lr_decay_type", "optimizer_type", "momentum", "weight_decay", "ema"),
     ),
     N_("Augmentation"): ("mosaic", "mosaic_prob", "mixup", "mixup_prob", "special_aug_ratio"),
     N_("Loss"): ("label_smoothing", "focal_loss", "focal_alpha", "focal_gamma", "iou_type"),
-    N_("Device"): ("device", "devices", "precision", "num_workers", "seed"),
+    N_("Device"): ("device", "parallel", "devices", "sync_bn", "precision", "num_workers", "threads", "seed"),
 }
 """Titles of the form, each with its settings in the order of the form."""
 
@@ -41,6 +43,7 @@ _LABELS: Mapping[str, str] = {
     "unfreeze_batch_size": N_("batch, whole network"),
     "freeze_batch_size": N_("batch, while frozen"),
     "accumulate": N_("batches in a step"),
+    "activation_checkpointing": N_("compute parts twice"),
     "init_lr": N_("highest learning rate"),
     "min_lr": N_("lowest learning rate"),
     "lr_decay_type": N_("learning rate curve"),
@@ -59,12 +62,21 @@ _LABELS: Mapping[str, str] = {
     "focal_gamma": N_("focal loss, gamma"),
     "iou_type": N_("loss of the boxes"),
     "device": N_("train on"),
-    "devices": N_("which graphics card"),
+    "parallel": N_("several graphics cards"),
+    "devices": N_("which graphics cards"),
+    "sync_bn": N_("shared batch norm"),
     "precision": N_("number format"),
     "num_workers": N_("threads for images"),
+    "threads": N_("threads for computing"),
     "seed": N_("random seed"),
 }
 """What people call the settings: 22 columns at most."""
+
+_ALLOWED: Mapping[str, str] = {
+    "model_path": N_("coco, a weights file, or nothing"),
+    "anchors": N_("network for its own, or widths and heights in pixels such as [[10,14],[23,27]]"),
+}
+"""The valid values of settings for which the model knows only their type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,8 @@ class RecipeField:
         """A description of the valid values, in the user's language."""
         if self._is_size:
             return _("width x height, each {each}", each=_allowed(self.schema["prefixItems"][0]))
-        return _allowed(self.schema)
+        own = _ALLOWED.get(self.name)
+        return _allowed(self.schema) if own is None else _(own)
 
     def read_by(self, method: str) -> bool:
         """Whether `method` reads it."""
@@ -174,11 +187,20 @@ def problems_by_field(error: BadInput) -> dict[str, str]:
     for message in map(strip_source, error.messages):
         name = field_of(message) or ""
         if message.code == "recipe.wrong_value" and name in fields:
-            sentence = _("Allowed here: {allowed}.", allowed=fields[name].allowed)
+            sentence = _wrong_value_sentence(fields[name], message)
         else:
             sentence = form_sentence(message)
         problems.setdefault(name, strip_field_name(name, sentence))
     return problems
+
+
+def _wrong_value_sentence(field: RecipeField, message: Message) -> str:
+    """What the field allows, and the valid value nearest to what was entered, where the engine knows one."""
+    hint = message.values.get("hint")
+    nearest = hint.values.get("nearest") if isinstance(hint, Message) else None
+    if nearest is None:
+        return _("Allowed here: {allowed}.", allowed=field.allowed)
+    return _("Allowed here: {allowed}; the nearest is {nearest}.", allowed=field.allowed, nearest=nearest)
 
 
 def strip_field_name(name: str, sentence: str) -> str:

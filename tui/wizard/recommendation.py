@@ -41,9 +41,11 @@ class GoalOption:
     epochs: int
     steps: int
     seconds: float | None
-    """A rough estimate; None where there is none."""
+    """An estimate; None where there is none."""
     few_images: int | None
     """The number of training images where more of them would help more than more epochs."""
+    is_measured: bool = False
+    """Whether this machine has timed the steps; otherwise `seconds` is right within a factor of about three."""
 
 
 def recommend(
@@ -67,7 +69,11 @@ def recommend(
 
 
 def goal_options(
-    state: WizardState, preset: Preset, images: Mapping[str, int], hardware: Hardware
+    state: WizardState,
+    preset: Preset,
+    images: Mapping[str, int],
+    hardware: Hardware,
+    measured: Mapping[Goal, float] | None = None,
 ) -> tuple[GoalOption, ...]:
     """What each goal takes with `preset`; empty if its epochs are not adapted to the data set, or the user chose them.
 
@@ -76,6 +82,7 @@ def goal_options(
         preset: a preset.
         images: number of images in each split.
         hardware: where it will run.
+        measured: the seconds of a goal, where they are known better than by a rough estimate.
     """
     options = []
     chosen = replace(state, settings=dict(state.settings))
@@ -91,9 +98,10 @@ def goal_options(
         epochs = recipe.unfreeze_epoch
         lengths = stage_lengths(recipe, images["train"])
         advice = step_advice(recipe.method, recipe.optimizer_type, epochs, lengths)
-        seconds = rough_seconds(recipe, images, hardware)
+        known = (measured or {}).get(goal)
+        seconds = rough_seconds(recipe, images, hardware) if known is None else known
         few_images = images["train"] if advice.wants_images else None
-        options.append(GoalOption(goal, epochs, advice.steps, seconds, few_images))
+        options.append(GoalOption(goal, epochs, advice.steps, seconds, few_images, is_measured=known is not None))
     return tuple(options)
 
 

@@ -11,6 +11,7 @@ from engine.events import (
     EpochFinished,
     Evaluated,
     Event,
+    Finished,
     RunStarted,
     StageStarted,
     Step,
@@ -43,6 +44,8 @@ class RunHistory:
         """Epochs so far, counted from the run's first: 2.5 in the middle of the third."""
         self._batch_change: _BatchChange | None = None
         """In the current epoch."""
+        self.batch_changes: list[tuple[int, int]] = []
+        """(epoch, batch size) of every change during the run."""
         self.unfreeze_step: int | None = None
         """Steps that were done when the unfreeze stage began; None before."""
         self.validation: list[tuple[int, float]] = []
@@ -55,6 +58,8 @@ class RunHistory:
         """(stage, epoch) in their order."""
         self.timer = StepTimer()
         self.stopwatch = Stopwatch()
+        self.has_ended = False
+        """Whether all its epochs are done."""
         self._train_images: int | None = None
 
     @property
@@ -139,8 +144,10 @@ class RunHistory:
         match event:
             case Step():
                 self._apply_step(event)
+            case Finished():
+                self.has_ended = True
             case RunStarted():
-                self.run = event.run
+                self.run, self.has_ended = event.run, False
                 self.stages = tuple(event.plan.get("stages", ()))
                 self.device = str(event.plan.get("device", "cpu"))
                 self.recipe = event.plan.get("recipe", {})
@@ -157,6 +164,7 @@ class RunHistory:
                 fraction = self.epochs_done - event.epoch
                 self._batch_change = _BatchChange(event.epoch, event.step, fraction) if 0 < fraction < 1 else None
                 self.batch_size = event.batch_size
+                self.batch_changes.append((event.epoch, event.batch_size))
                 self._set_batch(event.stage, event.batch_size, event.accumulate)
                 self.timer.reset_stage(event.stage)
             case EpochFinished():
@@ -227,7 +235,7 @@ class RunHistory:
 
     def _seconds_left_in(self, stage: Mapping[str, Any]) -> float | None:
         latest = self.latest
-        if latest is None or (measured := self.timer.seconds_per_step(latest.stage)) is None:
+        if latest is None or (seconds := self._seconds_per_step(stage, latest.stage)) is None:
             return None
         epochs = int(stage["last_epoch"]) - max(int(stage["first_epoch"]), latest.epoch) + 1
         if epochs <= 0:
@@ -235,8 +243,18 @@ class RunHistory:
         steps = epochs * int(stage["steps_per_epoch"])
         if stage["name"] == latest.stage:
             steps = (epochs - 1) * int(stage["steps_per_epoch"]) + latest.steps - latest.step - 1
-        seconds = self.timer.seconds_per_step(stage["name"]) or measured * self._slowdown(latest.stage, stage)
         return steps * seconds + epochs * self.timer.seconds_between_epochs
+
+    def _seconds_per_step(self, stage: Mapping[str, Any], current: str) -> float | None:
+        """As measured in `stage`; else from the current stage or the one before it; else as the Plan estimates it."""
+        if (own := self.timer.seconds_per_step(stage["name"])) is not None:
+            return own
+        names = [str(each["name"]) for each in self.stages]
+        done = names[: names.index(current) + 1] if current in names else names
+        for name in reversed(done):
+            if (measured := self.timer.seconds_per_step(name)) is not None:
+                return measured * self._slowdown(name, stage)
+        return _estimated_seconds_per_step(stage) if stage.get("seconds_estimate") else None
 
     def _slowdown(self, measured_stage: str, future: Mapping[str, Any]) -> float:
         """Seconds of a step of a stage that has not begun, as a multiple of those of `measured_stage`."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from engine.events import Event, Resumed, RunStarted, Step
+from engine.events import CheckpointSaved, Event, Finished, Resumed, RunStarted, StageStarted, Step, WeightsLoaded
+
+_AFTER_NO_TRAINING = (RunStarted, Resumed, WeightsLoaded, StageStarted, CheckpointSaved)
+"""The time until such an event is no training: it was interrupted, paused, loading or saving."""
 
 
 class Stopwatch:
-    """The seconds that a run has trained, from the times of its events; pauses and the time between two starts do not count."""
+    """The seconds that a run has trained and validated, from the times of its events; at its end, those that it has counted itself."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -14,7 +17,9 @@ class Stopwatch:
 
     def record(self, event: Event) -> None:
         """Add the time since the event before."""
-        if self._previous is not None and not isinstance(event, RunStarted | Resumed):
+        if isinstance(event, Finished):
+            self.seconds = event.seconds
+        elif self._previous is not None and not isinstance(event, _AFTER_NO_TRAINING):
             self.seconds += max(0.0, event.time - self._previous)
         self._previous = event.time
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -9,6 +10,7 @@ from typing import Final, Literal
 from engine.planning.request import PreparedPlan
 from engine.recipe import Recipe
 from tui.text import _, translate
+from tui.text.durations import duration
 from tui.wizard.anchor_offer import AnchorCheck
 from tui.wizard.recipe_fields import field_of, strip_field_name
 
@@ -40,7 +42,11 @@ def setting_notes(
     """
     notes: dict[str, Note] = {}
     if prepared is not None:
-        suggestions = _batch_suggestions(prepared) | _anchor_suggestion(prepared.plan.recipe, anchors)
+        suggestions = (
+            _batch_suggestions(prepared)
+            | _anchor_suggestion(prepared.plan.recipe, anchors)
+            | _parallel_suggestion(prepared)
+        )
         notes |= {name: Note(text, "suggestion") for name, text in suggestions.items()}
         notes |= {name: Note(text, "warning") for name, text in (_warnings(prepared) | dict(out_of_memory)).items()}
     return notes | {name: Note(text, "error") for name, text in errors.items()}
@@ -64,6 +70,27 @@ def _batch_suggestions(prepared: PreparedPlan) -> dict[str, str]:
         elif getattr(recipe, name) != size:
             notes[name] = _("suggested: {size}, or auto", size=size)
     return notes
+
+
+def _parallel_suggestion(prepared: PreparedPlan) -> dict[str, str]:
+    """What several cards bring, measured, or that they could train together."""
+    from engine.planning.dry_run.timing import measured_gain  # imports torch, which a Plan has imported already
+
+    plan, hardware = prepared.plan, prepared.hardware
+    if (gain := measured_gain(plan, hardware)) is not None:
+        return {
+            "parallel": _(
+                "measured: an epoch takes {together} in {count} processes, {alone} in one",
+                together=duration(gain.together),
+                count=plan.processes,
+                alone=duration(gain.alone),
+            )
+        }
+    cards = len(hardware.cards_together)
+    is_offered = plan.device.startswith("cuda") and plan.recipe.parallel == "none" and not plan.recipe.devices
+    if cards > 1 and is_offered and sys.platform != "win32":
+        return {"parallel": _("suggested: ddp, which trains on {count} cards together", count=cards)}
+    return {}
 
 
 def _anchor_suggestion(recipe: Recipe, check: AnchorCheck | None) -> dict[str, str]:

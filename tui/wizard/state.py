@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.plan import DataSource
     from engine.planning.advice import Goal
 
+OnHangup = Literal["stop", "detach"]
 Start = Literal["whole", "backbone", "scratch"]
 PresetOrigin = Literal["chosen", "recommended", "saved"]
 FORMAT_VERSION = 2
@@ -53,6 +54,8 @@ class WizardState:
     """The run folder that Train and Results show."""
     language: str | None = None
     theme: str | None = None
+    on_hangup: OnHangup = "stop"
+    """What becomes of a training when its terminal is closed: it stops with a checkpoint, or moves into the background."""
 
     @property
     def source(self) -> DataSource | None:
@@ -100,8 +103,8 @@ class WizardState:
             self.preset_origin = "recommended"
 
     def reset(self) -> None:
-        """Drop everything but language and theme."""
-        default = WizardState(language=self.language, theme=self.theme)
+        """Drop everything but language, theme and `on_hangup`."""
+        default = WizardState(language=self.language, theme=self.theme, on_hangup=self.on_hangup)
         for each in fields(self):
             setattr(self, each.name, getattr(default, each.name))
 
@@ -147,6 +150,7 @@ def _is_valid(state: WizardState) -> bool:
         and state.preset_origin in ("chosen", "recommended", "saved")
         and state.goal in ("first_look", "good_result")
         and (state.train_images is None or (isinstance(state.train_images, int) and state.train_images > 0))
+        and state.on_hangup in ("stop", "detach")
         and state.screen_name in (*SCREEN_ORDER, "runs")
         and state.furthest_screen in SCREEN_ORDER
         and isinstance(state.settings, dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from engine.dataset.formats.detect_format import READERS
 from engine.dataset.formats.reading import Reading
 from engine.dataset.images import UnreadableImage
 from engine.dataset.near_duplicates import fingerprint
-from engine.evaluation.detect import EVALUATION_CONFIDENCE, Detections
+from engine.evaluation.detect import EVALUATION_CONFIDENCE, Detections, above
 from engine.evaluation.inference import resolve_device
 from engine.evaluation.labelling.doubt import Doubt, doubt_of
 from engine.evaluation.labelling.folder_labels import FolderLabels, LabelFormat, LabelPlaces, data_root
@@ -110,8 +110,7 @@ class LabelJob:
 
     def _sure(self, found: Detections) -> Detections:
         """The objects from the threshold of their class on."""
-        kept = found.scores >= self._thresholds[found.labels]
-        return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
+        return above(found, self._thresholds)
 
     def doubts(self, images: Sequence[Path]) -> Iterator[Doubt | UnreadableImage]:
         """How unsure the network is about each image."""
@@ -130,17 +129,17 @@ class LabelJob:
 
 def to_check_or_label(labels: FolderLabels) -> list[Path]:
     """The images without labels, and those whose labels are proposed."""
+    proposed = is_proposed(labels)
+    return [image for image in labels.images if image not in labels.label_of or proposed(image)]
+
+
+def is_proposed(labels: FolderLabels) -> Callable[[Path], bool]:
+    """Whether the labels of an image below the folder are marked as proposed."""
     try:
         listed = ProposedList(data_root(labels.folder))
     except BadInput:  # a file of that name which is something else
         listed = None
-    return [
-        image
-        for image in labels.images
-        if image not in labels.label_of
-        or (listed is not None and listed.lists(image))
-        or _is_marked(labels.label_of[image])
-    ]
+    return lambda image: (listed is not None and listed.lists(image)) or _is_marked(labels.label_of.get(image))
 
 
 def in_no_split(folder: Path, to: LabelFormat, images: Sequence[Path]) -> int:

@@ -1,4 +1,4 @@
-"""The minimum confidence of a proposed box: one for all classes, and others for some of them.
+"""The minimum confidence of an object: one for all classes, and others for some of them.
 
 A network that is unsure of a rare class has its best F1 there at a low confidence, at which it finds a common class everywhere.
 """
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.messages import BadInput, bad_input, join_names, nearest
+
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Thresholds:
 
 
 def parse_thresholds(words: Sequence[str]) -> Thresholds:
-    """The values of --threshold: `0.3`, or `class=0.3`; the last one of each counts.
+    """The values of --threshold: `0.3`, `auto` (that of the weights' best F1), or `class=0.3`; the last one of each counts.
 
     Raises:
         BadInput: one of them is no number from 0 to 1.
@@ -52,11 +54,10 @@ def parse_thresholds(words: Sequence[str]) -> Thresholds:
     by_class: dict[str, float] = {}
     for word in words:
         name, separator, number = word.rpartition("=")
-        value = _number(number, word)
         if separator:
-            by_class[name] = value
+            by_class[name] = _number(number, word)
         else:
-            general = value
+            general = None if number == AUTO else _number(number, word)
     return Thresholds(general, by_class)
 
 
@@ -73,7 +74,7 @@ def _number(text: str, word: str) -> float:
 def _no_number(word: str, valid: str) -> BadInput:
     return bad_input(
         "label.threshold",
-        "--threshold {word}: write a number from 0 to 1, such as {valid}, or CLASS={valid} for one class.",
+        "--threshold {word}: write a number from 0 to 1, such as {valid}, CLASS={valid} for one class, or auto.",
         word=word,
         valid=valid,
     )
