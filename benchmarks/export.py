@@ -113,7 +113,7 @@ def write_weights(path: Path, name: str, classes: int, images: Sequence[Pixels],
     """Random weights that find a few objects in each image."""
     network = build_network(name, classes)
     assert isinstance(network, YoloV4)
-    initialise_heads(network, std=0.05, objectness=-1.0)
+    initialise_heads(network, std=0.005, objectness=-1.0)
     info = info_of(network, [f"class {number}" for number in range(classes)], (side, side))
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
@@ -156,10 +156,10 @@ class Bench:
 
     def print_rows(self, title: str) -> bool:
         """Whether all is within the limits."""
-        is_good = True
+        print(f"{title:28}{'fp32 against fp64':22}{self._rounding()}", flush=True)
+        title, is_good = "", True
         for row in self._rows():
             print(f"{title:28}{row}", flush=True)
-            title = ""
             is_good &= "TOO LARGE" not in row
         return is_good
 
@@ -190,6 +190,17 @@ class Bench:
             return self._compared(self._darknet(path)) if self._has_darknet() else f"{'no OpenCV 4':>19}"
         runner: Runner = lambda images: tuple(self._foreign("onnx", path, images))  # noqa: E731
         return self._compared(runner) + (self._compared_batch(runner) if dynamic else "")
+
+    @torch.no_grad()
+    def _rounding(self) -> str:
+        """What rounding alone makes of the network: less cannot be asked of another program."""
+        exact = DeployableDetector(self.network.clone().double()).eval()
+
+        def run(images: Tensor) -> tuple[NDArray[np.float32], ...]:
+            boxes, scores = (output.float().numpy() for output in exact(images.double()))
+            return boxes, scores
+
+        return self._compared(run)
 
     @torch.no_grad()
     def _compared(self, runner: Runner) -> str:
@@ -258,12 +269,14 @@ class Bench:
         )
         expected = json.loads(predicted.stdout)["detections"]
         lines = [line.rsplit(maxsplit=5) for line in done.stdout.splitlines()]
-        if [line[0] for line in lines] != [found["class"] for found in expected]:
+        if sorted(line[0] for line in lines) != sorted(one["class"] for one in expected):
             return f"  {len(lines)} objects, not {len(expected)}: TOO LARGE"
-        found = np.array([line[1:] for line in lines], float).reshape(-1, 5)
-        wanted = np.array([[one["confidence"], *one["box"]] for one in expected], float).reshape(-1, 5)
-        difference = np.abs(found - wanted)
-        confidence, pixels = float(difference[:, 0].max(initial=0)), float(difference[:, 1:].max(initial=0))
+        confidence = pixels = 0.0
+        for one in expected:  # two of nearly the same confidence may have changed places
+            found = np.array([line[1:] for line in lines if line[0] == one["class"]], float)
+            differences = np.abs(found - [one["confidence"], *one["box"]])
+            nearest = differences[differences[:, 1:].max(axis=1).argmin()]
+            confidence, pixels = max(confidence, float(nearest[0])), max(pixels, float(nearest[1:].max()))
         is_good = pixels <= SCRIPT_PIXELS and confidence <= SCRIPT_CONFIDENCE
         return f"  {len(lines)}, {pixels:.2f}, {confidence:.4f}{'' if is_good else ' TOO LARGE'}"
 

@@ -42,13 +42,14 @@ def main() -> None:
     parser.add_argument(
         "--warm-up", type=float, default=45, metavar="SECONDS", help="imports in the background end first"
     )
+    parser.add_argument("--screens", nargs="*", default=[*SCREEN_ORDER, "runs"])
     arguments = parser.parse_args()
     base = memory_of_imports()
     print(f"torch and what a training imports: {base / 2**20:.0f} MiB")
     print(f"{'screen':12}{'of a core':>10}{'MiB':>7}{'beside torch':>14}")
     with tempfile.TemporaryDirectory() as folder:
         workspace = prepare(Path(folder), arguments.workspace)
-        for screen in (*SCREEN_ORDER, "runs"):
+        for screen in arguments.screens:
             share, memory = measure(workspace, screen, arguments.seconds, arguments.warm_up)
             print(f"{screen:12}{share:10.1%}{memory / 2**20:7.0f}{(memory - base) / 2**20:14.0f}")
 

@@ -62,6 +62,8 @@ class Training:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             event = json.loads(line)
+            if "event" not in event:
+                raise SystemExit(f"refused: {line}")
             self.events.append(event)
             if event["event"] == "run_started":
                 self.ranks = ranks_of(self.process.pid)

@@ -4,7 +4,8 @@
 
 The plain loop (benchmarks/plain_training.py) has the same network and loss, with Mish written out (x * tanh(softplus(x))), fp32,
 torch's default layout and optimizer; its frozen backbone still updates its batch norm, as there. The steps of all loops alternate,
-so that a busy machine slows all of them; medians are printed, and ratios of the two steps of a round.
+so that a busy machine slows all of them; medians are printed, and ratios of the two steps of a round. With `--threads 1` the
+seconds are those of the processor, which other programs change least.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ SHAPE, BOXES, CLASSES = (416, 416), 20, 20
 CPU = torch.device("cpu")
 
 
+def clock() -> float:
+    """Seconds; of the processor, where one thread does all the work."""
+    return time.thread_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table. `goal`: times as fast as the plain loop."""
@@ -65,6 +71,7 @@ class PlainConvBNAct(nn.Module):
         self.conv, self.norm, self.activation = source.conv, source.norm, source.activation
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, in_channels, h, w) -> (b, out_channels, h / stride, w / stride)."""
         x = self.norm(self.conv(x))
         return F.leaky_relu(x, LEAK) if self.activation == "leaky" else x * torch.tanh(F.softplus(x))
 
@@ -103,20 +110,20 @@ class Parts:
         backward: Any = Tensor.backward
         self.seconds = 0.0
         Tensor.backward = self._timed(backward)  # type: ignore[method-assign]
-        started = time.perf_counter()
+        started = clock()
         try:
             step()
         finally:
             Tensor.backward = backward  # type: ignore[method-assign]
-        return 1 - self.seconds / (time.perf_counter() - started)
+        return 1 - self.seconds / (clock() - started)
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **kwargs: Any) -> Any:
-            started = time.perf_counter()
+            started = clock()
             try:
                 return function(*args, **kwargs)
             finally:
-                self.seconds += time.perf_counter() - started
+                self.seconds += clock() - started
 
         return timed
 
@@ -134,10 +141,10 @@ def measure(row: Row, precision: str, rounds: int) -> Iterator[tuple[str, float]
         steps["checkpointed"] = partial(_step, learner_of(row, precision, checkpointing=True), batch)
     for index in range(rounds + 1):
         for name, step in steps.items():
-            started = time.perf_counter()
+            started = clock()
             step()
             if index:
-                yield name, time.perf_counter() - started
+                yield name, clock() - started
         if index:
             yield "outside", parts.step(steps["ours"])
 

@@ -209,7 +209,8 @@ class OutOfMemory(Event):
     """The memory of `where` (a torch device) ran out.
 
     During validation both batch sizes are those of the validation. `checkpoint` is the file to resume from. `message` says
-    what happened, `hint` what to do on the command line.
+    what happened, `hint` what to do on the command line. `suggested_checkpointing`: the same batch is to be tried with activation
+    checkpointing; `suggested_batch_size` is then the way without it.
     """
 
     MESSAGE_FIELDS: ClassVar[tuple[str, ...]] = ("message", "hint")
@@ -224,11 +225,15 @@ class OutOfMemory(Event):
     checkpoint: str | None
     message: Message
     hint: Message | None = None
+    suggested_checkpointing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchChanged(Event):
-    """From this step on the stage trains with another batch size; `accumulate` batches make one step."""
+    """From this step on the stage trains with another batch size, or with the same and activation checkpointing.
+
+    `accumulate` batches make one step.
+    """
 
     stage: StageName
     epoch: Count
@@ -237,6 +242,7 @@ class BatchChanged(Event):
     init_lr: Finite
     min_lr: Finite
     accumulate: Count = 1
+    activation_checkpointing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +260,16 @@ class LossNotFinite(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadsChanged(Event):
+    """From this step on so many threads compute, since other programs use the fraction `others` (0 to 1) of the processor."""
+
+    epoch: Count
+    step: Count
+    threads: Count
+    others: Finite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paused(Event):
     """The training is paused."""
 
@@ -267,6 +283,22 @@ class Resumed(Event):
 
     epoch: Count
     step: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswered(Event):
+    """A command of another process (`engine/runs/commands.py`) was accepted, or refused for the reason in `message`.
+
+    What an accepted command does follows in events of its own, such as `paused`. `value` is that of the command.
+    """
+
+    MESSAGE_FIELDS: ClassVar[tuple[str, ...]] = ("message",)
+
+    id: str
+    command: str
+    value: Count | None
+    accepted: bool
+    message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +343,7 @@ _EVENT_TYPES: dict[str, type[Event]] = {
     event_type.event_name(): event_type
     for event_type in (
         RunStarted, WeightsLoaded, StageStarted, Step, EpochFinished, Evaluated, CheckpointSaved, ImageSkipped, OutOfMemory, BatchChanged,
-        LossNotFinite, Paused, Resumed, Stopped, Finished, Failed,
+        LossNotFinite, ThreadsChanged, Paused, Resumed, CommandAnswered, Stopped, Finished, Failed,
     )
 }  # fmt: skip
 

@@ -146,9 +146,7 @@ def disk_error(path: Path, error: BaseException) -> BadInput | None:
             if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 return bad_input("disk.full", "{path}: the disk is full; free some space, then resume.", path=path)
             if cause.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-                return bad_input(
-                    "disk.read_only", "{path}: this folder cannot be written to; choose another --workspace.", path=path
-                )
+                return bad_input("disk.read_only", "{path}: this folder cannot be written to.", path=path)
             if cause.errno == errno.EIO:
                 return bad_input("disk.failing", "{path}: the disk reports an input/output error.", path=path)
         cause = cause.__cause__ or cause.__context__

@@ -6,7 +6,7 @@ A release of torch may rename or remove them. Each function therefore either rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib import import_module
 from inspect import unwrap
@@ -101,6 +101,13 @@ def has_bf16_convolutions(library: Any = torch) -> bool:
         return bool(library.backends.cpu.get_cpu_capability() == "AVX512")
 
 
+def parameters_of(module: torch.nn.Module) -> Iterator[Tensor]:
+    """The parameters of a module, also of one of the copies that DataParallel makes, which has none by `parameters()`."""
+    for child in module.modules():
+        own = dict(child.named_parameters(recurse=False)) or getattr(child, "_former_parameters", {})
+        yield from (tensor for tensor in own.values() if tensor is not None)
+
+
 def foreach_copy_(targets: Iterable[Tensor], sources: Iterable[Tensor], library: Any = torch) -> None:
     """Copy each source into its target; one kernel on a GPU for lists of one dtype."""
     if copy := getattr(library, "_foreach_copy_", None):
@@ -128,3 +135,8 @@ def without_compiler_import(optimizer_class: type[OptimizerT]) -> type[Optimizer
     methods: dict[str, Any] = {name: unwrap(getattr(optimizer_class, name)) for name in _WRAPPED_OPTIMIZER_METHODS}
     methods["step"] = torch.no_grad()(unwrap(optimizer_class.step))
     return cast("type[OptimizerT]", type(optimizer_class.__name__, (optimizer_class,), methods))
+
+
+def ddp_bucket_sizes(ddp: Any) -> list[int]:
+    """How many values each bucket of gradients of a `DistributedDataParallel` has, in the order in which they are summed."""
+    return [bucket.buffer().numel() for bucket in ddp.reducer._get_zeros_like_grad_buckets()]

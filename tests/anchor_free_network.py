@@ -18,7 +18,8 @@ from engine.network.detector import Detector
 from engine.network.registry import NETWORKS, Anchors, NetworkSpec
 from engine.recipe import Recipe
 from engine.training.loss.iou import ciou_loss
-from engine.training.loss.losses import Loss, Terms
+from engine.training.loss.losses import Loss
+from engine.training.loss.terms import Terms
 
 SPEC = NetworkSpec(
     name="anchor-free",

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from engine.events import Event, Failed, Step, event_from_json
+from engine.events import Event, Step, event_from_json
 from engine.messages import bad_input
 from engine.parallel.group import ProcessGroup, connect
 from engine.runner.resume import Changes, resume_in_group
@@ -99,8 +99,6 @@ def _train(rank: int, processes: int, port: int, job: Job) -> None:
         lines.append(event.to_line())
         if job.watch is not None:
             job.watch(event, group, control)
-        if isinstance(event, Failed):
-            print(event.message, file=sys.stderr)
     (job.workspace / f"rank_{rank}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     group.close()
 
@@ -158,8 +156,11 @@ def _fail_at_update(number: int) -> None:
     """The optimizer has changed the weights when memory runs out."""
     updates = count()
 
-    def after(*_: object) -> None:
-        if next(updates) == number:
+    def after(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        is_real = (
+            type(optimizer.param_groups[0]["params"][0]) is torch.nn.Parameter
+        )  # planning trains without any numbers
+        if is_real and next(updates) == number:
             out_of_memory(None)
 
     register_optimizer_step_post_hook(after)

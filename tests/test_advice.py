@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -22,6 +22,7 @@ from engine.recipe.presets import Preset, find_preset, list_presets, save_preset
 from engine.training.schedule import fit_learning_rates
 from tests.dataset_index import dataset_of
 from tests.given_hardware import PROCESSOR_ONLY, RTX_3060
+from tests.small_training import plan_and_dataset, prepare
 from tui.cli.commands.plan import print_plan
 from tui.text import set_language
 from tui.text.learning_rates import describe_batch_effect
@@ -232,3 +233,16 @@ def test_epochs_of_the_user_and_of_saved_presets_are_not_adapted(tmp_path: Path)
     assert draft.unchanged_value("unfreeze_epoch") == 200
     save_preset(tmp_path, "mine", {"unfreeze_epoch": 9}, "mine", "")
     assert draft_of(WizardState(train_images=20), find_preset("mine", tmp_path)).recipe().unfreeze_epoch == 9
+
+
+@pytest.mark.parametrize("settings", [{"unfreeze_epoch": 3}, {"method": "tutorial", "unfreeze_epoch": 300}])
+def test_the_plan_says_once_what_is_advised(
+    tmp_path: Path, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(tmp_path)
+    plan, _dataset = plan_and_dataset(tmp_path, **settings)
+    set_language("en")
+    print_plan(plan)
+    printed = capsys.readouterr().out
+    assert printed.count(" advised") + printed.count("more images help most") in (1, 2)
+    assert len([line for line in printed.splitlines() if "steps in total" in line or "steps are few" in line]) == 1

@@ -202,7 +202,7 @@ def test_a_workspace_that_cannot_be_written_is_told_at_once(workspace: Path) -> 
     refused = in_process(run_commands, give_up_rights, arguments(workspace)).recv()
     workspace.chmod(0o755)
     assert refused.returncode == 2
-    assert "this folder cannot be written to; choose another --workspace." in refused.stderr
+    assert "this folder cannot be written to. Choose another --workspace." in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 

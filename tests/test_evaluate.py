@@ -17,6 +17,7 @@ from engine.evaluation.analysis_figures import FIGURES
 from engine.evaluation.analysis_folder import new_folder, save_analysis
 from engine.evaluation.detect import Detections, TrueBoxes
 from engine.evaluation.evaluate import ImageResult
+from engine.evaluation.figure_text import FigureTexts
 from engine.evaluation.metrics import DetectionMetrics
 from engine.evaluation.mistakes import Kind
 from engine.export.export import export_weights
@@ -93,9 +94,12 @@ def test_the_folder_has_figures_the_worst_images_and_everything_in_json(place: P
 
     images = stored["images_worst_first"]
     assert len(images) == stored["images"]
-    totals = [image["missed_objects"] + image["wrong_detections"] for image in images]
-    assert totals == sorted(totals, reverse=True)
-    assert sum(totals) > 0
+    severities = [image["severity"] for image in images]
+    assert severities == sorted(severities, reverse=True)
+    for image in images:
+        mistakes = sum(image["mistakes"].values())
+        assert image["severity"] == pytest.approx(mistakes**2 / (mistakes + image["found"]), abs=1e-3)
+    assert severities[0] > 0
     for kind in Kind:
         expected = stored["mistakes"][kind]
         assert sum(image["mistakes"][kind] for image in images) == expected
@@ -169,7 +173,7 @@ def test_ctrl_c_leaves_no_folder(place: Path, tmp_path: Path, monkeypatch: pytes
 def test_ctrl_c_while_figures_are_drawn_leaves_no_file(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_: Analysis) -> bytes:
+    def interrupt(*_: object) -> bytes:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("engine.evaluation.analysis_folder.FIGURES", {**FIGURES, "last.png": interrupt})
@@ -217,4 +221,13 @@ def test_figures_draw_any_class_name_as_it_is(dataset: Dataset, count: int) -> N
     classes = (*dataset.classes, *NAMES, *(f"class {number}" for number in range(count)))[: max(count, 11)]
     analysis = perfect(dataset, classes, moved=0.1)
     for draw in FIGURES.values():
-        assert draw(analysis).startswith(b"\x89PNG")
+        assert draw(analysis, FigureTexts()).startswith(b"\x89PNG")
+
+
+def test_figures_are_in_the_users_language_if_a_font_has_its_letters() -> None:
+    spanish = FigureTexts(lambda message: f"umbral {message.values['threshold']}")
+    assert spanish("best at {threshold}", threshold="0.30") == "umbral 0.30"
+    assert not spanish.lacks_font
+    of_nobody = FigureTexts(lambda message: "\U000f1234")  # in a private area: no font of a system has it
+    assert of_nobody("best at {threshold}", threshold="0.30") == "best at 0.30"
+    assert of_nobody.lacks_font

@@ -93,11 +93,20 @@ def test_the_onnx_example_finds_what_predict_finds(weights: Path, onnx_export: E
     assert_same(run_example(onnx_export.files[1], image), detections_of(weights, image))
 
 
-@pytest.mark.parametrize(("file_format", "options"), [("onnx", {"nms": True}), ("torchscript", {})])
-def test_the_other_examples_find_what_predict_finds(
-    weights: Path, image: Path, tmp_path: Path, file_format: str, options: dict[str, bool]
+def test_the_torchscript_example_finds_what_predict_finds(weights: Path, image: Path, tmp_path: Path) -> None:
+    exported = export_weights(weights, "torchscript", tmp_path / "model.torchscript", images=[image])
+    assert_same(run_example(exported.files[1], image), detections_of(weights, image))
+
+
+def test_the_onnx_example_with_nms_in_the_file_finds_what_predict_finds(
+    weights: Path, onnx_export: Exported, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exported = export_weights(weights, file_format, tmp_path / f"model.{file_format}", images=[image], **options)
+    exporter_wrote = onnx_export.files[0].read_bytes()  # it need not take seconds again
+    monkeypatch.setattr(
+        "engine.export.export.write_onnx", lambda _detector, _info, path, **_options: path.write_bytes(exporter_wrote)
+    )
+    exported = export_weights(weights, "onnx", tmp_path / "model.onnx", images=[image], dynamic=True, nms=True)
+    assert [path.name for path in exported.files] == ["model.onnx", "model_example.py"]
     assert_same(run_example(exported.files[1], image), detections_of(weights, image))
 
 

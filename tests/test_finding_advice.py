@@ -48,3 +48,20 @@ def test_no_finding_names_an_option_of_the_command_line() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("{")
     )
     assert not [text for text in sentences if "--" in text]
+
+
+def test_what_the_wizard_shows_of_the_engine_names_no_option() -> None:
+    """Where an option helps, the command line appends it: see `tui/text/command_advice.py`."""
+    engine = DATASET_CODE.parent
+    shown = [engine / "files.py", engine / "runner" / "run_data.py", engine / "recipe" / "presets.py"]
+    sentences = (
+        node.value
+        for file in (*shown, *(engine / "planning").rglob("*.py"), *(engine / "training").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    assert not [
+        text
+        for text in sentences
+        if re.search(r"(^|\s)--[a-z]", text) and "`" not in text and "freezetui train" not in text
+    ]

@@ -102,3 +102,11 @@ def test_every_command_that_is_named_exists(source: str) -> None:
         assert first in known, words
         if isinstance(known[first], TyperGroup) and rest:
             assert f"{first} {rest[0]}" in known, words
+
+
+@pytest.mark.parametrize("words", ["predict", "resume", "runs compare"])
+def test_arguments_stand_in_the_usage_as_manuals_write_them(words: str) -> None:
+    usage = next(line for line in command(*words.split(), "--help").stdout.splitlines() if "Usage:" in line)
+    assert "{" not in usage
+    assert "...}" not in usage
+    assert usage.rstrip().endswith({"predict": "SOURCE...", "resume": "RUN", "runs compare": "RUN OTHER"}[words])

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.network.detector import Detector, build_network
 from engine.training.loss.losses import ModernLoss, TutorialLoss
+from engine.training.loss.terms import StepCounts
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "training.json").read_text())
 HEIGHT, WIDTH = 128, 160
@@ -177,3 +178,19 @@ def test_the_validation_loss_does_not_depend_on_the_batch_size(
         loss.terms([level[i : i + 1] for level in raw], targets[i : i + 1], training=False) for i in (0, 1)
     )
     assert (first + second).parts().total.item() == pytest.approx(together.total.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["modern", "tutorial"])
+def test_the_batches_of_a_step_have_together_the_loss_of_all_their_images(network: Detector, name: str) -> None:
+    loss = ModernLoss(network) if name == "modern" else TutorialLoss(network)
+    raw, targets = reference_outputs(), reference_targets()
+    whole = loss(raw, targets)
+    batches = [([level[i : i + 1] for level in raw], targets[i : i + 1]) for i in range(2)]
+    counts = [loss.target_counts(own, (HEIGHT, WIDTH)) for _, own in batches]
+    step = StepCounts(counts[0] + counts[1], 2)
+    parts = [loss(outputs, own, step) for outputs, own in batches]
+    for part in ("box", "classes", "objectness"):
+        # The tutorials' objectness leaves out cells by the model's predictions: there the step has the mean of its batches.
+        tolerance = 1e-2 if (part, name) == ("objectness", "tutorial") else 1e-5
+        joint = sum(getattr(each, part).item() for each in parts)
+        assert joint == pytest.approx(getattr(whole, part).item(), rel=tolerance), part

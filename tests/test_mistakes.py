@@ -127,3 +127,14 @@ def test_a_found_object_is_on_the_diagonal_even_if_a_more_confident_detection_of
         [0, 0, 0],
         [0, 1, 0],
     ]
+
+
+def test_the_worst_image_has_many_mistakes_and_little_that_is_right() -> None:
+    """Three missed of three come before four missed of twenty, and after twenty missed of thirty."""
+    far_apart: list[tuple[Box, int]] = [((300 * n, 0, 300 * n + 100, 100), CAT) for n in range(30)]
+    all_missed = matched(far_apart[:3], [])
+    crowded_good = matched(far_apart[:20], far_apart[:16])
+    crowded_bad = matched(far_apart, far_apart[:10])
+    assert crowded_bad.severity() > all_missed.severity() > crowded_good.severity()
+    assert matched(far_apart, far_apart).severity() == 0
+    assert matched([], []).severity() == 0

@@ -21,6 +21,7 @@ from engine.evaluation.detect import Detections
 from engine.evaluation.draw import colour_of, draw_detections
 from engine.evaluation.evaluate import evaluate
 from engine.evaluation.inference import cuda_device
+from engine.evaluation.labelling.thresholds import Thresholds
 from engine.evaluation.predict import DEFAULT_THRESHOLD, Prediction, predict
 from engine.evaluation.sources.words import find_sources
 from engine.hardware import Card
@@ -62,7 +63,7 @@ def only(results: list[Prediction | UnreadableImage]) -> Prediction:
 def predict_rows(
     weights: Path, sources: Sequence[Path], *, threshold: float | None = None, save: Path | None = None
 ) -> list[PredictionRow]:
-    predictor = BatchPredictor(weights, PredictOptions(threshold=threshold, device="cpu", save=save))
+    predictor = BatchPredictor(weights, PredictOptions(thresholds=Thresholds(threshold), device="cpu", save=save))
     return list(predictor.rows(find_sources([str(source) for source in sources])))
 
 

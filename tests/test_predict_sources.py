@@ -251,6 +251,9 @@ def test_a_smaller_iou_leaves_fewer_boxes_and_conf_is_the_threshold(weights: Pat
 
     assert count("--iou", 0.05) < count("--iou", 0.9)
     assert count("--conf", 0.7) == count("--threshold", 0.7) < count("--conf", 0.5)
+    assert count("--conf", "auto") == count() > 0
+    only_crates = count("--conf", 0.5, "--classes", "crate")
+    assert count("--conf", 1, "--conf", "crate=0.5") == only_crates < count("--conf", 0.5)
 
 
 def test_the_speed_is_told_without_touching_the_json(weights: Path, tmp_path: Path) -> None:

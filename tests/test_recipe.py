@@ -36,8 +36,30 @@ PROJECT = Path(__file__).parent.parent
         ({"device": "gpu"}, "did you mean cuda?"),
         ({"precision": "half"}, "did you mean fp16?"),
         ({"input_shape": "big"}, "it needs a list, for example [416, 416]"),
-        ({"sync_bn": True}, "sync_bn: training on several graphics cards is not part of this version"),
-        ({"parallel": "ddp"}, "parallel: training on several graphics cards is not part of this version"),
+        ({"sync_bn": True}, "sync_bn: only the processes of parallel=ddp can share their batch norm statistics"),
+        (
+            {"sync_bn": True, "parallel": "ddp", "device": "cpu"},
+            "torch.nn.SyncBatchNorm works on NVIDIA cards only, and device is cpu; set sync_bn=false",
+        ),
+        (
+            {"parallel": "dp", "device": "cpu"},
+            "dp splits a batch over several graphics cards, and device is cpu; set parallel=ddp",
+        ),
+        ({"parallel": "ddp", "device": "mps"}, "set parallel=none"),
+        ({"parallel": "ddb"}, "did you mean ddp?"),
+        ({"parallel": "ddp", "devices": [0, 1, 0]}, "devices: each number may occur once; the nearest is [0, 1]"),
+        (
+            {"parallel": "ddp", "devices": [0, 1, 2], "unfreeze_batch_size": 9},
+            "freeze_batch_size: 16 cannot be split over 3 devices",
+        ),
+        (
+            {"parallel": "dp", "devices": [0, 1, 2], "freeze_batch_size": 12, "unfreeze_batch_size": 8},
+            "unfreeze_batch_size: 8 cannot be split over 3 devices: each gets the same number of images, at least 2; the nearest is 9",
+        ),
+        (
+            {"parallel": "ddp", "devices": [0, 1, 2, 3], "freeze_batch_size": 8, "unfreeze_batch_size": 4},
+            "unfreeze_batch_size: 4 cannot be split over 4 devices: each gets the same number of images, at least 2; the nearest is 8",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_with_the_nearest_valid_value(settings: dict[str, Any], sentence: str) -> None:
@@ -62,7 +84,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ({"focal_loss": True}, {"seed": 2}, {"focal_loss": "mine.toml"}),
         ({"freeze_epoch": 60}, {"seed": 2}, {"freeze_epoch": "mine.toml"}),
         ({"freeze_epoch": 40}, {"unfreeze_epoch": 20}, {"freeze_epoch": "--set"}),
-        ({"parallel": "dp"}, {"seed": 2}, {"parallel": "mine.toml"}),
+        ({"sync_bn": True}, {"seed": 2}, {"sync_bn": "mine.toml"}),
     ],
 )
 def test_a_wrong_setting_names_where_it_comes_from(
@@ -99,8 +121,19 @@ def test_recipes_of_before_that_name_one_card_still_load(tmp_path: Path) -> None
     assert load_recipe(path, {"seed": 2}) == make_recipe({"unfreeze_epoch": 70, "seed": 2})
 
 
-def test_training_on_several_cards_is_not_offered() -> None:
-    assert not {"parallel", "sync_bn"} & set(Recipe.model_fields)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"parallel": "ddp", "devices": [0, 1], "sync_bn": True},
+        {"parallel": "ddp", "devices": [0, 1], "device": "cpu"},
+        {"parallel": "ddp", "devices": [0, 1, 2], "freeze_batch_size": "auto", "unfreeze_batch_size": 9},
+        {"parallel": "dp", "devices": [0, 1, 2], "freeze_batch_size": "auto", "unfreeze_batch_size": "auto"},
+        {"parallel": "none", "devices": [0, 1, 2], "freeze_batch_size": 7, "unfreeze_batch_size": 5},
+    ],
+)
+def test_batches_that_several_devices_can_share_are_taken(settings: dict[str, Any]) -> None:
+    recipe = make_recipe(settings)
+    assert make_recipe(tomlkit.parse(recipe_to_toml(recipe)).unwrap()) == recipe
 
 
 def test_a_recipe_survives_its_own_file() -> None:

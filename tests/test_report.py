@@ -141,9 +141,11 @@ def hostile_content(content: ReportContent) -> ReportContent:
     scores = replace(
         measured.scores, per_class={HOSTILE: replace(score, boxes=3), f"{HOSTILE}2": replace(score, boxes=0)}
     )
+    curves = next(iter(measured.details.per_class.values()))
+    details = replace(measured.details, per_class=dict.fromkeys(scores.per_class, curves))
     results = replace(
         content.results,
-        measured=replace(measured, scores=scores, split=HOSTILE),
+        measured=replace(measured, scores=scores, details=details, confusion=np.eye(3, dtype=np.int64), split=HOSTILE),
         images={0: image},
         worst=(0,),
         samples=(0,),

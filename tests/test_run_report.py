@@ -58,8 +58,8 @@ def test_images_come_with_their_labels_the_worst_first(trained: tuple[Path, list
     run, _ = trained
     report = run_report(run, FACTS)
     assert len(report.images) == report.scores.images
-    mistakes = [count_mistakes(image.detections, image.truth, report.threshold).total for image in report.images]
-    assert mistakes == sorted(mistakes, reverse=True)
+    severities = [match_boxes(image.detections, image.truth, report.threshold).severity() for image in report.images]
+    assert severities == sorted(severities, reverse=True)
     prediction = report.prediction(0)
     assert prediction.truth is not None
     assert len(prediction.truth.boxes)

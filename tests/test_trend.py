@@ -10,6 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.evaluation.trend import MIN_EPOCHS, trend_of
+from tui.text import set_language
+from tui.text.trend_verdicts import describe_trend
 
 TRIALS = 300
 
@@ -106,3 +108,18 @@ def test_a_loss_that_falls_with_one_exception_has_not_converged() -> None:
 def test_five_in_strict_order_are_enough() -> None:
     assert trend_of([5, 4, 3, 2, 1]).verdict == "falling"
     assert trend_of([1, 2, 3, 4, 5]).verdict == "rising"
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([3.0, 2.0, 1.5], "Too few epochs for a trend of the validation loss: 3"),
+        ([10.0, 9.0, 8.0, 7.0, 6.0], "was still falling at the end: more epochs may help"),
+        ([6.0, 7.0, 8.0, 9.0, 10.0], "was rising at the end"),
+    ],
+)
+def test_of_a_run_that_has_ended_nothing_more_is_expected(losses: list[float], said: str) -> None:
+    set_language("en")
+    trend = trend_of(losses)
+    assert said in describe_trend(trend, 500, None, has_ended=True)
+    assert said not in describe_trend(trend, 500, None)

@@ -69,12 +69,15 @@ def gated_passes(allowed: int) -> Iterator[PassGate]:
 
 
 @contextmanager
-def at_pass(number: int, act: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]) -> Iterator[None]:
-    """`act` on the outputs of one training pass, counted from 0; what it returns takes their place."""
+def at_pass(
+    number: int, act: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]], *, training: bool = True
+) -> Iterator[None]:
+    """`act` on the outputs of one pass of a training, or of its validation, counted from 0; what it returns takes their place."""
     passes = count()
 
     def after(module: nn.Module, inputs: tuple[Any, ...], outputs: Any) -> Any:
-        return act(outputs) if _trains(module, inputs[0]) and next(passes) == number else None
+        is_one = _computes(module, inputs[0]) and module.training == training
+        return act(outputs) if is_one and next(passes) == number else None
 
     handle = register_module_forward_hook(after)
     try:
@@ -84,9 +87,12 @@ def at_pass(number: int, act: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
 def _trains(module: nn.Module, images: Tensor) -> bool:
+    return _computes(module, images) and module.training
+
+
+def _computes(module: nn.Module, images: Tensor) -> bool:
     """Planning walks through a training too, without any numbers."""
-    is_real = type(images) is Tensor and not images.is_meta
-    return is_real and isinstance(module, Detector) and module.training
+    return type(images) is Tensor and not images.is_meta and isinstance(module, Detector)
 
 
 def card_lost(*_: object) -> Any:

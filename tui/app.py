@@ -20,6 +20,7 @@ from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.events import Key
 from textual.message_pump import MessagePump
+from textual.notifications import SeverityLevel
 from textual.reactive import reactive
 from textual.screen import ModalScreen
 from textual.theme import Theme
@@ -27,15 +28,17 @@ from textual.theme import Theme
 from engine.messages import BadInput
 from tui.cli.errors import STOPPED
 from tui.command_palette import CommandProvider
-from tui.dialogs.confirm import ConfirmDialog
 from tui.dialogs.help import HelpDialog, HelpTopic
+from tui.dialogs.quit_training import QuitChoice, QuitTrainingDialog
 from tui.dialogs.resume_session import ResumeSessionDialog
 from tui.screens.registry import SCREENS, screen_class
 from tui.terminal.announcer import SWITCH, Announcer
 from tui.terminal.stdio import start_resource_tracker
 from tui.text import N_, _, language_of_locale, set_language, translate
+from tui.text.joining import join_sentences
+from tui.text.line_breaks import break_lines
 from tui.theme import DARK, LIGHT, readable
-from tui.wizard.state import WizardState, save_state
+from tui.wizard.state import OnHangup, WizardState, save_state
 from tui.wizard.steps import SCREEN_ORDER
 from tui.workers.hardware_monitor import HardwareMonitor, OpenHardwareSource
 
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
 
 STATUS_PERIOD = 1.0
 """Seconds between two looks at a running training."""
+TOAST_FRAME, MIN_TOAST_WIDTH = 4, 20
+"""Columns of the border and the space around a notification, which takes at most 60 % of the width (wizard.tcss)."""
 BUILTIN_DEFAULT = "textual-dark"
 """Textual's theme if neither the user nor the environment (TEXTUAL_THEME) names one; ours replaces it."""
 
@@ -87,6 +92,7 @@ class Freezetui(App[int]):
         graphics: Graphics | None = None,
         announcer: Announcer | None = None,
         language: str | None = None,
+        watched_run: Path | None = None,
     ) -> None:
         """Create the app; `run` shows it.
 
@@ -99,6 +105,7 @@ class Freezetui(App[int]):
             graphics: the terminal's graphics protocol; None: show images as half blocks.
             announcer: sets the terminal's title and announces the end of a training; None: nothing does.
             language: of this session, whatever language is saved; None: the saved one, or that of the locale.
+            watched_run: the run of another process to show at first; None: none.
         """
         super().__init__(driver_class=driver_class)
         self.register_theme(DARK)
@@ -116,6 +123,7 @@ class Freezetui(App[int]):
         self.approved_plan: ApprovedPlan | None = None
         self.preload = threading.Thread(target=self._preload_modules, name="preload", daemon=True)
         self._offer_resume = offer_resume
+        self._watched_run = watched_run
         self._hardware_monitor = HardwareMonitor(
             workspace, self._post_hardware, lambda: self.is_training, open_hardware
         )
@@ -148,21 +156,31 @@ class Freezetui(App[int]):
 
     @property
     def is_training(self) -> bool:
-        """Whether a training is running."""
+        """Whether a training runs in this process."""
+        return self.shows_training and self.training.watched is None
+
+    @property
+    def shows_training(self) -> bool:
+        """Whether a training runs in this process, or one of another process is watched."""
         return "training" in self.__dict__ and self.training.is_running
 
     @property
     def farewell(self) -> Iterator[str]:
         """What to print after the app has ended: about the training of this session, if there was one."""
         if "training" in self.__dict__ and (run := self.training.run) is not None:
-            from tui.wizard.farewell import farewell
+            from tui.wizard.farewell import background_farewell, farewell
 
-            yield from farewell(run, self.training.last_event, self.workspace)
+            if self.training.watched is not None:
+                yield from background_farewell(run, self.workspace)
+            else:
+                yield from farewell(run, self.training.last_event, self.workspace)
 
     # Start and end
 
     def on_mount(self) -> None:
         """Show the first screen, then start the threads."""
+        if self._watched_run is not None:
+            self.training.watch(self._watched_run)
         self.push_screen(screen_class(self.state.screen_name)(self))
         if self._offer_resume:
             self.push_screen(ResumeSessionDialog(self.state), lambda resume: self.reset() if resume is False else None)
@@ -172,8 +190,8 @@ class Freezetui(App[int]):
     def on_unmount(self) -> None:
         """Stop the threads. A running training saves its checkpoint."""
         self._hardware_monitor.stop()
-        if self.is_training:
-            self.training.stop()
+        if self.shows_training:
+            self.training.leave()
 
     def on_key(self, event: Key) -> None:
         """Take a capital letter that no widget and no binding used for the small one: the keys work with Caps Lock too."""
@@ -219,7 +237,23 @@ class Freezetui(App[int]):
             if signal.getsignal(number) == signal.SIG_IGN:  # as under nohup
                 continue
             with contextlib.suppress(RuntimeError, ValueError):  # not the main thread: the event loops of tests
-                loop.add_signal_handler(number, self.leave, STOPPED)
+                if number == signal.SIGHUP:
+                    loop.add_signal_handler(number, self.hang_up)
+                else:
+                    loop.add_signal_handler(number, self.leave, STOPPED)
+
+    def hang_up(self) -> None:
+        """End the app because its terminal was closed. A running training stops, or moves into the background (`on_hangup`)."""
+        if self.is_training and self.state.on_hangup == "detach" and self.training.phase != "stopping":
+            self.leave_in_background()
+        else:
+            self.leave(STOPPED)
+
+    def leave_in_background(self) -> None:
+        """End the app as soon as a process in the background continues the training."""
+        self.save_state()
+        self._exit_code_after_training = 0
+        self.training.detach()
 
     def leave(self, exit_code: int) -> None:
         """End the app. A running training saves its checkpoint first."""
@@ -227,11 +261,28 @@ class Freezetui(App[int]):
         if not self.is_training:
             self.exit(exit_code)
             return
+        if self.training.phase == "detaching":  # it is on its way into the background already
+            self._exit_code_after_training = 0
+            return
         self._exit_code_after_training = exit_code
         self.training.stop()
         self.notify(_("Saving a checkpoint before leaving ..."), timeout=600, markup=False)
 
-    # Colours
+    # Notifications and colours
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notification; Chinese text fills its lines. Textual breaks those of a notification at spaces only."""
+        width = max(MIN_TOAST_WIDTH, self.size.width * 6 // 10 - TOAST_FRAME)
+        lines = break_lines(message, width)
+        super().notify(lines, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def get_theme(self, theme_name: str) -> Theme | None:
         """The theme with the colours that our styles need, readable on its backgrounds."""
@@ -290,6 +341,17 @@ class Freezetui(App[int]):
         self.theme = theme
         self.save_state()
 
+    def set_on_hangup(self, on_hangup: OnHangup) -> None:
+        """Choose what becomes of a training when the terminal is closed."""
+        self.state.on_hangup = on_hangup
+        self.save_state()
+        self.notify(
+            _("If the terminal is closed, the training moves into the background.")
+            if on_hangup == "detach"
+            else _("If the terminal is closed, the training stops and saves a checkpoint."),
+            markup=False,
+        )
+
     def reset(self) -> None:
         """Drop everything the user entered."""
         self.state.reset()
@@ -300,7 +362,9 @@ class Freezetui(App[int]):
         try:
             save_state(self.state, self.workspace)
         except BadInput as error:
-            self.notify("\n".join(map(translate, error.messages)), severity="warning", markup=False)
+            advice = _("Your entries are not saved. Start freezetui in a folder that belongs to you.")
+            sentences = join_sentences(*map(translate, error.messages), advice)
+            self.notify(sentences, severity="warning", markup=False)
         except OSError as error:
             self.notify(str(error), severity="warning", markup=False)
 
@@ -310,7 +374,7 @@ class Freezetui(App[int]):
 
         event = message.event
         if isinstance(event, RunStarted):
-            self.state.run = event.run
+            self.state.run = str(self.training.run or event.run)
             self.save_state()
         self.training.updates.publish(event)
         if event is None:
@@ -321,8 +385,14 @@ class Freezetui(App[int]):
         elif event is None and (self.state.screen_name != "train" or isinstance(self.screen, ModalScreen)):
             self.notify(_("The training has ended. The Train screen shows how."), markup=False)
 
+    def on_training_session_detached(self, _message: TrainingSession.Detached) -> None:
+        """The training continues in the background: leave if that was requested."""
+        self.training.updates.publish(self.training.last_event)
+        if self._exit_code_after_training is not None:
+            self.exit(self._exit_code_after_training)
+
     def _update_training_status(self) -> None:
-        if not self.is_training:
+        if not self.shows_training:
             self.training_status = None
             return
         from tui.wizard.training_status import training_status
@@ -373,12 +443,11 @@ class Freezetui(App[int]):
         """Quit; ask first if a training is running."""
         if not self.is_training or self._exit_code_after_training is not None:
             self.leave(0)
-        elif not isinstance(self.screen, ConfirmDialog):
-            dialog = ConfirmDialog(
-                _("A training is running."),
-                _("Stopping saves a checkpoint after the current step; you can resume the run on the Runs screen."),
-                confirm=_("Stop and save"),
-                key="s",
-                cancel=_("Keep training"),
-            )
-            self.push_screen(dialog, lambda confirmed: self.leave(STOPPED) if confirmed else None)
+        elif not isinstance(self.screen, QuitTrainingDialog):
+            self.push_screen(QuitTrainingDialog(can_detach=self.training.can_detach), self._leave_training)
+
+    def _leave_training(self, choice: QuitChoice | None) -> None:
+        if choice == "detach":
+            self.leave_in_background()
+        elif choice == "stop":
+            self.leave(STOPPED)

@@ -31,6 +31,18 @@ class CommandProvider(Provider):
             yield _("Language: {name}", name=language), "", partial(wizard.set_language, code)
         for theme in sorted(self.app.available_themes):
             yield _("Theme: {name}", name=theme), "", partial(wizard.set_theme, theme)
+        if wizard.state.on_hangup == "stop":
+            yield (
+                _("When the terminal closes: train on in the background"),
+                _("Now a training stops then, and saves a checkpoint"),
+                partial(wizard.set_on_hangup, "detach"),
+            )
+        else:
+            yield (
+                _("When the terminal closes: stop and save"),
+                _("Now a training moves into the background then"),
+                partial(wizard.set_on_hangup, "stop"),
+            )
         yield _("Start over"), _("Clear all entries; runs are kept"), wizard.reset
         yield _("Quit"), _("Your entries are saved"), partial(self.app.run_action, "quit")
 

@@ -12,10 +12,11 @@ from engine.files import make_folder
 from engine.messages import BadInput
 from engine.workspace import logs_folder
 from tui.cli.console import OutputClosed, print_line
-from tui.cli.errors import BAD_INPUT, DEFECT, STOPPED, print_error
+from tui.cli.errors import BAD_INPUT, DEFECT, print_error
 from tui.terminal.announcer import Announcer
 from tui.terminal.graphics import query_graphics
 from tui.terminal.stdio import can_show_screens, driver_class, redirect_stdio
+from tui.terminal.web import is_web
 from tui.text import _, parse_language
 from tui.wizard.state import load_state
 from tui.wizard.steps import SCREEN_ORDER
@@ -25,11 +26,17 @@ GC_THRESHOLDS = (1_000, 10, 50)
 
 
 def open_wizard(
-    workspace: Path, *, data: str | None = None, preset: str | None = None, language: str | None = None
+    workspace: Path,
+    *,
+    data: str | None = None,
+    preset: str | None = None,
+    language: str | None = None,
+    watched_run: Path | None = None,
 ) -> int:
     """Run the wizard until it ends; returns the exit code.
 
     `data` and `preset` replace what was entered the last time. `language` is that of this session and is not saved.
+    `watched_run`: the run of another process that is shown at once.
 
     Raises:
         BadInput: there is no such preset or language, or the workspace cannot be written to.
@@ -44,9 +51,11 @@ def open_wizard(
         )
         return BAD_INPUT
     state = load_state(workspace)
-    offer_resume = state.has_entries and data is None and preset is None
+    offer_resume = state.has_entries and data is None and preset is None and watched_run is None
     if not offer_resume:
         state.screen_name = SCREEN_ORDER[0]
+    if watched_run is not None:
+        state.visit("train")
     if data is not None and data != state.data:
         state.set_data(data)
     if preset is not None:
@@ -69,16 +78,17 @@ def open_wizard(
             state,
             workspace,
             offer_resume=offer_resume,
-            driver_class=driver_class(lambda: app.leave(STOPPED), announcer),
+            driver_class=driver_class(lambda: app.hang_up(), announcer),
             graphics=graphics,
             announcer=announcer,
             language=own_language,
+            watched_run=watched_run,
         )
         app.run()
     code = app.return_value if app.return_value is not None else app.return_code or 0
     with suppress(BadInput, OutputClosed):  # the terminal may be closed
         for line in app.farewell:
-            print_line(line)
+            (print_error if is_web() else print_line)(line)  # standard output is the browser's
     if code == DEFECT:
         print_error(_("The wizard crashed. Please report this, with the file {log}.", log=log))
     if app.preload.is_alive():

@@ -12,6 +12,7 @@ import typer
 from engine.messages import Message
 from tui.cli import completion
 from tui.cli.command_log import command_log
+from tui.cli.commands import attach as attach_command
 from tui.cli.commands import (
     data,
     evaluate,
@@ -24,13 +25,15 @@ from tui.cli.commands import (
     report,
     resume,
     runs,
+    serve,
     train,
     weights,
 )
 from tui.cli.console import print_line
 from tui.cli.errors import BAD_INPUT, STOPPED, refuse, run_guarded
-from tui.cli.options import DATA_PATH, HERE, OUTPUT_SECTION, Workspace
+from tui.cli.options import DATA_PATH, HERE, OUTPUT_SECTION, Json, Workspace
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup, usage_error
+from tui.terminal.web import is_web
 from tui.text import LANGUAGES, N_, language_of_locale, parse_language, set_language
 
 COMPLETION_SECTION = N_("Completion")
@@ -129,7 +132,7 @@ def _freezetui(
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context, data, preset, workspace)
         return 0
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not is_web() and not (sys.stdin.isatty() and sys.stdout.isatty()):
         print_line(context.get_help())
         return 0
     from tui.launcher import open_wizard
@@ -172,6 +175,22 @@ _command(help=N_("Train from beginning to end. Ctrl+C stops after the current st
     train.train
 )
 _command(help=N_("Resume a run from its last checkpoint; extend it with --set unfreeze_epoch=..."))(resume.resume)
+
+
+@_command(help=N_("Show a run that another process trains, and steer it. Without a terminal: print its events."))
+def attach(
+    context: typer.Context, run: attach_command.LiveRun = None, workspace: Workspace = HERE, json: Json = False
+) -> int:
+    """Show the Train screen on a run of another process."""
+    folder = attach_command.find_live_run(run, workspace)
+    if not attach_command.wants_screen(json=json):
+        return attach_command.print_events(folder, json=json)
+    from tui.launcher import open_wizard
+
+    language = None if context.parent is None else context.parent.params["lang"]
+    return open_wizard(workspace, watched_run=folder, language=language)
+
+
 app.add_typer(runs.app, name="runs")
 _command(help=N_("Evaluate weights on a split of a data set: mAP, and the scores of each class."))(evaluate.evaluate)
 _command(help=N_("Detect objects in images and folders."))(predict.predict)
@@ -179,6 +198,7 @@ _command(help=N_("Write weights for other programs: ONNX, TorchScript, Darknet, 
 _command(help=N_("Write a report of a run: one HTML file with results, curves, images, settings and commands."))(
     report.report
 )
+_command(help=N_("Serve the wizard to a browser."))(serve.serve)
 _command(help=N_("Propose labels for images that have none, or list those to label next."))(label.label)
 
 

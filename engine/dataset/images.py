@@ -76,6 +76,9 @@ class UnreadableImage(Exception):
         self.path = path
         self.message = message
 
+    def __reduce__(self) -> tuple[type[UnreadableImage], tuple[Path, Message]]:
+        return type(self), (self.path, self.message)  # for other processes
+
 
 def read_image(path: Path) -> Pixels:
     """(height, width, 3) uint8 RGB, rotated as EXIF says; grey, alpha and more than 8 bits are converted.

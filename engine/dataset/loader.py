@@ -52,7 +52,7 @@ class Batch:
     """Images and ground truth of one batch, in host memory."""
 
     images: Tensor
-    """(batch, 3, height, width) uint8 RGB."""
+    """(batch, 3, height, width) uint8 RGB, channels last in memory, which convolutions are fastest with."""
     targets: Tensor
     """(batch, boxes, 5) float32 cx cy w h class in input pixels; padding is 0 with class -1; boxes >= 1."""
     indices: tuple[int, ...]
@@ -97,18 +97,36 @@ def epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch]))).permutation(count)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of each batch is prepared here, where several processes train: part `index` of `count` equal ones."""
+
+    index: int = 0
+    count: int = 1
+
+
 def training_batches(
-    images: CachedImages, recipe: Recipe, *, epoch: int, batch_size: int, start: int, workers: int
+    images: CachedImages,
+    recipe: Recipe,
+    *,
+    epoch: int,
+    batch_size: int,
+    start: int,
+    workers: int,
+    share: Share = Share(),
+    pinned: bool = False,
 ) -> Generator[Batch, None, None]:
-    """The full batches of an epoch; images that are left over at its end make no batch.
+    """The full batches of an epoch, or a share of each; images that are left over at its end make no batch.
 
     Args:
         images: the data set.
         recipe: seed, input shape and augmentation.
         epoch: counted from 0.
-        batch_size: images in a batch.
+        batch_size: images in a batch, all shares together.
         start: position in the epoch's order to start at: the number of images that were visited already.
         workers: threads; 0 prepares each batch when it is requested.
+        share: of each batch.
+        pinned: put batches into page-locked memory, from which CUDA copies while it computes.
 
     Raises:
         BadInput: none of the training images can be read.
@@ -118,14 +136,18 @@ def training_batches(
     augmentation = augmentation_of(recipe, epoch)
     count = (len(order) - start) // batch_size
 
-    def make(position: int) -> _TrainingItem:
-        return _training_item(images, position, pool, recipe, epoch, augmentation)
+    def make(position: int, row: Pixels) -> _TrainingItem:
+        item = _training_item(images, position, pool, recipe, epoch, augmentation)
+        row[:] = item.sample.pixels
+        return item
 
-    chunks = [order[start + i * batch_size : start + (i + 1) * batch_size] for i in range(count)]
-    for items in _map_in_order(chunks, make, workers):
+    own = batch_size // share.count
+    firsts = [start + i * batch_size + share.index * own for i in range(count)]
+    chunks = [order[first : first + own] for first in firsts]
+    for pixels, items in _map_in_order(chunks, make, recipe.input_shape, workers, pinned=pinned):
         yield Batch(
-            images=_stack([item.sample.pixels for item in items]),
-            targets=_pad([item.sample.boxes for item in items]),
+            images=pixels,
+            targets=_pad([item.sample.boxes for item in items], pinned=pinned),
             indices=tuple(item.image_index for item in items),
             skipped=tuple(error for item in items for error in item.skipped),
         )
@@ -138,25 +160,33 @@ def validation_batches(
     batch_size: int,
     workers: int,
     preprocessing: Preprocessing = "letterbox",
+    share: Share = Share(),
+    *,
+    pinned: bool = False,
 ) -> Generator[Batch, None, None]:
-    """Every image of a split once, in order, as input of `shape` (height, width); the last batch may be smaller."""
+    """Every image of a split once, in order, as input of `shape` (height, width); the last batch may be smaller.
+
+    Of the batches, `share` takes every `count`th, beginning with number `index`. `pinned`: see `training_batches`.
+    """
     indices = images.dataset.splits[split]
 
-    def make(image_index: int) -> _ValidationItem | UnreadableImage:
+    def make(image_index: int, row: Pixels) -> _ValidationItem | UnreadableImage:
         try:
             pixels, boxes, labels = images.load(image_index)
         except UnreadableImage as error:
             return error
         network_input, letterbox = preprocess_image(pixels, shape, preprocessing)
+        row[:] = network_input
         size = pixels.shape[1], pixels.shape[0]
-        return _ValidationItem(image_index, network_input, GroundTruth(size, boxes, labels, letterbox))
+        return _ValidationItem(image_index, GroundTruth(size, boxes, labels, letterbox))
 
     chunks = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
-    for results in _map_in_order(chunks, make, workers):
+    for pixels, results in _map_in_order(chunks[share.index :: share.count], make, shape, workers, pinned=pinned):
         items = [result for result in results if isinstance(result, _ValidationItem)]
+        read = [isinstance(result, _ValidationItem) for result in results]
         yield Batch(
-            images=_stack([item.pixels for item in items]) if items else torch.empty(0, 3, *shape, dtype=torch.uint8),
-            targets=_pad([_boxes_in_input(item.ground_truth) for item in items]),
+            images=pixels if all(read) else pixels[torch.tensor(read)].contiguous(memory_format=torch.channels_last),
+            targets=_pad([_boxes_in_input(item.ground_truth) for item in items], pinned=pinned),
             indices=tuple(item.image_index for item in items),
             skipped=tuple(result for result in results if isinstance(result, UnreadableImage)),
             ground_truth=tuple(item.ground_truth for item in items),
@@ -173,7 +203,6 @@ class _TrainingItem:
 @dataclass(frozen=True, slots=True)
 class _ValidationItem:
     image_index: int
-    pixels: Pixels
     ground_truth: GroundTruth
 
 
@@ -217,40 +246,57 @@ def _boxes_in_input(truth: GroundTruth) -> Boxes:
     return np.column_stack((truth.letterbox.to_input(truth.boxes), truth.labels)).astype(np.float32)
 
 
-def _stack(images: Sequence[Pixels]) -> Tensor:
-    """Images (h, w, 3) -> (batch, 3, h, w), channels last in memory, which convolutions are fastest with."""
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-
-
-def _pad(boxes: Sequence[Boxes]) -> Tensor:
+def _pad(boxes: Sequence[Boxes], *, pinned: bool) -> Tensor:
     """(n, 5) x1 y1 x2 y2 class for each image -> (batch, max n, 5) cx cy w h class."""
-    targets = np.zeros((len(boxes), max([1, *map(len, boxes)]), 5), np.float32)
+    targets = torch.zeros((len(boxes), max([1, *map(len, boxes)]), 5), pin_memory=pinned)
     targets[..., 4] = -1
-    for row, corners in zip(targets, boxes, strict=True):
+    for row, corners in zip(targets.numpy(), boxes, strict=True):
         row[: len(corners), :2] = (corners[:, :2] + corners[:, 2:4]) / 2
         row[: len(corners), 2:4] = corners[:, 2:4] - corners[:, :2]
         row[: len(corners), 4] = corners[:, 4]
-    return torch.from_numpy(targets)
+    return targets
 
 
 def _map_in_order(
-    chunks: Sequence[NDArray[np.integer[Any]]], make: Callable[[int], _T], workers: int
-) -> Generator[list[_T], None, None]:
-    """`make` of every index, chunk by chunk, some chunks ahead of the reader; closing the generator ends the threads."""
+    chunks: Sequence[NDArray[np.integer[Any]]],
+    make: Callable[[int, Pixels], _T],
+    shape: tuple[int, int],
+    workers: int,
+    *,
+    pinned: bool,
+) -> Generator[tuple[Tensor, list[_T]], None, None]:
+    """`make` of every index, chunk by chunk, some chunks ahead of the reader; closing the generator ends the threads.
+
+    `make` writes its pixels (height, width, 3) of `shape` into a row of the chunk's memory: in the threads, so that the reader copies
+    nothing. Yields that memory as (chunk, 3, height, width), and the results.
+    """
     # Threads of OpenCV inside each of ours would only compete for the same cores.
     cv2.setNumThreads(1)
+
+    def allocate(count: int) -> Tensor:
+        return torch.empty((count, *shape, 3), dtype=torch.uint8, pin_memory=pinned)
+
     if workers == 0:
         for chunk in chunks:
-            yield [make(int(index)) for index in chunk]
+            memory = allocate(len(chunk))
+            results = [make(int(index), row) for index, row in zip(chunk, memory.numpy(), strict=True)]
+            yield memory.permute(0, 3, 1, 2), results
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="loader")
+    ahead: deque[tuple[Tensor, list[Future[_T]]]] = deque()
+
+    def first() -> tuple[Tensor, list[_T]]:
+        memory, futures = ahead.popleft()
+        return memory.permute(0, 3, 1, 2), [future.result() for future in futures]
+
     try:
-        ahead: deque[list[Future[_T]]] = deque()
         for chunk in chunks:
-            ahead.append([pool.submit(make, int(index)) for index in chunk])
+            memory = allocate(len(chunk))
+            rows = zip(chunk, memory.numpy(), strict=True)
+            ahead.append((memory, [pool.submit(make, int(index), row) for index, row in rows]))
             if len(ahead) > PREFETCHED_BATCHES:
-                yield [future.result() for future in ahead.popleft()]
+                yield first()
         while ahead:
-            yield [future.result() for future in ahead.popleft()]
+            yield first()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -18,6 +18,7 @@ from engine.dataset.splits import SPLITS
 from engine.messages import Message, bad_input, gettext_noop, join_names, join_phrases, phrase
 
 DATA_CHANGED = "resume.data_changed"
+DATA_MISSING = "resume.data_missing"
 """Code of the error where the data set of a run has changed and that was not accepted."""
 _SHOWN_NAMES = 3
 _HASHED_WHOLE = 256 * 2**10

@@ -19,11 +19,10 @@ from pathlib import Path
 import psutil
 
 from engine.hardware.cgroups import read_cgroup_limits
+from engine.hardware.neighbours import MIN_INTERVAL, NeighbourMeter
 from engine.hardware.snapshot import Memory, Processor
 
 ROOT = Path("/")
-MIN_INTERVAL = 0.5
-"""Seconds over which the use of the processor can be measured."""
 _AMX_TILE_LEAF = 0x1D
 _PROCESSOR_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "soc_thermal")
 
@@ -57,6 +56,7 @@ class ProcessorSensors:
 
     def __init__(self) -> None:
         self._read_at: float | None = None
+        self._neighbours = NeighbourMeter()
 
     def read(self, processor: Processor) -> Processor:
         """`processor` with its present figures."""
@@ -65,7 +65,13 @@ class ProcessorSensors:
             percent = round(psutil.cpu_percent())  # since the call before
             known = self._read_at is not None and now - self._read_at >= MIN_INTERVAL
             self._read_at = now
-            return replace(processor, utilisation=percent if known else None, temperature=_temperature())
+            others = self._neighbours.read()
+            return replace(
+                processor,
+                utilisation=percent if known else None,
+                temperature=_temperature(),
+                others=None if others is None else round(100 * others),
+            )
         return processor
 
 

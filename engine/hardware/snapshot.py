@@ -13,8 +13,8 @@ from engine.messages import Message
 class Processor:
     """`cores`: physical cores that this process may use. The flags are None where they cannot be read.
 
-    `utilisation` in percent of the machine's processors since the snapshot before; None in the first one. `temperature` in degrees
-    Celsius.
+    `utilisation` in percent of the machine's processors since the snapshot before; None in the first one. `others`: what other programs
+    used, in percent of the processors that this process may run on; None where it is not known. `temperature` in degrees Celsius.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Processor:
     avx512_bf16: bool | None = None
     utilisation: int | None = None
     temperature: int | None = None
+    others: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,15 @@ class Hardware:
         return max(
             self.usable_cards, key=lambda card: -1 if card.memory_free is None else card.memory_free, default=None
         )
+
+    @property
+    def cards_together(self) -> tuple[Card, ...]:
+        """The cards that several processes train on unless the user names others, in CUDA's order.
+
+        Those usable ones with at least half the free memory of the best: a smaller one would limit the batch of all.
+        """
+        most = max((card.memory_free or 0 for card in self.usable_cards), default=0)
+        return tuple(card for card in self.usable_cards if 2 * (card.memory_free or 0) >= most)
 
     @property
     def messages(self) -> tuple[Message, ...]:

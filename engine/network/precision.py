@@ -1,7 +1,7 @@
 """The number format a network computes in, and the conversion of images into its input.
 
 A training may compute in 16 bits. Whatever measures or uses trained weights (validation, evaluation, prediction) computes in
-fp32, so that the same weights have the same scores everywhere.
+fp32, so that the same weights have the same scores everywhere. Only `predict --precision` asks for less.
 """
 
 from __future__ import annotations

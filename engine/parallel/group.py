@@ -33,9 +33,9 @@ class CommunicationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProcessGroup:
-    """This process (`rank`) among `world_size` processes; `device` is the torch device that it trains on.
+    """The process `rank` among `world_size` processes; `device` is the torch device that it trains on.
 
-    The first process, rank 0, alone writes files. A group of one process exchanges nothing.
+    The first one, rank 0, alone writes files. A group of one process exchanges nothing.
     """
 
     rank: int = 0

@@ -46,8 +46,11 @@ class DeadRank:
             return Message(RANK_DIED, "The processes on another machine do not answer any more.")
         values = {"rank": self.rank, "device": self.device}
         if self.silent_seconds is not None:
-            template = "Rank {rank} on {device} gave no sign of life for {seconds} seconds and was ended."
-            return Message(RANK_DIED, template, {**values, "seconds": self.silent_seconds})
+            return Message(
+                RANK_DIED,
+                "Rank {rank} on {device} gave no sign of life for {seconds} seconds and was ended.",
+                {**values, "seconds": self.silent_seconds},
+            )
         reason = self._reason(run)
         return Message(RANK_DIED, "Rank {rank} on {device} died ({reason}).", {**values, "reason": reason})
 

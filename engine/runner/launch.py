@@ -243,6 +243,7 @@ class _Launcher:
         self._spec.log_folder.mkdir()
         own_session: dict[str, Any] = {} if sys.platform == "win32" else {"start_new_session": True}
         environment = self._spec.environment()
+        environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP warns of an option that is chosen here (replica.py)
         if self._spec.rendezvous.nodes == 1 and sys.platform == "linux":
             environment.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nothing of it leaves this machine
         with (self._folder / "agent.log").open("wb") as log:

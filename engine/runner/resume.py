@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +103,7 @@ def resume(
     if len(devices) * how.rendezvous.nodes == 1:
         yield from resume_in_group(run, checkpoint_file, control, changes, on_out_of_memory, SINGLE)
         return
+    _check_devices(run, devices)
     job = {
         "kind": "resume",
         "run": str(run),
@@ -309,14 +310,32 @@ def _workspace_of(run: Path, plan: Plan) -> str:
     return str(run.parent.parent if logs_folder(run.parent.parent) == run.parent else run.parent)
 
 
+def _check_devices(run: Path, devices: Sequence[str]) -> None:
+    """Raise BadInput where some of the cards that trained together are missing, and others are not."""
+    missing = [device for device in devices if not _is_available(device)]
+    others = [torch.device(device).index for device in devices if device not in missing]
+    if missing and others:
+        raise bad_input(
+            "resume.devices",
+            "{run}: it was trained on {devices}, of which torch cannot use {missing} here. Restart the machine, or resume on the "
+            "others: devices={others}",
+            run=run.name,
+            devices=", ".join(devices),
+            missing=", ".join(missing),
+            others=others,
+        )
+
+
+def _is_available(name: str) -> bool:
+    device = torch.device(name)
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    return device.type != "mps" or torch.backends.mps.is_available()
+
+
 def _check_device(run: Path, plan: Plan) -> None:
     """Raise BadInput, before anything is written, where the device of the run is missing."""
-    device = torch.device(plan.device)
-    if device.type == "cuda":
-        is_available = torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
-    else:
-        is_available = device.type != "mps" or torch.backends.mps.is_available()
-    if not is_available:
+    if not _is_available(plan.device):
         raise bad_input(
             "resume.device",
             "{run}: it was trained on {device}, which torch cannot use here. Restart the machine, or start a new run from its weights "

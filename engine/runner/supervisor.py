@@ -43,7 +43,7 @@ from engine.training.control import Control
 from engine.training.determinism import deterministic
 from engine.training.learner import NonFiniteLoss
 from engine.training.oom import is_out_of_memory, release_memory
-from engine.training.peers import FailureKind, PeerFailure, guarded, on_first
+from engine.training.peers import FailureKind, FailureReport, PeerFailure, guarded, on_first
 from engine.training.restored_logs import finished_epochs
 from engine.training.run_log import RunLog
 from engine.training.silent_log import SilentLog
@@ -204,10 +204,7 @@ class _Supervisor:
         except CommunicationError:
             raise
         except PeerFailure as error:
-            if error.report.kind is FailureKind.OUT_OF_MEMORY:
-                self._full_device = error.report.device
-                return True
-            yield self._record(self._failed(*peer_failed(error.report)))
+            return (yield from self._end_by(error.report))
         except NonFiniteLoss as error:
             yield self._record(loss_not_finite(self.trainer, error))
         except BadInput as error:
@@ -225,6 +222,14 @@ class _Supervisor:
                 raise  # the other processes wait for this one, which must end
             yield self._record(self._defect(error))
             raise
+        return False
+
+    def _end_by(self, report: FailureReport) -> Generator[Event, None, bool]:
+        """Another process failed; see `_train`."""
+        if report.kind is FailureKind.OUT_OF_MEMORY:
+            self._full_device = report.device
+            return True
+        yield self._record(self._failed(*peer_failed(report)))
         return False
 
     def _recover_from_out_of_memory(self, retries_left: int) -> Generator[Event, None, bool]:

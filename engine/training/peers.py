@@ -62,7 +62,7 @@ def guarded(group: ProcessGroup) -> Iterator[None]:
         yield
     except CommunicationError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  it is raised below, in all processes at once
         failure = without_frames(error)
     raise_in_all(group, failure)
 

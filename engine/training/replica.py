@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Replica:
-    """This process's copy of the network, or its copies on several cards; calling it computes raw outputs."""
+    """The copy of the network in this process, or its copies on several cards; calling it computes raw outputs."""
 
     def __init__(
         self,

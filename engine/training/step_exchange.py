@@ -83,7 +83,7 @@ class StepExchange:
         return parts
 
     def abandon(self, failure: Exception, no_counts: Tensor | None) -> None:
-        """This process has failed: make the calls that are left, then raise `failure` here and PeerFailure in the others.
+        """After a failure of this process: make the calls that are left, then raise `failure` here and PeerFailure in the others.
 
         Args:
             failure: no longer holds the tensors of the step.

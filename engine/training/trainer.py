@@ -21,12 +21,9 @@ from torch import Tensor
 
 from engine.dataset.index import Dataset
 from engine.dataset.loader import Batch, CachedImages, Share, epoch_order, training_batches
-from engine.evaluation.samples import pick_samples
 from engine.events import (
     BatchChanged,
     CheckpointSaved,
-    EpochFinished,
-    Evaluated,
     Event,
     Finished,
     Paused,
@@ -38,21 +35,19 @@ from engine.events import (
 from engine.network.detector import Detector
 from engine.parallel.group import SINGLE, ProcessGroup
 from engine.plan import Plan, StagePlan
-from engine.recipe import MIN_BATCH_SIZE
 from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from engine.training.adaptive_threads import AdaptiveThreads
-from engine.training.checkpoint import Checkpoint, Progress, current_stage, save_checkpoint
+from engine.training.batch_settings import BatchSettings
+from engine.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from engine.training.control import Control
-from engine.training.epoch_files import EpochFiles
+from engine.training.epoch_end import EpochEnd
 from engine.training.learner import Learner, NonFiniteLoss
 from engine.training.peers import guarded, on_first
 from engine.training.requests import Requests, agree_on_requests, wait_while_paused
-from engine.training.restored_logs import epoch_record
-from engine.training.save_weights import update_best
 from engine.training.schedule import make_schedule
 from engine.training.skipped_images import SkippedImages
 from engine.training.step_reports import StepReports
-from engine.training.validation import StopRequested, validate
+from engine.training.validation import StopRequested
 
 CHECKPOINT_SECONDS = 180.0
 """During a long epoch a checkpoint is saved this often."""
@@ -87,7 +82,6 @@ class Trainer:
         self.recipe = plan.recipe
         self.dataset = dataset
         self.images = CachedImages(dataset)
-        self._sample_images = pick_samples(dataset)
         self.control = control
         self.device = torch.device(plan.device)
         self.group = group
@@ -103,8 +97,8 @@ class Trainer:
         self.progress = Progress(epoch=plan.stages[0].first_epoch)
         self.schedule = make_schedule(self.recipe, plan.stages)
         self.reports = StepReports(self.device)
-        self._files = EpochFiles(run, plan, self.images)
         self._skipped = SkippedImages(group)
+        self._epoch_end = EpochEnd.of(run, plan, self.images, self.learner, control, self._skipped)
         self._saved_at = time.monotonic()
         adapts = plan.recipe.threads == "adapt" and self.device.type == "cpu" and group.is_single
         self._threads = AdaptiveThreads(plan.threads) if adapts else None
@@ -133,7 +127,7 @@ class Trainer:
         yield self._finished()
 
     def _train_stage(self, stage: StagePlan) -> Iterator[Event]:
-        self.stage, self.phase = self._current(stage), "training"
+        self.stage, self.phase = self._batches.current(stage), "training"
         self.learner.enter_stage(stage.name)
         yield StageStarted(
             stage=stage.name,
@@ -147,9 +141,9 @@ class Trainer:
         while self.progress.epoch <= stage.last_epoch:
             yield from self._train_epoch()
 
-    def _current(self, stage: StagePlan) -> StagePlan:
-        """The stage of the plan with its current batch size, which may have been lowered."""
-        return current_stage(self.recipe, stage, self.progress, len(self.dataset.splits["train"]))
+    @property
+    def _batches(self) -> BatchSettings:
+        return BatchSettings(self.plan, self.progress, len(self.dataset.splits["train"]))
 
     def _train_epoch(self) -> Iterator[Event]:
         self.phase = "training"
@@ -157,62 +151,12 @@ class Trainer:
             yield from self._train_steps(steps)
         yield from self._report(max_pending=0)
         self.phase = "validation"
-        yield from self._finish_epoch()
+        yield from self._epoch_end.events(self.progress, self.stage.name, self.validation_batch())
+        yield self.save()
 
     def validation_batch(self) -> int:
-        """The batch size of validation: at most the smallest batch size of the stages."""
-        smallest = min(self._current(stage).batch_size for stage in self.plan.stages)
-        return min(smallest, self.progress.validation_batch or smallest)
-
-    def _finish_epoch(self) -> Iterator[Event]:
-        """Validation, weights and the epoch's checkpoint; `progress` moves to the next epoch only after all of them."""
-        started = time.monotonic()
-        epoch, progress = self.progress.epoch, self.progress
-        is_last = epoch == self.plan.stages[-1].last_epoch
-        with_map = is_last or (epoch + 1) % self.recipe.eval_period == 0
-        validation = validate(
-            self.learner,
-            self.images,
-            self.recipe,
-            self.validation_batch(),
-            with_map=with_map,
-            control=self.control,
-            sample_images=self._sample_images,
-            group=self.group,
-        )
-        self.learner.enter_stage(self.stage.name)
-        train_loss = progress.sums[0] / max(progress.step, 1)
-        progress.epoch_seconds += time.monotonic() - started
-        self._skipped.add(validation.skipped)
-        yield from self._skipped.report()
-        finished = EpochFinished(
-            stage=self.stage.name,
-            epoch=epoch,
-            train_loss=train_loss,
-            val_loss=validation.loss,
-            seconds=progress.epoch_seconds,
-        )
-        yield finished
-        records = [epoch_record(finished)]
-        is_best = update_best(progress, validation)
-        if validation.scores is not None:
-            scores = validation.scores
-            evaluated = Evaluated(
-                epoch=epoch,
-                map50=scores.map50,
-                map50_95=scores.map50_95,
-                best=is_best,
-                per_class={name: score.ap50 for name, score in scores.per_class.items() if score.boxes},
-            )
-            on_first(self.group, lambda: self._files.save_samples(progress, validation, is_best=is_best))
-            yield evaluated
-            records.append(epoch_record(evaluated))
-        network = self.learner.eval_network
-        on_first(self.group, lambda: self._files.save_weights(network, epoch, train_loss, validation, is_best=is_best))
-        progress.seconds += progress.epoch_seconds
-        progress.epochs += records
-        progress.next_epoch()
-        yield self.save()
+        """The batch size of validation, all processes together."""
+        return self._batches.validation_batch
 
     # Steps
 
@@ -324,40 +268,19 @@ class Trainer:
             size: images in a batch, at least 2; of several processes or cards each gets as many of them, at least 2.
             accumulate: batches per optimizer step in this stage; None: no change.
         """
-        progress, parts = self.progress, self.plan.batch_parts
-        size = max(MIN_BATCH_SIZE, size // parts) * parts
-        for stage in self.plan.stages:
-            if stage.first_epoch >= self.stage.first_epoch:
-                progress.batch_sizes[stage.name] = min(self._current(stage).batch_size, size)
-        if accumulate is not None:
-            progress.accumulates[self.stage.name] = accumulate
-        planned = next(stage for stage in self.plan.stages if stage.name == self.stage.name)
-        self.stage = self._current(planned)
-        return self._batch_changed()
-
-    def _batch_changed(self) -> BatchChanged:
-        return BatchChanged(
-            stage=self.stage.name,
-            epoch=self.progress.epoch,
-            step=self.progress.step,
-            batch_size=self.stage.batch_size,
-            accumulate=self.stage.accumulate,
-            init_lr=self.stage.init_lr,
-            min_lr=self.stage.min_lr,
-            activation_checkpointing=self.activation_checkpointing,
-        )
+        self.stage = self._batches.lower(self.stage, size, accumulate)
+        return self._batches.changed_event(self.stage)
 
     @property
     def activation_checkpointing(self) -> bool:
         """Whether the unfreeze stage computes parts of the network twice now; it may have been turned on after the plan."""
-        changed = self.progress.activation_checkpointing
-        return self.plan.activation_checkpointing if changed is None else changed
+        return self._batches.activation_checkpointing
 
     def enable_checkpointing(self) -> BatchChanged:
         """From the next step on, compute parts of the network twice to need less memory; the batch stays as it is."""
         self.progress.activation_checkpointing = True
         self._apply_checkpointing()
-        return self._batch_changed()
+        return self._batches.changed_event(self.stage)
 
     def _apply_checkpointing(self) -> None:
         self.learner.network.set_activation_checkpointing(self.activation_checkpointing)

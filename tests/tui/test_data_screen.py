@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
@@ -16,19 +18,24 @@ from engine.dataset.images import UnreadableImage, read_image
 from engine.dataset.index import finding
 from engine.dataset.sample_dataset import draw_sample_dataset
 from engine.evaluation.colours import colour_of
+from engine.messages import Message
 from engine.planning.request import DatasetReader
 from tests.dataset_on_disk import annotation, cut_off, write_cat_voc, write_image, write_voc
+from tests.small_training import prepare
 from tests.tui.driving import drive, shown, until, until_shown
 from tui.app import Freezetui
 from tui.dialogs.class_names import ClassNamesDialog, NameInput
 from tui.dialogs.folder_picker import FolderPicker, FolderTree
 from tui.dialogs.format_choice import FormatDialog
 from tui.screens.data import DataScreen
+from tui.text import LANGUAGES, PSEUDO, set_language
 from tui.text.datasets import finding_sentence, split_origin
 from tui.widgets.findings import FindingsPanel
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput
 from tui.widgets.terminal_image import UPPER_HALF, TerminalImage
+from tui.wizard.dataset_inspection import read_class_names
+from tui.wizard.dataset_summary import formats_help
 from tui.wizard.path_completion import inspect_path, path_completions
 
 
@@ -501,7 +508,7 @@ def test_the_first_image_shown_is_one_that_can_be_read(tmp_path: Path) -> None:
 def test_help_names_the_keys_of_the_screen(tmp_path: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await pilot.press("f1")
-        await until_shown(app, pilot, "F7      chooses the format, or recognises it", "Esc     stops the reading")
+        await until_shown(app, pilot, "chooses the format, or recognises it", "stops the reading")
         assert "freezetui data" not in shown(app)
 
     drive(tmp_path, script, screen_name="data")
@@ -560,3 +567,40 @@ def test_leaving_during_the_check_does_not_wait_for_its_end(tmp_path: Path) -> N
     (screen,) = screens
     assert screen._opening.check_progress is not None
     assert screen._opening.check_progress[0] < 400
+
+
+def test_a_form_that_is_ready_after_escape_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_read = threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        may_read.wait()
+        return read_class_names(*arguments)
+
+    monkeypatch.setattr("tui.dialogs.class_renaming.read_class_names", slow)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_checked(app, pilot)
+        await pilot.press("f6")
+        app.show_screen("hardware")
+        may_read.set()
+        await until(pilot, lambda: not any(worker.group == "query" and worker.is_running for worker in app.workers))
+        await pilot.pause(0.2)
+        assert not isinstance(app.screen, ClassNamesDialog)
+
+    prepare(tmp_path)
+    drive(tmp_path, script, screen_name="data", data=str(tmp_path / "data"))
+
+
+def test_the_line_about_csv_fits_on_eighty_columns() -> None:
+    for language in LANGUAGES:
+        set_language(language)
+        assert max(cell_len(line) for line in formats_help().splitlines()) <= 76
+    set_language("en")
+
+
+def test_findings_name_splits_in_the_language_of_the_user() -> None:
+    message = Message("split.no_boxes", "{file}: no image in {split} has a box.", {"file": Path("/d"), "split": "val"})
+    set_language(PSEUDO)
+    assert "⟦val~⟧" in finding_sentence(message, Path("/d"))
+    set_language("en")
+    assert "no image in val has a box" in finding_sentence(message, Path("/d"))

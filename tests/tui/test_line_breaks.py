@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,14 @@ from rich.console import Console
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.content import Content
+from textual.pilot import Pilot
 
-from tui.text.line_breaks import break_offsets, wide_breaks_in_rich
+from tests.tui.driving import drive, until, until_shown
+from tui.app import Freezetui
+from tui.text.line_breaks import break_offsets, indent_breaks, wide_breaks_in_rich
 from tui.widgets.label import Label
 from tui.widgets.line_breaks import WideText
+from tui.widgets.preset_list import PresetList
 
 SENTENCE = "批大小 yolov4-tiny 训练得比 yolov4 快十倍，后者检测得更好（需要显卡）。"
 
@@ -88,3 +93,44 @@ def test_a_label_shows_every_line_and_copies_what_is_selected() -> None:
             assert isinstance(app.query_one("#english", Label).render(), Content)
 
     asyncio.run(check())
+
+
+def test_a_no_break_space_holds_a_mark_and_its_name_together() -> None:
+    text = "1/14  street.png   ■\u00a0ball\u00a0x3   ■\u00a0crate\u00a0x1"
+    assert lines(text, 30) == ["1/14  street.png   ■ ball x3", "■ crate x1"]
+
+
+def test_notifications_in_chinese_fill_their_lines(tmp_path: Path) -> None:
+    sentence = "锚框已根据您的标注框调整。训练开始时 loss 会高一些，因为 yolov4-tiny 的权重是用其他 anchors 训练的。"
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        app.notify(sentence, markup=False)
+        await until(pilot, lambda: len(app._notifications) > 0)
+        notice = next(iter(app._notifications))  # the driver of tests shows none
+        *full, _last = notice.message.split("\n")
+        assert full
+        assert all(36 < cell_len(line) <= 44 for line in full), "at 80 columns a notification has 44 for its text"
+        app.notify("A sentence in English.", markup=False)
+        await until(pilot, lambda: len(app._notifications) > 1)
+        assert "A sentence in English." in {each.message for each in app._notifications}
+
+    drive(tmp_path, script, language="zh_CN")
+
+
+def test_the_cards_of_presets_fill_their_lines_in_chinese(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_shown(app, pilot, "★")
+        cards = app.screen.query_one(PresetList)
+        assert isinstance(cards.get_option("quick-cpu").prompt, WideText)
+
+    drive(tmp_path, script, screen_name="recipe", language="zh_CN")
+
+
+def test_what_continues_a_line_of_the_log_is_indented_as_its_text() -> None:
+    text = "12:00:00  Stage unfreeze starts: batch size 8.\n          Then all is trained."
+    assert indent_breaks(text, 30, 10).split("\n") == [
+        "12:00:00  Stage unfreeze",
+        "          starts: batch size",
+        "          8.",
+        "          Then all is trained.",
+    ]

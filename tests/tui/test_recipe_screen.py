@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,13 @@ from textual.pilot import Pilot
 
 from engine.hardware import Card, Driver, Hardware, Memory, Processor, TorchBuild
 from engine.plan import DataSource
+from engine.planning.dry_run.dry_run import dry_run
+from engine.planning.request import PlanRequest
+from engine.planning.request import prepare as prepare_plan
 from engine.recipe.presets import find_preset, list_presets, save_preset
 from tests.small_training import prepare
-from tests.tui.driving import drive, shown, until, until_shown
+from tests.tui.driving import NO_CARD, drive, shown, until, until_shown
+from tests.tui.entered import MEASURED
 from tui.app import Freezetui
 from tui.text import _, set_language
 from tui.text.presets import preset_summary
@@ -21,8 +25,8 @@ from tui.widgets.goal_choice import GoalChoice
 from tui.widgets.label import Label
 from tui.widgets.preset_list import PresetList
 from tui.wizard.cli_equivalent import command_words
-from tui.wizard.recipe_draft import recipe_draft
-from tui.wizard.recommendation import recommend
+from tui.wizard.recipe_draft import draft_of, recipe_draft
+from tui.wizard.recommendation import GOAL_NAMES, recommend
 from tui.wizard.state import WizardState
 
 PROCESSOR_ONLY = Hardware(Processor("a processor", 4), Memory(16 * 2**30, 8 * 2**30), None, TorchBuild("2.14.0"))
@@ -274,3 +278,38 @@ def test_a_saved_preset_says_in_any_language_what_it_is_based_on(tmp_path: Path)
     finally:
         set_language("en")
     assert preset_summary(preset) == preset.summary
+
+
+def test_f1_shows_the_epochs_that_are_adapted_to_the_data_set(tmp_path: Path) -> None:
+    prepare(tmp_path)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_shown(app, pilot, "recommended", "a good result")
+        await pilot.press("f1")
+        await until_shown(app, pilot, "unfreeze_epoch = 200")
+        assert "the preset has 12" in " ".join(shown(app).replace("│", "").split())
+
+    drive(tmp_path, script, screen_name="recipe", start="whole", data=str(tmp_path / "data"), size=(120, 40))
+
+
+def test_a_time_that_was_measured_replaces_the_estimate(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    data = str(tmp_path / "data")
+    state = WizardState(data=data, start="whole", model_path="start.pth", preset="quick-cpu", train_images=16)
+    source = DataSource(data)
+    for goal in GOAL_NAMES:
+        recipe = draft_of(state, find_preset("quick-cpu"), goal).recipe()
+        prepared = prepare_plan(PlanRequest(recipe, source, NO_CARD.hardware, tmp_path, check_amp=False))
+        dry_run(prepared.plan, prepared.dataset, NO_CARD.hardware, call=lambda *_: asdict(MEASURED))
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_shown(app, pilot, "as measured")
+        assert "about" not in "".join(line for line in shown(app).splitlines() if "epochs" in line and "steps" in line)
+
+    entered = {"data": data, "start": "whole", "model_path": "start.pth", "train_images": 16}
+    drive(tmp_path, script, screen_name="recipe", size=(120, 40), **entered)
+
+
+def test_every_preset_has_a_summary_of_its_own() -> None:
+    summaries = [preset.summary for preset in list_presets()]
+    assert len(set(summaries)) == len(summaries)

@@ -18,7 +18,7 @@ from engine.dataset.images import read_image
 from engine.dataset.sample_dataset import SAMPLE_CLASSES
 from engine.evaluation.detect import Detections, TrueBoxes
 from engine.evaluation.evaluate import ImageResult
-from engine.evaluation.metrics import ClassScore, Scores
+from engine.evaluation.metrics import ClassDetails, ClassScore, Details, Scores
 from engine.evaluation.mistakes import Kind, Mistakes
 from engine.evaluation.run_report import RunReport
 from engine.evaluation.zero_map_checks import Check
@@ -149,9 +149,23 @@ def scored_report(
         (image,),
         Mistakes(1, 1, boxes - 1),
         {},
+        made_details(classes),
+        np.diag([5] * (len(classes) + 1)),
         dataset,
         classes,
     )
+
+
+def made_details(classes: tuple[str, ...]) -> Details:
+    """The curves of classes whose precision rises with the threshold, while their recall falls."""
+    thresholds, recalls = np.linspace(0.01, 0.99, 99), np.linspace(0, 1, 101)
+    per_class = {
+        name: ClassDetails(
+            {}, 0.3 + number / 10, thresholds, 1 - thresholds, thresholds * (1 - thresholds) * 2, 1 - recalls
+        )
+        for number, name in enumerate(classes)
+    }
+    return Details({}, 0.25, thresholds, recalls, per_class)
 
 
 def with_report(trained: Path, report: RunReport, script: Script, size: tuple[int, int] = (120, 40)) -> None:
@@ -165,7 +179,7 @@ def with_report(trained: Path, report: RunReport, script: Script, size: tuple[in
 def test_results_open_on_map_a_word_the_weakest_classes_and_an_image(trained: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await judged(app, pilot)
-        await until_shown(app, pilot, "mAP50: usable", "mAP50-95: 0.342", "1 image (val), in fp32", UPPER_HALF)
+        await until_shown(app, pilot, "mAP50: usable", "mAP50-95: 0.342", "1 image (val)", UPPER_HALF)
         assert app.screen.query_one(Digits).value == "0.683"
         rows = [line for line in shown(app).splitlines() if any(f" {name} " in line for name in ("cat", "dog", "cow"))]
         bars = [row for row in rows if "█" in row]
@@ -304,3 +318,40 @@ def test_mistakes_are_browsed_by_kind(trained: Path) -> None:
         await until_shown(app, pilot, f"1/2  {names[0]}")
 
     with_report(trained, report, script)
+
+
+def test_curves_over_the_threshold_and_the_confusion_matrix_are_a_key_away(trained: Path) -> None:
+    """V shows the next view, N each class alone, the weakest first."""
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        screen = await judged(app, pilot)
+        screen.query_one(TabbedContent).active = "page-curves"
+        await until_shown(app, pilot, "v next view", "n next image")
+        await pilot.press("v")
+        await until_shown(app, pilot, "precision", "recall", "mean mAP50 0.683", "n next class")
+        await pilot.press("n")
+        await until(pilot, lambda: "dog AP50 0.400" in shown(app) and "mean mAP50" not in shown(app))
+        await pilot.press("v")
+        await until_shown(app, pilot, "dog", "best F1", "at 0.40", "confidence threshold")
+        await pilot.press("v")
+        await until_shown(app, pilot, "true ↓  detected →", "no object", "The most frequent confusions")
+        await pilot.press("v")
+        await until(pilot, lambda: "The most frequent confusions" not in shown(app))
+
+    report = replace(scored_report(), confusion=np.array([[4, 1, 0, 5], [0, 3, 0, 0], [0, 0, 2, 0], [0, 7, 0, 0]]))
+    with_report(trained, report, script)
+
+
+def test_only_mistakes_of_the_kind_have_a_text(trained: Path) -> None:
+    """Of the missed objects the labels are shown, where there is no room for both."""
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        screen = await judged(app, pilot)
+        screen.query_one(TabbedContent).active = "page-images"
+        await until_shown(app, pilot, "× cat 0.90", "Detections")
+        await pilot.press("m")
+        await until(pilot, lambda: "× cat" in shown(app) and "Labels" in shown(app) and "0.90" not in shown(app))
+        await pilot.press("m")
+        await until_shown(app, pilot, "× cat 0.90", "Detections")
+
+    with_report(trained, mistaken_report(), script, (80, 24))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine.events import Event
 from engine.plan import DataSource
 from engine.planning.request import PreparedPlan
 from engine.recipe.presets import find_preset
+from engine.training.control import Control
 from tests.given_hardware import GivenHardware
 from tests.small_training import freezetui
 from tests.test_run_lock import held_by_another_process
@@ -291,3 +295,26 @@ def test_a_second_training_starts_only_where_that_is_confirmed(tmp_path: Path) -
             assert app.approved_plan is None
 
     drive(tmp_path, script, size=(120, 40), **entered)
+
+
+def test_while_a_training_runs_enter_shows_it_and_says_so(tmp_path: Path) -> None:
+    entered = somewhere(tmp_path, "review")
+    may_end = threading.Event()
+
+    def events(_: Control) -> Iterator[Event]:
+        may_end.wait()
+        yield from ()
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        assert "start training" in shown(app).splitlines()[-1]
+        try:
+            app.training.follow(events)
+            await until(pilot, lambda: "show training" in shown(app).splitlines()[-1])
+            assert "A training is running; Enter shows it." in shown(app)
+        finally:
+            may_end.set()
+        await until(pilot, lambda: "start training" in shown(app).splitlines()[-1])
+        assert "Enter starts the training." in shown(app)
+
+    drive(tmp_path, script, **entered)

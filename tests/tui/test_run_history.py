@@ -10,9 +10,11 @@ import pytest
 
 from engine.events import (
     BatchChanged,
+    CheckpointSaved,
     EpochFinished,
     Evaluated,
     Event,
+    Finished,
     Paused,
     Resumed,
     RunStarted,
@@ -190,3 +192,30 @@ def test_a_finish_time_names_the_day_if_it_is_not_today(
     monkeypatch.setattr(time, "localtime", time.gmtime)
     now = float(calendar.timegm((2026, 11, 26, 11, 0, 0)))  # a Thursday
     assert time_of_day(now + 3600 * hours, now) == text
+
+
+def test_a_finished_run_has_taken_what_it_says_and_loading_and_saving_are_no_training() -> None:
+    history = RunHistory().apply_all(begun())
+    history.apply(CheckpointSaved(time=30, path="last.ckpt", epoch=0, step=0, seconds=1))
+    history.apply(step(31, 0, 0))
+    assert history.stopwatch.seconds == pytest.approx(1)
+    assert not history.has_ended
+    history.apply(Finished(time=40, run="", best="", last="", map50=0.5, map50_95=0.2, seconds=2.5))
+    assert history.has_ended
+    assert history.stopwatch.seconds == 2.5
+    history.apply(replace(begun()[0], time=90_000.0))
+    assert not history.has_ended, "it was extended"
+
+
+def test_in_the_first_steps_of_a_stage_the_time_left_is_known_from_the_stage_before_or_from_the_plan() -> None:
+    history = RunHistory().apply_all(begun()).apply_all(step(10.0 + number, 0, number) for number in range(5))
+    before = history.seconds_left()
+    history.apply(step(16.0, 1, 0, stage="unfreeze"))
+    after = history.seconds_left()
+    assert before is not None
+    assert after is not None
+    assert 0 < after <= before
+    planned = RunHistory().apply_all(begun())
+    planned.stages = tuple({**stage, "seconds_estimate": 20.0} for stage in planned.stages)
+    planned.apply(step(10.0, 0, 0))
+    assert 0 < (planned.seconds_left() or 0.0) <= 20.0 * len(planned.stages)

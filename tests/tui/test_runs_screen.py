@@ -15,6 +15,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from engine.events import BatchChanged
 from engine.network.detector import build_network
 from engine.runs.folder import BEST_WEIGHTS
 from engine.runs.lock import is_running, run_lock
@@ -29,13 +30,16 @@ from tests.tui.untranslated import untranslated
 from tui.app import Freezetui
 from tui.dialogs.compare_runs import CompareRunsDialog
 from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.folder_picker import FolderPicker
 from tui.dialogs.help import HelpDialog
 from tui.dialogs.prediction import PredictionDialog
 from tui.dialogs.run_note import RunNoteDialog
 from tui.screens.runs import RunsScreen
+from tui.text import set_language
 from tui.widgets.path_input import PathInput
 from tui.widgets.plot import Plot
 from tui.widgets.terminal_image import UPPER_HALF
+from tui.wizard.comparison_text import result_rows, setting_name
 from tui.wizard.run_comparison import compare
 
 
@@ -166,7 +170,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(workspace: Path, two: tup
         await pilot.press("m", "down", "m")
         await until(pilot, lambda: isinstance(app.screen, CompareRunsDialog) and "seed" in shown(app))
         (row,) = (line for line in shown(app).splitlines() if "seed" in line)
-        assert row.split()[1:4] == ["seed", "77", "11"]
+        assert row.split()[3:5] == ["77", "11"]
         assert "freeze_batch_size" not in shown(app)
         if language == "pseudo":
             names = (workspace, *(run.name for run in two), "seed")
@@ -495,3 +499,44 @@ def test_detections_have_a_threshold_and_can_be_saved(workspace: Path, taught: P
         await until(pilot, lambda: len(list((taught / "detections").glob("*"))) == 1)
 
     drive(workspace, script, size=(120, 40), screen_name="runs", run=str(taught))
+
+
+def test_one_run_alone_is_not_marked_for_a_comparison(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await pilot.press("m")
+        await until(pilot, lambda: "so far there is only this one" in shown(app))
+        assert "●" not in shown(app).split("\n", 1)[1]
+
+    drive(workspace, script, screen_name="runs", furthest_screen="review")
+
+
+def test_a_data_set_that_was_moved_is_chosen_and_the_run_goes_on(workspace: Path) -> None:
+    (workspace / "data").rename(workspace / "moved")
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await listed(app, pilot)
+        await until(pilot, lambda: "Enter resumes it." in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "is not there" in shown(app))
+        assert "freezetui resume" not in shown(app), "that is for the command line"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, FolderPicker))
+        app.screen.dismiss(workspace / "moved")
+        await until(pilot, lambda: app.training.history.steps > 2)
+        app.training.stop()
+        await ended(app, pilot)
+
+    drive(workspace, script, size=(120, 40), screen_name="runs", furthest_screen="review")
+    assert "The data set is now in" in (only(workspace) / "events.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_batch_that_was_lowered_is_in_the_comparison_and_settings_have_the_names_of_the_form(
+    two: tuple[Path, Path],
+) -> None:
+    set_language("en")
+    comparison = compare(two)
+    lowered = BatchChanged(time=0.0, stage="freeze", epoch=2, step=1, batch_size=4, init_lr=1e-3, min_lr=1e-5)
+    comparison.left.history.apply(lowered)
+    assert dict(result_rows(comparison.left))["batch size changed"] == "to 4 in epoch 3"
+    assert setting_name("unfreeze_batch_size") == "batch, whole network  (unfreeze_batch_size)"

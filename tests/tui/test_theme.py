@@ -6,6 +6,7 @@ import itertools
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.color import Color as RichColor
 from rich.color import ColorSystem
@@ -13,10 +14,12 @@ from textual.color import Color
 from textual.pilot import Pilot
 from textual.theme import BUILTIN_THEMES, Theme
 
+from engine.evaluation.thumbnail import thumbnail
 from tests.small_training import PROJECT
-from tests.tui.driving import drive
+from tests.tui.driving import drive, until_shown
 from tui.app import Freezetui
 from tui.theme import DARK, LIGHT, MIN_CONTRAST, SERIES, contrast, readable
+from tui.widgets.terminal_image import TerminalImage
 
 OURS = (DARK, LIGHT)
 STATES = ("success", "warning", "error", "primary")
@@ -161,3 +164,21 @@ def test_a_theme_that_is_gone_and_no_theme_give_ours(tmp_path: Path) -> None:
     drive(tmp_path, script, theme="no such theme")
     drive(tmp_path, script)
     assert themes == [DARK.name, str(LIGHT.background)] * 2
+
+
+def test_without_colours_an_image_with_named_boxes_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    named = thumbnail(
+        np.zeros((40, 80, 3), np.uint8), np.array([[10, 10, 60, 30]], np.float32), np.array([0], np.int32), ("cat",), 40, 20,
+        name="a.png", texts=["cat 0.90"],
+    )  # fmt: skip
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        image = TerminalImage()
+        await app.screen.query_one("#machine").mount(image)
+        image.styles.height = 12
+        await pilot.pause()
+        image.show(named)
+        await until_shown(app, pilot, "cat 0.90")
+
+    drive(tmp_path, script)

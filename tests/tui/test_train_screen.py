@@ -22,7 +22,7 @@ from tests.training_passes import PassGate, at_pass, card_busy, card_lost, gated
 from tests.tui.driving import drive, shown, until, until_shown
 from tests.tui.training import AT_TRAIN, ended, held, trained_run, workspace_with_data
 from tui.app import Freezetui
-from tui.dialogs.confirm import ConfirmDialog
+from tui.dialogs.quit_training import QuitTrainingDialog
 from tui.dialogs.number_prompt import NumberPrompt
 from tui.screens.train import TrainScreen
 from tui.widgets.path_input import PathInput
@@ -195,12 +195,12 @@ def test_quitting_while_it_trains_asks(workspace: Path) -> None:
     async def script(app: Freezetui, pilot: Pilot[int], gate: PassGate) -> None:
         await held(pilot, gate)
         await pilot.press("ctrl+q")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await until(pilot, lambda: isinstance(app.screen, QuitTrainingDialog))
         await pilot.press("enter")  # by habit: keeps training
         await until(pilot, lambda: isinstance(app.screen, TrainScreen))
         assert app.training.is_running
         await pilot.press("ctrl+q")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await until(pilot, lambda: isinstance(app.screen, QuitTrainingDialog))
         await pilot.press("s")
         gate.open()
         await until(pilot, lambda: not app.training.is_running)

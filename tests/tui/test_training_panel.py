@@ -15,14 +15,18 @@ from engine.dataset.images import encode_image, read_image
 from engine.evaluation.detect import Detections, TrueBoxes
 from engine.evaluation.predict import Prediction
 from engine.evaluation.samples import save_samples
-from engine.events import BatchChanged, EpochFinished, Evaluated, Event, RunStarted, StageStarted, Step
+from engine.events import BatchChanged, EpochFinished, Evaluated, Event, Finished, RunStarted, StageStarted, Step
 from engine.training.control import Control
 from tests.given_hardware import PROCESSOR_ONLY, RTX_3060, GivenHardware
 from tests.tui.driving import drive, shown, until, until_shown
 from tui.app import Freezetui
 from tui.dialogs.number_prompt import NumberPrompt
 from tui.screens.train import TrainScreen
+from tui.widgets.label import Label
 from tui.widgets.plot_canvas import BORDER
+from tui.widgets.training_curves import _zoomed_map_range
+from tui.widgets.training_panel import TrainingPanel, _steps_text, _time_parts
+from tui.wizard.run_history import RunHistory
 
 Script = Callable[[Freezetui, Pilot[int]], Awaitable[None]]
 STAGES = [
@@ -260,3 +264,55 @@ def test_keys_that_do_nothing_are_not_shown(tmp_path: Path) -> None:
 
     watch(tmp_path, 8.5, script)
     watch(tmp_path, 0.0, preparing)
+
+
+def test_the_zoomed_axis_of_map_does_not_make_noise_look_like_progress(tmp_path: Path) -> None:
+    def noisy(number: int) -> Evaluated:
+        map50 = 0.34 + 0.01 * (number % 2)
+        return Evaluated(time=STARTED + 900 + number, epoch=7, map50=map50, map50_95=0.1, best=False)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_shown(app, pilot, "0.350")
+        await pilot.press("z")
+        await until(pilot, lambda: app.screen.query_one(TrainingPanel).is_zoomed)
+        low, high = _zoomed_map_range(app.training.history, 6.0)
+        assert high - low >= 0.3
+        assert low <= 0.34 < 0.35 <= high
+
+    watch(tmp_path, 9.0, script, then=tuple(map(noisy, range(4))))
+
+
+def test_between_the_last_frozen_step_and_the_first_one_of_everything_the_next_epoch_starts(tmp_path: Path) -> None:
+    frozen = [event for event in training(tmp_path / "logs" / "loss_given", 4.0) if isinstance(event, Step)]
+    begins = StageStarted(time=STARTED + 50, stage="unfreeze", epoch=4, batch_size=4, init_lr=1e-3, min_lr=1e-5)
+
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await until_shown(app, pilot, "epoch 5/20  unfreeze   starting")
+        assert "validating" not in shown(app)
+
+    assert frozen[-1].epoch == 3
+    watch(tmp_path, 4.0, script, then=(begins,))
+
+
+def test_at_the_end_one_time_is_said_and_the_steps_are_done(tmp_path: Path) -> None:
+    end = Finished(time=STARTED + 400, run="", best="", last="", map50=0.95, map50_95=0.4, seconds=51.0)
+    history = RunHistory().apply_all(training(tmp_path / "logs" / "loss_given", 20.0)).apply_all([end])
+    assert not list(_time_parts(history, "ended"))
+    assert _steps_text(history) == "360 steps; at least 400 are advised."
+
+
+def test_a_program_that_takes_the_processor_for_longer_than_a_moment_is_said(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        panel, history = app.screen.query_one(TrainingPanel), app.training.history
+
+        def measured(percent: int) -> str:
+            processor = replace(PROCESSOR_ONLY.processor, others=percent)
+            panel.show(history, "training", replace(PROCESSOR_ONLY, processor=processor))
+            label = panel.query_one("#neighbours", Label)
+            return str(label.content) if label.display else ""
+
+        assert measured(45) == "", "it may end at once"
+        assert "Another program takes 40 % of the processor" in measured(40)
+        assert measured(5) == ""
+
+    watch(tmp_path, 6.0, script)

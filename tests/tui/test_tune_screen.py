@@ -478,3 +478,16 @@ def test_help_on_the_screen_says_more_than_its_subtitle(tmp_path: Path) -> None:
         await until(pilot, lambda: "its name in presets and files" in " ".join(shown(app).split()))
 
     drive(tmp_path, script, screen_name="tune", preset="modern-whole", start="whole")
+
+
+def test_a_size_that_is_no_multiple_of_32_gets_the_nearest_that_is(tmp_path: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int]) -> None:
+        await planned(app, pilot)
+        await enter(app, pilot, "input_shape", "161x320")
+        await until(pilot, lambda: "the nearest is 160" in note(app, "input_shape"))
+
+    drive(tmp_path, script, **somewhere(tmp_path, "tune"))
+
+
+def test_no_setting_allows_a_text() -> None:
+    assert not [field.name for field in recipe_fields() if "a text" in field.allowed]

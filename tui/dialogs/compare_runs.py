@@ -18,7 +18,7 @@ from tui.widgets.label import Label
 from tui.widgets.plot import Plot
 from tui.widgets.plot_series import Mark, Point, Series
 from tui.widgets.table import Table
-from tui.wizard.comparison_text import describe_limits, result_rows, setting_name, setting_text
+from tui.wizard.comparison_text import describe_limits, result_rows, setting_label, setting_text
 from tui.wizard.run_comparison import Comparison, compare, loss_curves, map_curves
 from tui.workers.latest_query import LatestQuery
 
@@ -36,7 +36,7 @@ class CompareRunsDialog(Dialog[None]):
 
     DEFAULT_CSS = """
     CompareRunsDialog { align: center middle; }
-    CompareRunsDialog > Vertical { width: 96%; height: 94%; border: round $primary; padding: 0 1; background: $surface; }
+    CompareRunsDialog > Vertical { width: 100%; height: 96%; border: round $primary; padding: 0 1; background: $surface; }
     CompareRunsDialog Label { height: auto; }
     CompareRunsDialog #message { color: $warning; }
     CompareRunsDialog Table { background: $surface; height: 1fr; min-height: 4; }
@@ -84,7 +84,7 @@ class CompareRunsDialog(Dialog[None]):
         self._table.fill(
             (
                 *((name, left, right) for (name, left), (_name, right) in results if left or right),
-                *((setting_name(name), *map(setting_text, pair)) for name, pair in comparison.settings.items()),
+                *((setting_label(name), *map(setting_text, pair)) for name, pair in comparison.settings.items()),
             )
         )
         self._show_curves(comparison)

@@ -57,7 +57,7 @@ class QuitTrainingDialog(Dialog[QuitChoice | None]):
                 yield Button(f"{_('Keep training')} (Esc)", id="stay", variant="primary")
                 yield Button(f"{_('Stop and save')} (S)", id="stop", variant="warning")
                 if self._can_detach:
-                    yield Button(f"{_('Into the background')} (D)", id="detach")
+                    yield Button(f"{_('Detach')} (D)", id="detach")
 
     def on_key(self, event: Key) -> None:
         """Choose by key."""

@@ -103,6 +103,11 @@ class WizardScreen(Screen[None]):
         width = max(map(cell_len, names.values()), default=0)
         return "\n".join(f"{set_cell_size(name, width)}  {description}" for description, name in names.items())
 
+    @property
+    def is_in_front(self) -> bool:
+        """Whether no dialog covers the screen, and the user has not left it, even if the next one is not there yet."""
+        return self.is_current and self.state.screen_name == self.screen_name
+
     def show_hint(self, text: str) -> None:
         """Show above the keys what Enter does."""
         self._enter_hint.update(text)

@@ -75,7 +75,9 @@ class DataScreen(WizardScreen):
             on_checked=self._show_findings,
             on_error=self._show_failure,
         )
-        self._class_renaming = ClassRenaming(self, wizard.datasets, self._open, self.show_bad_input)
+        self._class_renaming = ClassRenaming(
+            self, wizard.datasets, self._open, self.show_bad_input, is_wanted=lambda: self.is_in_front
+        )
 
     def compose_body(self) -> Iterator[Widget]:
         """The path and the data set."""

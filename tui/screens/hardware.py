@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from copy import copy
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -189,7 +190,14 @@ def _training_times(request: tuple[WizardState, Hardware, Path]) -> TrainingTime
 
 def recommendation(hardware: Hardware) -> str:
     """One sentence: the recommended device."""
-    card = hardware.best_card()
+    card, together = hardware.best_card(), hardware.cards_together
+    if len(together) > 1 and sys.platform != "win32":
+        free = min((each.memory_free for each in together if each.memory_free is not None), default=None)
+        return _(
+            "Recommended: train on {count} cards together ({size} or more free on each); Recipe offers it.",
+            count=len(together),
+            size=format_size(free),
+        )
     if card is not None:
         return _("Recommended: train on {card} ({size} free now).", card=card.name, size=format_size(card.memory_free))
     if hardware.torch.mps:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import getters
 from textual.binding import Binding, BindingType
@@ -15,24 +15,28 @@ from engine.hardware import Hardware
 from engine.messages import BadInput
 from engine.network.registry import KnownFile
 from engine.plan import DEFAULT_SPLIT_SEED, DataSource
+from engine.planning.advice import Goal
 from engine.recipe import Recipe, make_recipe
 from engine.recipe.presets import DEFAULT_PRESET, Preset, damaged_presets, list_presets
 from engine.weights.download.registry import missing_file
 from tui.screens.base import WizardScreen
 from tui.text import N_, _
 from tui.text.sizes import format_size
+from tui.widgets.card_choice import CardChoice
 from tui.widgets.download_bar import DownloadBar
 from tui.widgets.goal_choice import GoalChoice
 from tui.widgets.label import Label
 from tui.widgets.preset_list import PresetList
+from tui.wizard.card_choice import card_options, switch_cards
 from tui.wizard.carried_settings import carried_settings, drop_carried_settings
 from tui.wizard.data_source import absolute_source
-from tui.wizard.recipe_draft import apply_preset, recipe_draft
+from tui.wizard.recipe_draft import apply_preset, draft_of, recipe_draft
 from tui.wizard.recommendation import Recommendation, goal_options, recommend
 from tui.wizard.weights_catalog import model_folder
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
+    from tui.wizard.measured_times import TimesRequest
     from tui.workers.wizard_protocol import Wizard
 
 STARTS = {"whole": N_("the whole network"), "backbone": N_("a backbone"), "scratch": N_("nothing (from scratch)")}
@@ -48,16 +52,18 @@ class RecipeScreen(WizardScreen):
     DEFAULT_CSS = """
     RecipeScreen #body { overflow: hidden; }
     RecipeScreen #carried-settings { height: auto; padding: 0 1; color: $warning; }
-    RecipeScreen.-high GoalChoice { margin-bottom: 1; }
+    RecipeScreen.-high GoalChoice, RecipeScreen.-high CardChoice { margin-bottom: 1; }
     RecipeScreen.-high PresetList > .option-list--option { padding: 0 1 1 1; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("g", "switch_goal", N_("other goal")),
+        Binding("m", "switch_cards", N_("all cards or one")),
         Binding("ctrl+r", "reset_settings", N_("reset settings"), show=False),
     ]
 
     _goal_choice = getters.query_one(GoalChoice)
+    _card_choice = getters.query_one(CardChoice)
     _carried_settings = getters.query_one("#carried-settings", Label)
     _preset_list = getters.query_one(PresetList)
     _download = getters.query_one(DownloadBar)
@@ -75,10 +81,16 @@ class RecipeScreen(WizardScreen):
         """Presets that this screen highlighted itself."""
         self._attempted: str | None = None
         """The preset that Enter was pressed on last, which an error is about."""
+        self._measured_times: dict[str, Mapping[Goal, float]] = {}
+        """By preset; empty where none was measured."""
+        self._timed_preset: str | None = None
+        """The preset of the latest look for measured times."""
+        self._times_query = LatestQuery(self, self._find_times, self._show_times, None)
 
     def compose_body(self) -> Iterator[Widget]:
         """The goals, the settings that were changed before, the list of presets."""
         yield GoalChoice()
+        yield CardChoice()
         yield Label(id="carried-settings")
         yield PresetList()
         yield DownloadBar()
@@ -88,7 +100,7 @@ class RecipeScreen(WizardScreen):
         self._presets = list_presets(self.wizard.workspace)
         if problems := damaged_presets(self.wizard.workspace):
             self.show_bad_input(BadInput(*problems))
-        self._goal_choice.display = self._carried_settings.display = False
+        self._goal_choice.display = self._card_choice.display = self._carried_settings.display = False
         self._recommend()
         if self.state.source is not None:
             # Errors of the data set are shown on the Data screen.
@@ -160,13 +172,41 @@ class RecipeScreen(WizardScreen):
         preset, hardware = self._preset_list.selected, self.wizard.hardware
         if preset is None or hardware is None:
             return
-        options = () if self._images is None else goal_options(self.state, preset, self._images, hardware)
+        self._request_times(preset, hardware)
+        measured = self._measured_times.get(preset.name)
+        options = () if self._images is None else goal_options(self.state, preset, self._images, hardware, measured)
         self._goal_choice.show(options, self.state.goal)
+        self._card_choice.show(card_options(self.state, preset, self._images, hardware))
+        self._preset_list.adapted = self._adapted_settings(preset)
         self.refresh_bindings()
         carried = carried_settings(self.state, preset)
         self._carried_settings.display = bool(carried)
         self._carried_settings.update(carried)
         self._update_hint()
+
+    def _request_times(self, preset: Preset, hardware: Hardware) -> None:
+        """Look in a thread whether this machine has timed a training with `preset`; not while one needs the processor."""
+        source = self.state.source
+        if source is None or self._images is None or preset.name == self._timed_preset or self.wizard.is_training:
+            return
+        self._timed_preset = preset.name
+        if preset.name not in self._measured_times and preset.is_built_in:
+            from tui.wizard.measured_times import TimesRequest  # imports numpy: not for the first screen
+
+            state = replace(self.state, settings=dict(self.state.settings))
+            self._times_query.submit(TimesRequest(state, preset, source, hardware, self.wizard.workspace))
+
+    def _find_times(self, request: TimesRequest) -> tuple[str, Mapping[Goal, float]]:
+        """In a thread; what it imports would delay the first screen."""
+        from tui.wizard.measured_times import measured_times
+
+        return request.preset.name, measured_times(request, self.wizard.datasets)
+
+    def _show_times(self, result: tuple[str, Mapping[Goal, float]]) -> None:
+        name, times = result
+        self._measured_times[name] = times
+        if times:
+            self._update_notes()
 
     def _update_hint(self) -> None:
         preset = self._preset_list.selected
@@ -184,7 +224,9 @@ class RecipeScreen(WizardScreen):
         self.show_hint(" · ".join(parts))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide the key of the goals where there are none."""
+        """Hide the keys of the goals and of the cards where there is no choice."""
+        if action == "switch_cards" and not (self.is_mounted and self._card_choice.display):
+            return False
         if action == "switch_goal" and not (self.is_mounted and self._goal_choice.display):
             return False
         return super().check_action(action, parameters)
@@ -192,6 +234,11 @@ class RecipeScreen(WizardScreen):
     def action_switch_goal(self) -> None:
         """Adapt the epochs to the other goal."""
         self.state.goal = "good_result" if self.state.goal == "first_look" else "first_look"
+        self._update_notes()
+
+    def action_switch_cards(self) -> None:
+        """Train on all cards instead of one, or on one instead of all."""
+        switch_cards(self.state)
         self._update_notes()
 
     def action_reset_settings(self) -> None:
@@ -228,6 +275,15 @@ class RecipeScreen(WizardScreen):
         names = {"method", "network", "model_path", "pretrained"}
         start = {name: value for name, value in settings.items() if name in names}
         return make_recipe({**start, "freeze_train": False})
+
+    def _adapted_settings(self, preset: Preset) -> Mapping[str, Any]:
+        """The epochs of `preset` that Enter would adapt to the data set."""
+        state = replace(self.state, settings=dict(self.state.settings))
+        try:
+            apply_preset(state, preset)
+            return draft_of(state, preset).adapted or {}
+        except BadInput:
+            return {}
 
     def _missing_file(self, preset: Preset) -> KnownFile | None:
         try:

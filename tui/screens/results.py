@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -16,23 +17,26 @@ from textual.widgets import DataTable, TabbedContent, TabPane
 from engine.messages import BadInput, printable
 from engine.planning.request import DatasetReader
 from engine.runs.folder import DETECTIONS
+from tui.dialogs.label_images import LabelImagesDialog
 from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
 from tui.screens.base import WizardScreen
-from tui.text import N_, _, ngettext
-from tui.text.map_verdicts import describe_verdicts
-from tui.text.mistake_kinds import KIND_EXPLANATIONS, KIND_NAMES
+from tui.text import N_, _
+from tui.text.mistake_kinds import KIND_NAMES
 from tui.widgets.detection_images import DetectionImages
 from tui.widgets.image_keys import IMAGE_BINDINGS, ImageKeys, image_keys_help
 from tui.widgets.label import Label
+from tui.widgets.result_classes import ResultClasses
+from tui.widgets.result_curves import ResultCurves
 from tui.widgets.result_overview import ResultOverview
 from tui.widgets.run_description import describe_next_steps, describe_run
-from tui.widgets.table import Table
-from tui.widgets.training_curves import Curves
+from tui.wizard.labelling_text import describe_enlarged
+from tui.wizard.results_help import results_help
 from tui.wizard.stored_run import StoredRun, read_stored_run, training_facts
+from tui.wizard.train_again import start_from_run
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
-    from engine.evaluation.metrics import ClassScore
+    from engine.evaluation.labelling.enlarged_dataset import EnlargedDataset
     from engine.evaluation.mistakes import Kind
     from engine.evaluation.run_report import RunReport
     from tui.workers.wizard_protocol import Wizard
@@ -57,8 +61,12 @@ class ResultsScreen(ImageKeys, WizardScreen):
         Binding("n", "next_image", N_("next image")),
         *IMAGE_BINDINGS,
         Binding("m", "next_kind", N_("mistakes")),
+        Binding("v", "next_view", N_("next view")),
         Binding("w", "predict", N_("predict")),
+        Binding("l", "label", N_("label")),
         Binding("c", "copy_path", N_("copy path")),
+        Binding("down", "scroll_page(1)", show=False),
+        Binding("up", "scroll_page(-1)", show=False),
     ]
 
     _pages = getters.query_one(TabbedContent)
@@ -67,9 +75,8 @@ class ResultsScreen(ImageKeys, WizardScreen):
     _about = getters.query_one("#about", Label)
     _images = getters.query_one("#images", DetectionImages)
     _kinds = getters.query_one("#kinds", Label)
-    _scores_title = getters.query_one("#scores-title", Label)
-    _scores = getters.query_one("#scores", Table)
-    _curves = getters.query_one(Curves)
+    _classes_page = getters.query_one(ResultClasses)
+    _curves = getters.query_one(ResultCurves)
     _next_steps = getters.query_one("#what-next", Label)
 
     def __init__(self, wizard: Wizard) -> None:
@@ -94,18 +101,15 @@ class ResultsScreen(ImageKeys, WizardScreen):
             with TabPane(_("Images"), id="page-images"), Vertical():
                 yield Label(id="kinds")
                 yield DetectionImages(id="images")
-            with TabPane(_("Classes"), id="page-classes"), Vertical():
-                yield Label(id="scores-title")
-                yield Table(id="scores")
+            with TabPane(_("Classes"), id="page-classes"):
+                yield ResultClasses()
             with TabPane(_("Curves"), id="page-curves"), Vertical():
-                yield Curves()
+                yield ResultCurves()
             with TabPane(_("Next steps"), id="page-next"), VerticalScroll(can_focus=False):
                 yield Label(id="what-next")
 
     def on_mount(self) -> None:
         """Read the run that the Train screen showed last."""
-        columns = (N_("class"), N_("boxes"), "AP50", "AP50-95", N_("precision"), N_("recall"), "F1")
-        self._scores.add_columns(*map(_, columns))
         self._update_hint()
         if self.state.run is None:
             self._overview.show_message(_("No runs yet."))
@@ -120,7 +124,7 @@ class ResultsScreen(ImageKeys, WizardScreen):
         self._run = run
         self._reason.update(_("The best weights of {run}", run=printable(run.summary.name)))
         self._about.update(describe_run(run))
-        self._curves.show(run.history, self.wizard.hardware)
+        self._curves.show_training(run.history, self.wizard.hardware)
         self._next_steps.update(describe_next_steps(run, self.wizard.workspace))
         if self.wizard.is_training:
             self._show_evaluation_status(_("The results are measured when the training has ended."))
@@ -130,8 +134,9 @@ class ResultsScreen(ImageKeys, WizardScreen):
 
     def _show_evaluation_status(self, status: str) -> None:
         self._overview.show_message(status)
-        self._scores_title.update(status)
+        self._classes_page.show_message(status)
         self._images.show_message(status)
+        self._curves.show_message(status)
 
     def _show_run_error(self, error: BadInput) -> None:
         self._show_query_error(error)
@@ -140,28 +145,17 @@ class ResultsScreen(ImageKeys, WizardScreen):
     def _show_query_error(self, error: BadInput) -> None:
         self.show_bad_input(error)
         self._overview.show_message(_("There are no results to show."))
-        self._scores_title.update("")
+        self._classes_page.show_message("")
         self._images.show_message(_("There are no images to show."))
+        self._curves.show_message(_("There are no results to show."))
 
     # The evaluation
 
     def _show_report(self, report: RunReport) -> None:
         self.report = report
-        scores = report.scores
-        self._scores_title.update(
-            ngettext(
-                "{count} image ({split}): mAP50 {map50}, mAP50-95 {map}; precision, recall and F1 at threshold {threshold}",
-                "{count} images ({split}): mAP50 {map50}, mAP50-95 {map}; precision, recall and F1 at threshold {threshold}",
-                scores.images,
-                split=report.split,
-                map50=f"{scores.map50:.3f}",
-                map=f"{scores.map50_95:.3f}",
-                threshold=f"{scores.threshold:.2f}",
-            )
-        )
-        self._scores.fill(
-            (printable(name), str(score.boxes), *_score_cells(score)) for name, score in scores.per_class.items()
-        )
+        self._classes_page.show_report(report)
+        self._curves.show_report(report)
+        self.refresh_bindings()
         if self._run is not None:
             folder = self._run.folder / DETECTIONS
             self._overview.show_report(report, self._run.history.maps, folder)
@@ -179,7 +173,9 @@ class ResultsScreen(ImageKeys, WizardScreen):
             lambda index: report.prediction_of(images[index]),
             threshold=report.threshold,
             save_folder=self._run.folder / DETECTIONS,
+            kind=kind,
         )
+        self._images.show_labels(kind == "missed")  # these are boxes of labels
 
     # Pages
 
@@ -215,11 +211,24 @@ class ResultsScreen(ImageKeys, WizardScreen):
     # Keys
 
     def action_next_image(self) -> None:
-        """Show the next image; on a page without images, the page of images."""
+        """Show the next image; on the page of curves the next class; on another page without images, the page of images."""
         if (images := self.shown_images()) is not None:
             images.change_image(1)
+        elif self._shows_classes:
+            self._curves.next_class()
         else:
             self._pages.active = "page-images"
+
+    def action_next_view(self) -> None:
+        """Show other curves."""
+        self._curves.next_view()
+        self.refresh_bindings()
+
+    def action_scroll_page(self, lines: int) -> None:
+        """Scroll a page of text that is longer than the window."""
+        if (pane := self._pages.active_pane) is not None:
+            for area in pane.query(VerticalScroll):
+                area.scroll_relative(y=lines, animate=False)
 
     def action_next_kind(self) -> None:
         """Show the images of the next kind of mistake that was made; after the last one all images."""
@@ -227,11 +236,28 @@ class ResultsScreen(ImageKeys, WizardScreen):
             kinds = [None, *self.report.images_by_kind]
             self._show_kind(kinds[(kinds.index(self._kind) + 1) % len(kinds)])
 
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """On the page of curves N shows the next class."""
+        bindings = super().active_bindings
+        if self._shows_classes and "n" in bindings:
+            active = bindings["n"]
+            bindings["n"] = active._replace(binding=replace(active.binding, description=_("next class")))
+        return bindings
+
+    @property
+    def _shows_classes(self) -> bool:
+        return self.is_mounted and self._pages.active == "page-curves" and self._curves.has_classes
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The key of the kinds works on the page of images."""
+        """Keys that do something on one page only."""
         if action == "next_kind":
             is_shown = self.is_mounted and self._pages.active == "page-images"
             return is_shown and self.report is not None and bool(self.report.images_by_kind)
+        if action == "next_view":
+            return self.is_mounted and self._pages.active == "page-curves"
+        if action == "copy_path":
+            return self.is_mounted and self._run is not None and self._pages.active in ("page-overview", "page-weights")
         return super().check_action(action, parameters)
 
     def action_copy_path(self) -> None:
@@ -250,6 +276,30 @@ class ResultsScreen(ImageKeys, WizardScreen):
             else:
                 self.app.push_screen(dialog)
 
+    def action_label(self) -> None:
+        """Label new images with the best weights."""
+        run, report = self._run, self.report
+        if run is None or not run.best_weights.is_file():
+            self.show_error(_(NO_WEIGHTS))
+        elif self.wizard.is_training:
+            self.show_error(_("Images can be labelled when the training has ended."))
+        else:
+            best = {} if report is None else report.class_thresholds()
+            dialog = LabelImagesDialog(self.wizard, run, None if report is None else report.threshold, best)
+            self.app.push_screen(dialog, self._train_again)
+
+    def _train_again(self, enlarged: EnlargedDataset | None) -> None:
+        """Open the steps of a training on the enlarged data set that starts from the best weights."""
+        if enlarged is None or self._run is None:
+            return
+        try:
+            start_from_run(self.state, self._run, enlarged.folder)
+        except BadInput as error:
+            self.show_bad_input(error)
+            return
+        self.notify(describe_enlarged(enlarged), markup=False, timeout=15)
+        self.wizard.show_screen("data")
+
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter in the table does the same as elsewhere."""
         event.stop()
@@ -264,24 +314,8 @@ class ResultsScreen(ImageKeys, WizardScreen):
             self._pages.active = page.id
 
     def help_text(self) -> str:
-        """What the scores mean, and what the keys of the images do."""
-        return "\n\n".join(
-            (
-                _(
-                    "AP50 is the average precision of a class at 50 % overlap: the area under its precision-recall curve, where a detection is correct if it overlaps the true box by at least half (IoU 0.5). AP50-95 is the mean over overlaps from 50 % to 95 %, so it also measures how exact the boxes are. mAP is the mean over all classes."
-                ),
-                describe_verdicts(),
-                _(
-                    "Precision: the share of detected boxes that are correct. Recall: the share of objects that are detected. F1 combines both; the confidence threshold with the best F1 is stored with the weights."
-                ),
-                _(
-                    "Whatever a training computes in, its weights are evaluated in fp32: during the training, here and by the commands. So the same weights have the same scores everywhere."
-                ),
-                image_keys_help(),
-                _("M shows the images with one kind of mistake after another; those with the most are first."),
-                "\n".join(f"{_(KIND_NAMES[kind])}: {_(meaning)}" for kind, meaning in KIND_EXPLANATIONS.items()),
-            )
-        )
+        """What the scores mean, and what the keys do."""
+        return results_help(image_keys_help())
 
 
 def _describe_kinds(report: RunReport, shown: Kind | None) -> Content:
@@ -290,12 +324,6 @@ def _describe_kinds(report: RunReport, shown: Kind | None) -> Content:
     kinds.extend((kind, f"{_(KIND_NAMES[kind])} {report.kinds[kind]}") for kind in report.images_by_kind)
     styled = (Content.styled(text, "reverse" if kind == shown else "$text-muted") for kind, text in kinds)
     return Content("  ").join(styled)
-
-
-def _score_cells(score: ClassScore) -> Iterator[str]:
-    """Blank for a class without boxes."""
-    for value in (score.ap50, score.ap50_95, score.precision, score.recall, score.f1):
-        yield f"{value:.3f}" if score.boxes else ""
 
 
 def _evaluate(run: StoredRun, datasets: DatasetReader) -> RunReport:

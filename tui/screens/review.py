@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widget import Widget
 
 from engine.hardware import Hardware
@@ -36,6 +37,7 @@ from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
     from engine.planning.dry_run.dry_run import DryRunResult
+    from tui.wizard.training_status import TrainingStatus
     from tui.workers.wizard_protocol import Wizard
 
 
@@ -74,6 +76,7 @@ class ReviewScreen(WizardScreen):
         self._out_of_memory: str | None = None
         """Set if the dry run ran out of memory."""
         self._start_when_ready = False
+        self._was_training = wizard.is_training
         self._plan_query = LatestQuery(self, self._prepare, self._show_prepared, self._show_plan_error)
         self._dry_runner = DryRunner()
         self._dry_run_query = LatestQuery(self, self._dry_runner.dry_run, self._show_dry_run, None)
@@ -149,10 +152,29 @@ class ReviewScreen(WizardScreen):
         if not prepared.is_timed and (prepared.fits or prepared.plan.device.startswith("cuda")):
             self._dry_run_query.submit(prepared)
         self._show_page()
+        self._show_enter_hint()
+
+    def _show_enter_hint(self) -> None:
         if self.wizard.is_training:
             self.show_hint(_("A training is running; Enter shows it."))
         else:
             self.show_hint(_("Enter starts the training. Stopping it at any time loses nothing."))
+
+    def _on_training_status(self, status: TrainingStatus | None) -> None:
+        super()._on_training_status(status)
+        if self.is_mounted and self._was_training != self.wizard.is_training:
+            self._was_training = self.wizard.is_training
+            self.refresh_bindings()
+            if self.prepared is not None:
+                self._show_enter_hint()
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """All keys; while a training runs, Enter shows it."""
+        bindings = super().active_bindings
+        if self.wizard.is_training and (enter := bindings.get("enter")) is not None:
+            bindings["enter"] = enter._replace(binding=replace(enter.binding, description=_("show training")))
+        return bindings
 
     def _show_plan_error(self, error: BadInput) -> None:
         self._show_no_plan("\n".join(map(form_sentence, error.messages)))

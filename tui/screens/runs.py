@@ -175,8 +175,8 @@ class RunsScreen(WizardScreen):
             self.refresh_bindings()
 
     def _enter_text(self, run: RunSummary) -> str:
-        if self._is_training_here(run):
-            return _("Enter shows the Train screen.")
+        if self._is_training_here(run) or (run.state == "running" and not self.wizard.is_training):
+            return _("Enter shows the training.")
         if not run.resumable:
             return _("Enter shows the results.")
         if self.wizard.is_training:
@@ -197,9 +197,16 @@ class RunsScreen(WizardScreen):
             # The binding of the table, which selects a row; the screen handles that in `on_data_table_row_selected`.
             run = self.current_run if self.is_mounted else None
             description = _("results") if run is not None and not run.resumable else _("resume")
+            if run is not None and run.state == "running":
+                description = _("show training")
             binding = replace(enter.binding, description=description, show=run is not None)
             bindings = {"enter": enter._replace(binding=binding), **bindings}
-            if run is not None and not run.resumable and (results := bindings.get("v")) is not None:
+            if (
+                run is not None
+                and not run.resumable
+                and run.state != "running"
+                and (results := bindings.get("v")) is not None
+            ):
                 bindings["v"] = results._replace(binding=replace(results.binding, show=False))  # Enter does the same
         last = {"escape", "f1"}  # the keys of all screens
         return dict(sorted(bindings.items(), key=lambda item: item[0] in last))
@@ -225,10 +232,21 @@ class RunsScreen(WizardScreen):
         run = self.current_run
         if run is None:
             self.action_back()
+        elif run.state == "running" and not self._is_training_here(run):
+            self._watch(run)
         elif run.resumable:
             self._train(run)
         else:
             self.action_show_results()
+
+    def _watch(self, run: RunSummary) -> None:
+        """Show the training of another process."""
+        if self.wizard.is_training:
+            self.show_error(_("Another training is running in this wizard. Stop it first (S on the Train screen)."))
+            return
+        self.state.run = run.path
+        self.wizard.training.watch(Path(run.path))
+        self.wizard.show_screen("train")
 
     def action_show_results(self) -> None:
         """Show the results of the run; if it is training here, show the Train screen."""
@@ -275,6 +293,9 @@ class RunsScreen(WizardScreen):
         """Mark the first run; at the second run, show both."""
         run = self.current_run
         if run is None:
+            return
+        if len(self._runs) == 1:
+            self.show_error(_("M compares two runs; so far there is only this one."))
             return
         first, self._run_to_compare = self._run_to_compare, None
         if first is None:
@@ -337,7 +358,7 @@ class RunsScreen(WizardScreen):
         return True
 
     def _is_training_here(self, run: RunSummary) -> bool:
-        return self.wizard.is_training and self.wizard.training.run == Path(run.path)
+        return self.wizard.shows_training and self.wizard.training.run == Path(run.path)
 
     def help_text(self) -> str:
         """What the keys do."""

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import getters
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.widget import Widget
 
-from engine.events import EpochFinished, Evaluated, Event, RunStarted, StageStarted, Stopped
+from engine.events import CommandAnswered, EpochFinished, Evaluated, Event, RunStarted, StageStarted
 from engine.messages import BadInput
 from engine.recipe import MIN_BATCH_SIZE
 from engine.runs.folder import find_run
 from engine.runs.summary import RunSummary, summarize_run
+from tui.dialogs.folder_picker import FolderPicker
 from tui.dialogs.log import LogDialog
-from tui.dialogs.number_prompt import NumberPrompt, epochs_prompt
+from tui.dialogs.number_prompt import batch_prompt, epochs_prompt
 from tui.screens.base import WizardScreen
-from tui.text import N_, _
-from tui.text.learning_rates import describe_batch_effect
-from tui.text.run_states import describe_resume, describe_run_end
+from tui.text import N_, _, translate
+from tui.text.training_help import training_help
+from tui.widgets.dataset_path import holds_labels
 from tui.widgets.label import Label
-from tui.widgets.training_panel import TrainingPanel, View
-from tui.wizard.run_history import RunHistory
+from tui.widgets.run_details import RunDetails
+from tui.widgets.training_keys import Mode, TrainingKeys
+from tui.widgets.training_panel import TrainingPanel
+from tui.wizard.map_note import map_note
 from tui.workers.latest_query import LatestQuery
 from tui.workers.run_outcome import RunOutcome, run_outcome
+from tui.workers.watch_notice import watch_notice
 
 if TYPE_CHECKING:
     from tui.workers.training_session import TrainingSession
@@ -35,16 +38,13 @@ if TYPE_CHECKING:
 
 PERIOD = 1.0
 """Seconds between two redraws, which each cost the training some milliseconds."""
-VIEW_ACTIONS = frozenset({"next_view", "next_image", "zoom", "log", "app.show_help"})
-RUNNING_ACTIONS = VIEW_ACTIONS | {"pause", "stop_and_save", "lower_batch", "extend"}
-ENDED_ACTIONS = VIEW_ACTIONS | {"forward", "back", "pause", "extend"}
-"""The actions whose keys the footer shows, as far as they do something."""
+WIDE = 100
+"""Columns of a window whose footer has room for all keys."""
 ROWS_WITHOUT_EVENTS = 34
 """A screen that is higher shows the last events in the rows that it has more."""
 MAX_EVENT_ROWS = 8
 EVENTS_PER_ROW = 4
 """Some events, such as saved checkpoints, have no line."""
-NEXT_VIEWS: dict[View, str] = {"curves": N_("classes"), "classes": N_("images"), "images": N_("curves")}
 
 
 class TrainScreen(WizardScreen):
@@ -68,13 +68,16 @@ class TrainScreen(WizardScreen):
         Binding("s", "stop_and_save", N_("stop and save")),
         Binding("b", "lower_batch", N_("batch")),
         Binding("e", "extend", N_("epochs")),
+        Binding("d", "detach", N_("detach")),
         Binding("c", "next_view", N_("classes")),
         Binding("n", "next_image", N_("image")),
         Binding("z", "zoom", N_("zoom")),
         Binding("l", "log", N_("log")),
     ]
 
+    _reason = getters.query_one("#reason", Label)
     _idle_text = getters.query_one("#idle", Label)
+    _last_run_details = getters.query_one(RunDetails)
     _panel = getters.query_one(TrainingPanel)
     _outcome_text = getters.query_one("#outcome", Label)
     _outcome_details = getters.query_one("#outcome-details", Label)
@@ -82,17 +85,22 @@ class TrainScreen(WizardScreen):
 
     def __init__(self, wizard: Wizard) -> None:
         super().__init__(wizard)
-        self._mode: Literal["idle", "running", "ended"] = "idle"
+        self._mode: Mode = "idle"
         self._outcome: RunOutcome | None = None
         """Set where `_mode` is "ended"."""
         self._last_run: RunSummary | None = None
         """The run that can be resumed where `_mode` is "idle"."""
+        self._can_steer = True
+        """Whether wishes reach the training."""
         self._footer_state: tuple[object, ...] | None = None
         self._drawn_state: tuple[object, ...] | None = None
 
     def compose_body(self) -> Iterator[Widget]:
         """The numbers and curves; texts for a training that has ended or not started."""
         yield Label(id="idle")
+        details = RunDetails()
+        details.display = False
+        yield details
         yield TrainingPanel()
         yield Label(id="outcome")
         yield Label(id="outcome-details")
@@ -100,14 +108,14 @@ class TrainScreen(WizardScreen):
 
     @property
     def session(self) -> TrainingSession:
-        """The training of this process."""
+        """The training of this process, or the one that is watched."""
         return self.wizard.training
 
     def on_mount(self) -> None:
         """Start the approved Plan, if there is one."""
         self.session.updates.subscribe(self, self._show_update)
         approved = self.wizard.approved_plan
-        if approved is not None and not self.session.is_running:
+        if approved is not None and not self.wizard.is_training:
             self.wizard.approved_plan = None
             self.session.start(approved)
         self._update_mode()
@@ -124,9 +132,11 @@ class TrainScreen(WizardScreen):
         """Show an event other than a step; None: the training has ended."""
         if event is None or isinstance(event, RunStarted | StageStarted | EpochFinished | Evaluated):
             self._show_verdict()
-        if isinstance(event, Evaluated):
+        if isinstance(event, Evaluated | RunStarted):
             self._panel.show_evaluation(self.session.history)
         self._update_mode()
+        if isinstance(event, CommandAnswered) and event.message is not None and self.session.is_own_command(event):
+            self.show_error(translate(event.message))
         self._show_events()
         self._drawn_state = None
         self._redraw()
@@ -141,6 +151,7 @@ class TrainScreen(WizardScreen):
         self._panel.display = self._mode == "running" or session.history.run is not None
         self.set_class(self._panel.display, "-shows-run")
         self._idle_text.display = self._mode == "idle"
+        self._last_run_details.display = self._mode == "idle" and self._last_run is not None
         self._show_outcome()
         if self._mode == "idle":
             self._show_idle()
@@ -152,7 +163,11 @@ class TrainScreen(WizardScreen):
     def _update_hint(self) -> None:
         """Say what Enter does; while a training runs, what is said above it where there is space."""
         if self._mode != "idle":
-            reason = _(self.reason) if self.has_class("-low") else ""
+            watched = self.session.watched
+            self._can_steer = watched is None or watched.steering_problem() is None
+            reason = _(self.reason) if watched is None else watch_notice(watched)
+            self._reason.update(reason)
+            reason = reason if self.has_class("-low") else ""
             self.show_hint(reason if self._outcome is None else self._outcome.hint)
 
     def _update_footer(self) -> None:
@@ -165,6 +180,7 @@ class TrainScreen(WizardScreen):
             history.batch_size,
             panel.view,
             panel.is_zoomed,
+            self._can_steer,
         )
         if footer_state != self._footer_state:
             self._footer_state = footer_state
@@ -180,13 +196,13 @@ class TrainScreen(WizardScreen):
             self._outcome_text.set_class(not outcome.is_success, "-failure")
             self._outcome_text.set_class(outcome.is_success, "-success")
             self._outcome_details.update(outcome.details)
-        has_note = bool(_map_note(self.session.history)) and self._mode == "running"
+        has_note = bool(map_note(self.session.history)) and self._mode == "running"
         self._panel.show_verdict_lines(outcome is None or outcome.is_success, steps=not has_note)
         self._map_note.display = has_note
 
     def _show_verdict(self) -> None:
         self._panel.show_verdict(self.session.history)
-        self._map_note.update(_map_note(self.session.history))
+        self._map_note.update(map_note(self.session.history))
 
     def _redraw(self) -> None:
         if self._mode == "idle" or not self.is_mounted:
@@ -195,7 +211,7 @@ class TrainScreen(WizardScreen):
         state = (session.history, session.history.latest, session.phase, self.wizard.hardware)
         if state != self._drawn_state:
             self._drawn_state = state
-            self._panel.show(session.history, session.phase, self.wizard.hardware)
+            self._panel.show(session.history, session.phase, self.wizard.hardware, is_local=session.watched is None)
             self._update_footer()
 
     def _show_events(self) -> None:
@@ -229,9 +245,14 @@ class TrainScreen(WizardScreen):
     def _show_last_run(self, run: RunSummary) -> None:
         if self._mode != "idle":
             return
+        if run.state == "running":
+            self.session.watch(Path(run.path))
+            self._update_mode()
+            return
         self._last_run = run
-        sentences = (_("The last run was {run}.", run=run.name), describe_run_end(run), describe_resume(run))
-        self._idle_text.update("\n".join(filter(None, sentences)))
+        self._idle_text.update(_("The last run was {run}.", run=run.name))
+        self._last_run_details.display = True
+        self._last_run_details.show(run)
         if run.state == "finished":
             self.show_hint(_("Enter shows the results."))
         elif run.resumable:
@@ -240,63 +261,21 @@ class TrainScreen(WizardScreen):
     # Keys
 
     @property
+    def _keys(self) -> TrainingKeys:
+        return TrainingKeys(self._mode, self.session, self._panel, self._can_steer, self.size.width >= WIDE)
+
+    @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """All keys, of which at most six are shown in the footer."""
+        """All keys, with their descriptions; the footer shows those that do something and for which there is room."""
         bindings = super().active_bindings
-        shown = {"running": RUNNING_ACTIONS, "ended": ENDED_ACTIONS}.get(self._mode if self.is_mounted else "")
-        if shown is None:
-            return bindings
-        if not self._shows_curves:
-            shown = (shown | {"back"}) - {"lower_batch"}  # 80 columns have no room for more
-        return {
-            key: active._replace(
-                binding=replace(
-                    active.binding,
-                    show=active.binding.show and active.binding.action in shown and self._is_useful(active.binding),
-                    description=self._description(active.binding),
-                )
-            )
-            for key, active in bindings.items()
-        }
-
-    def _is_useful(self, binding: Binding) -> bool:
-        """Whether the key does more than say why it cannot do anything."""
-        return binding.action != "lower_batch" or (self.session.history.batch_size or 0) > MIN_BATCH_SIZE
-
-    def _description(self, binding: Binding) -> str:
-        is_paused = self.session.phase in ("pausing", "paused")
-        if binding.action == "pause" and (self._mode == "ended" or is_paused):
-            return _("resume")
-        if binding.action == "next_view":
-            return _(NEXT_VIEWS[self._panel.view])
-        if binding.action == "zoom" and self._panel.is_zoomed:
-            return _("whole")
-        return binding.description
+        return self._keys.for_footer(bindings) if self.is_mounted else bindings
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the keys of actions that are not possible now."""
         if not self.is_mounted:
             return True
-        session = self.session
-        is_training = session.phase in ("training", "pausing", "paused")
-        match action:
-            case "pause":
-                is_stopped = self._mode == "ended" and isinstance(session.last_event, Stopped)
-                return is_stopped or (self._mode == "running" and is_training)
-            case "stop_and_save":
-                return self._mode == "running" and session.phase != "stopping"
-            case "lower_batch":
-                return self._mode == "running" and is_training
-            case "extend":
-                is_known = session.history.last_epoch is not None and session.input_error is None
-                return is_known and (is_training or self._mode == "ended")
-            case "log" | "next_view":
-                return self._mode != "idle" and self._panel.display
-            case "zoom":
-                return self._panel.display and self._panel.view == "curves" and session.history.latest is not None
-            case "next_image":
-                return self._panel.display and self._panel.view == "images"
-        return super().check_action(action, parameters)
+        is_possible = self._keys.is_possible(action)
+        return super().check_action(action, parameters) if is_possible is None else is_possible
 
     def validation_error(self) -> str | None:
         """There are no results before the training has ended."""
@@ -308,6 +287,8 @@ class TrainScreen(WizardScreen):
         """Do what the hint says."""
         if (error := self.validation_error()) is not None:
             self.show_error(error)
+        elif self._outcome is not None and self._outcome.needs_data_folder:
+            self.app.push_screen(FolderPicker(self.wizard.workspace, holds_labels), self._resume_with_data)
         elif self._outcome is not None:
             self._outcome.on_enter()
             self._update_mode()
@@ -319,18 +300,30 @@ class TrainScreen(WizardScreen):
         else:
             self.wizard.show_screen("review")
 
+    def _resume_with_data(self, folder: Path | None) -> None:
+        if folder is not None:
+            self.session.resume_on_moved_data(folder)
+            self._update_mode()
+
     def action_pause(self) -> None:
         """Pause after this step; or resume, from a pause or after a stop."""
         run = self.session.run
         if self._mode == "ended" and run is not None:
             self.session.resume(run)
+            self._update_mode()
         else:
-            self.session.toggle_pause()
-        self._update_mode()
+            self._ask(self.session.toggle_pause)
 
     def action_stop_and_save(self) -> None:
         """Save a checkpoint after this step, then stop."""
-        self.session.stop()
+        self._ask(self.session.stop)
+
+    def _ask(self, wish: Callable[[], None]) -> None:
+        """Tell the training a wish; show why it cannot be told one."""
+        try:
+            wish()
+        except BadInput as error:
+            self.show_bad_input(error)
         self._update_mode()
 
     def action_lower_batch(self) -> None:
@@ -339,18 +332,10 @@ class TrainScreen(WizardScreen):
         if batch_size is None or batch_size <= MIN_BATCH_SIZE:
             self.show_error(_("The smallest batch size is 2: batch norm needs more than one image."))
             return
-        dialog = NumberPrompt(
-            _("New batch size?"),
-            _(
-                "Now {batch}. A smaller batch needs less memory. The new size applies to this stage and the next one. {effect}",
-                batch=batch_size,
-                effect=describe_batch_effect(self.session.history.recipe.get("method")),
-            ),
-            suggested=max(MIN_BATCH_SIZE, batch_size // 2),
-            minimum=MIN_BATCH_SIZE,
-            maximum=batch_size,
+        dialog = batch_prompt(batch_size, self.session.history.recipe.get("method"))
+        self.app.push_screen(
+            dialog, lambda size: None if size is None else self._ask(lambda: self.session.lower_batch(size))
         )
-        self.app.push_screen(dialog, lambda size: None if size is None else self.session.lower_batch(size))
 
     def action_extend(self) -> None:
         """Ask for the new number of epochs."""
@@ -362,8 +347,11 @@ class TrainScreen(WizardScreen):
     def _extend(self, epochs: int | None) -> None:
         last_epoch = self.session.history.last_epoch
         if epochs is not None and last_epoch is not None and epochs != last_epoch + 1:
-            self.session.extend(epochs)
-            self._update_mode()
+            self._ask(lambda: self.session.extend(epochs))
+
+    def action_detach(self) -> None:
+        """Move the training into the background, where it outlives the wizard."""
+        self._ask(self.session.detach)
 
     def action_next_view(self) -> None:
         """Show classes instead of curves, then images, then curves again."""
@@ -396,39 +384,5 @@ class TrainScreen(WizardScreen):
         self.app.push_screen(LogDialog(self.session.log))
 
     def help_text(self) -> str:
-        """What the curves mean."""
-        return "\n\n".join(
-            (
-                _(
-                    "The train loss is measured on the training images, the validation loss on images that are not used for training. Only the trend of the validation loss matters: falling means that the network learns, flat that it has converged once the advised steps are done, rising that it overfits. The value depends on how the loss is defined; it does not need to be near 0."
-                ),
-                _(
-                    "mAP50 is the average precision at 50 % overlap, averaged over the classes; 1 is perfect. It is measured every few epochs (eval_period)."
-                ),
-                _(
-                    "Data wait is the share of time that a step waits for images. If it is far above 10 %, increase num_workers or use a faster disk."
-                ),
-                _(
-                    "P pauses, S stops and saves, B lowers the batch size, E changes the number of epochs, L shows the log. The training so far is never lost."
-                ),
-                _(
-                    "C shows how well each class is detected and what is detected in a few validation images, N the next image. Z shows only the last third of the curves. The faint train curve is that of the single steps, the strong one its mean. ◆ marks the best value."
-                ),
-            )
-        )
-
-
-def _map_note(history: RunHistory) -> str:
-    """Why mAP may still be 0; empty if it is not."""
-    if not history.maps or history.maps[-1][1] > 0:
-        return ""
-    if history.advised_steps is not None and history.steps < history.advised_steps:
-        if history.unfreeze_step is None:
-            return _(
-                "mAP is 0 after {steps} steps, and the backbone is still frozen. This is normal so early; wait for the next evaluation.",
-                steps=history.steps,
-            )
-        return _(
-            "mAP is 0 after {steps} steps. This is normal so early; wait for the next evaluation.", steps=history.steps
-        )
-    return _("mAP is 0 after {steps} steps. The Results screen lists possible reasons.", steps=history.steps)
+        """What the curves and keys mean."""
+        return training_help()

@@ -17,7 +17,15 @@ COMMAND_ADVICE: Final[Mapping[str, str]] = {
     "dataset.mapping": N_("Correct the name in --map."),
     "dataset.no_boxes": N_("Rename them with --map, such as --map {old}={new}."),
     "dataset.other_format": N_("--format selects another."),
+    "disk.read_only": N_("Choose another --workspace."),
     "label.not_fractions": N_("Divide x and width by the width of the image, y and height by its height."),
+    "resume.data_changed": N_("--accept-changes trains on with what is there now."),
+    "resume.data_missing": N_("If it was moved, resume with: freezetui resume {run} --data FOLDER"),
+    "resume.device": N_(
+        "freezetui probe shows why. The new run: freezetui train --data FOLDER --set model_path={weights}"
+    ),
+    "resume.finished": N_("The option for it: --set unfreeze_epoch={more}"),
+    "train.rehearsal_batch_size": N_("--on-oom retry lowers it automatically."),
 }
 """In English, marked for translation; the values are those of the message."""
 

@@ -25,6 +25,18 @@ FORMAT_NAMES: Final[Mapping[str, str]] = {
 }
 
 
+SPLIT_NAMES: Final[Mapping[str, str]] = {"train": N_("train"), "val": N_("val"), "test": N_("test")}
+"""In files and options a split has its English name; in sentences that of the user's language."""
+
+_SPLIT_VALUES: Final = ("split", "first", "second")
+"""Values of findings that may be the name of a split."""
+
+
+def split_name(split: str) -> str:
+    """The name of a split, in the user's language."""
+    return _(SPLIT_NAMES[split]) if split in SPLIT_NAMES else split
+
+
 def split_counts(images: Mapping[str, int]) -> str:
     """The number of images in each split."""
     counts = {split: images.get(split, 0) for split in ("train", "val", "test")}
@@ -44,7 +56,13 @@ def split_origin(dataset: Dataset) -> str:
 
 def finding_sentence(message: Message, root: Path) -> str:
     """A finding about the data set at `root`: paths are relative to it, and it is called by the name of its folder."""
-    return translate(_with_short_paths(message, root))
+    short = _with_short_paths(message, root)
+    splits = {
+        name: _(SPLIT_NAMES[value])
+        for name, value in short.values.items()
+        if name in _SPLIT_VALUES and isinstance(value, str) and value in SPLIT_NAMES
+    }
+    return translate(replace(short, values={**short.values, **splits}))
 
 
 def _with_short_paths(message: Message, root: Path) -> Message:

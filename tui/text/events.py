@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from engine.events import (
     CARD_STOPPED,
     BatchChanged,
     CheckpointSaved,
+    CommandAnswered,
     EpochFinished,
     Evaluated,
     Event,
@@ -19,12 +23,23 @@ from engine.events import (
     RunStarted,
     StageStarted,
     Stopped,
+    ThreadsChanged,
     WeightsLoaded,
 )
 from engine.messages import Message
 from tui.text.durations import duration
 from tui.text.stages import STAGE_EXPLANATIONS, STAGE_NAMES
-from tui.text.translate import _, translate
+from tui.text.translate import N_, _, ngettext, translate
+
+COMMAND_NAMES: Final[Mapping[str, str]] = {
+    "pause": N_("A pause is requested."),
+    "resume": N_("The end of the pause is requested."),
+    "stop": N_("A stop is requested."),
+    "lower_batch": N_("Batch size {value} is requested."),
+    "extend": N_("{value} epochs are requested."),
+    "detach": N_("The training moves into the background."),
+}
+"""Commands that were accepted, see `engine.runs.commands`."""
 
 
 def epoch_number(epoch: int, epochs: int | None) -> str:
@@ -48,9 +63,29 @@ def describe_event(event: Event, epochs: int | None = None) -> str | None:
             return _("Paused after step {step} of epoch {epoch}.", step=event.step, epoch=epoch)
         case Resumed():
             return _("Resumed.")
+        case ThreadsChanged():
+            return _describe_threads(event)
+        case CommandAnswered():
+            return _describe_command(event)
         case OutOfMemory() | LossNotFinite() | Failed() | Stopped() | Finished():
             return describe_end(event)
     return None
+
+
+def _describe_threads(event: ThreadsChanged) -> str:
+    return ngettext(
+        "Other programs take {percent} % of the processor: from here on {count} thread computes.",
+        "Other programs take {percent} % of the processor: from here on {count} threads compute.",
+        event.threads,
+        percent=round(event.others * 100),
+    )
+
+
+def _describe_command(event: CommandAnswered) -> str:
+    if event.message is not None:
+        return _("A command was refused: {reason}", reason=event.message)
+    sentence = COMMAND_NAMES.get(event.command)
+    return event.command if sentence is None else _(sentence, value=event.value)
 
 
 def _describe_start(event: RunStarted | WeightsLoaded | StageStarted | BatchChanged) -> str:
@@ -78,6 +113,8 @@ def _describe_start(event: RunStarted | WeightsLoaded | StageStarted | BatchChan
             return f"{text}\n{_(STAGE_EXPLANATIONS[event.stage])}"
         case BatchChanged():
             values = {"batch": event.batch_size, "lr": f"{event.init_lr:.2g}"}
+            if event.activation_checkpointing:
+                return _("From here on: batch size {batch}, with activation checkpointing.", batch=event.batch_size)
             if event.accumulate > 1:
                 return _(
                     "From here on: batch size {batch}, {count} batches per step, learning rate up to {lr}.",

@@ -2,7 +2,7 @@
 
 Textual and rich break lines at spaces only, so the Chinese text that follows a Latin word and a space is moved to the next line as
 if it were one long word, and half of the line stays empty. Here a line may break before and after each wide character, except
-before closing punctuation and after opening punctuation.
+before closing punctuation and after opening punctuation. Neither breaks a line at a no-break space, at which both would.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ _WIDE = (
     r"\u2e80-\u33ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6\U00020000-\U0003fffd"
 )
 """Chinese and Japanese characters and their punctuation. Korean separates words by spaces."""
+NO_BREAK_SPACE = "\u00a0"
+_SPACE = rf"[^\S{NO_BREAK_SPACE}]"
 _OPENING = r"(\[{（［｛《〈「『【〔“‘"
 _CLOSING = r")\]},;:!?%）］｝》〉」』】〕”’，。、；：！？％…"
 
 
-def has_wide_characters(text: str) -> bool:
-    """Whether `text` may have characters between which a line may break."""
-    return not text.isascii() and max(text) >= "\u2e80"
+def has_own_breaks(text: str) -> bool:
+    """Whether lines of `text` may break elsewhere than at spaces, or must not break at one of them."""
+    return not text.isascii() and (max(text) >= "\u2e80" or NO_BREAK_SPACE in text)
 
 
 @cache
 def _unit() -> re.Pattern[str]:
-    """What stays together: a wide character or a word, with its punctuation and the spaces after it.
+    """What stays together: a wide character or a word, with its punctuation and the spaces after it; more of them after a no-break space.
 
     Compiling it takes some milliseconds, which an English first screen does not need.
     """
     word = rf"(?:[^\s{_WIDE}{_OPENING}]|[{_OPENING}](?=[^\s{_WIDE}]))+"
     closing = rf"(?:[{_CLOSING}]|\.(?!\w))*"  # the dot of .csv belongs to what follows
-    return re.compile(rf"[{_OPENING}]*(?:[{_WIDE}]|{word}){closing}\s*|\s+|.")
+    one = rf"[{_OPENING}]*(?:[{_WIDE}]|{word}){closing}"
+    return re.compile(rf"{one}(?:{NO_BREAK_SPACE}+{one})*{_SPACE}*|{_SPACE}+|.", re.DOTALL)
 
 
 def break_offsets(text: str, width: int) -> list[int]:
@@ -48,6 +51,40 @@ def break_offsets(text: str, width: int) -> list[int]:
             used = 0
         used += cell_len(unit)
     return offsets
+
+
+def unbroken_parts(text: str) -> str:
+    """`text`, whose parts are separated by " · ", with line breaks only between them."""
+    return " · ".join(part.replace(" ", NO_BREAK_SPACE) for part in text.split(" · "))
+
+
+def break_lines(text: str, width: int) -> str:
+    """`text` with a line break wherever a line of `width` cells ends, if its lines need breaks of their own."""
+    if not has_own_breaks(text):
+        return text
+    lines = []
+    for line in text.split("\n"):
+        offsets = break_offsets(line, width)
+        parts = (line[start:end] for start, end in zip([0, *offsets], [*offsets, len(line)], strict=True))
+        lines += [part.rstrip() for part in parts]
+    return "\n".join(lines)
+
+
+def indent_breaks(text: str, width: int, indent: int) -> str:
+    """`text` with a line break wherever a line of `width` cells ends; what continues a line is indented as its text is.
+
+    Args:
+        text: lines whose first `indent` cells, a time or spaces, stand before their text.
+        width: cells of a line.
+        indent: cells before the text.
+    """
+    lines = []
+    for line in text.split("\n"):
+        rest = line[indent:]
+        offsets = break_offsets(rest, max(1, width - indent))
+        parts = [rest[start:end].rstrip() for start, end in zip([0, *offsets], [*offsets, len(rest)], strict=True)]
+        lines += [f"{line[:indent] if number == 0 else ' ' * indent}{part}" for number, part in enumerate(parts)]
+    return "\n".join(lines)
 
 
 def _units(text: str, width: int) -> Iterator[tuple[int, str]]:
@@ -69,7 +106,7 @@ def wide_breaks_in_rich() -> Iterator[None]:
 
     def divide_line(text: str, width: int, fold: bool = True) -> list[int]:
         offsets: list[int] = narrow_breaks(text, width, fold)
-        return break_offsets(text, width) if has_wide_characters(text) else offsets
+        return break_offsets(text, width) if has_own_breaks(text) else offsets
 
     names["divide_line"] = divide_line
     try:

@@ -35,6 +35,16 @@ def format_epochs(run: RunSummary) -> str:
     return _("{epochs}, step {step}/{steps}", epochs=epochs, step=steps[0], steps=steps[1])
 
 
+def describe_epochs(run: RunSummary) -> str:
+    """The same with the word; as one sentence, since the word is not at its beginning in every language."""
+    if run.epoch is None or run.last_epoch is None:
+        return ""
+    epochs = f"{run.epoch + 1}/{run.last_epoch + 1}"
+    if (steps := _steps_of_epoch(run)) is None:
+        return _("epoch {epochs}", epochs=epochs)
+    return _("epoch {epochs}, step {step}/{steps}", epochs=epochs, step=steps[0], steps=steps[1])
+
+
 def _steps_of_epoch(run: RunSummary) -> tuple[int, int] | None:
     """The step and the number of steps of the epoch within which a run ended; None where it ended after one, or trains."""
     if run.state in ("running", "finished") or run.step is None or run.steps is None:

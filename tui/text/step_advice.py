@@ -9,10 +9,12 @@ from tui.text.translate import _
 def describe_steps(advice: StepAdvice) -> str:
     """The number of steps of all stages, and of those that are advised. All figures are those of the Plan's stages and warnings.
 
-    Where the steps are few, the Plan's warning `plan.few_steps` says how many are advised.
+    Where the Plan's warning `plan.few_steps` says what is advised, it is not said here again.
     """
     values = {"steps": advice.steps, "advised": advice.advised}
     if advice.wants_images and advice.steps >= advice.advised:
+        if advice.first_look is None:  # of the tutorials' method, about which the Plan warns
+            return _("{steps} steps in total.", **values)
         return _("{steps} steps in total; more images help most.", **values)
     if advice.level == "few":
         return _("{steps} steps in total.", **values)

@@ -18,7 +18,7 @@ COLOURS = {
 }
 
 
-def describe_trend(trend: Trend, steps: int, advice: StepAdvice | None) -> str:
+def describe_trend(trend: Trend, steps: int, advice: StepAdvice | None, *, has_ended: bool = False) -> str:
     """What the trend means, in one sentence. All but "rising" fit on one line of 78 characters.
 
     Args:
@@ -26,7 +26,10 @@ def describe_trend(trend: Trend, steps: int, advice: StepAdvice | None) -> str:
         steps: that are done.
         advice: for the whole training. Below the advised steps a flat loss is no convergence: it may fall again, above all at
             the learning rates that are still to come.
+        has_ended: all epochs are done, so nothing is expected of the next ones.
     """
+    if has_ended and (sentence := _describe_trend_at_end(trend)) is not None:
+        return sentence
     values = {"epochs": trend.epochs, "percent": f"{abs(trend.change) * 100:.1f}"}
     match trend.verdict:
         case "too_early":
@@ -58,3 +61,23 @@ def describe_trend(trend: Trend, steps: int, advice: StepAdvice | None) -> str:
             )
         case "not_finite":
             return _("The validation loss is infinite or NaN.")
+
+
+def _describe_trend_at_end(trend: Trend) -> str | None:
+    """The same of a run whose epochs are all done, where it is not the same as before."""
+    match trend.verdict:
+        case "too_early":
+            return _(
+                "Too few epochs for a trend of the validation loss: {epochs}, and it needs {needed}.",
+                epochs=trend.epochs,
+                needed=MIN_EPOCHS,
+            )
+        case "falling":
+            return _("The validation loss was still falling at the end: more epochs may help.")
+        case "unclear" if trend.change < 0:
+            return _("The validation loss may have been falling at the end: more epochs may help.")
+        case "unclear":
+            return _("The validation loss may have been rising at the end; the best weights are kept.")
+        case "rising":
+            return _("The validation loss was rising at the end: the model overfits. The best weights are kept.")
+    return None

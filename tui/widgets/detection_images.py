@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,17 +17,14 @@ from textual.events import Resize
 
 from engine.messages import BadInput, Message, printable
 from tui.text import _, ngettext, translate
+from tui.text.line_breaks import NO_BREAK_SPACE
 from tui.widgets.label import Label
 from tui.widgets.terminal_image import TerminalImage
+from tui.wizard.rendered_image import PredictImage, RenderedImage, RenderRequest, render_detections
 from tui.workers.latest_query import LatestQuery
 
 if TYPE_CHECKING:
-    from engine.evaluation.mistakes import Mistakes
-    from engine.evaluation.predict import Prediction
-    from engine.evaluation.thumbnail import Thumbnail
-
-PredictImage = Callable[[int], "Prediction"]
-"""Index of an image -> what the weights detect in it. Called in a thread; may raise BadInput."""
+    from engine.evaluation.mistakes import Kind, Mistakes
 
 DEFAULT_THRESHOLD = 0.25
 MIN_THRESHOLD, MAX_THRESHOLD, THRESHOLD_STEP = 0.05, 0.95, 0.05
@@ -35,26 +32,6 @@ MIN_WIDTH_OF_TWO = 90
 """Columns from which the labels are shown beside the detections."""
 CACHED_PREDICTIONS = 4
 """Another threshold or a resized window asks for the same image again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _RenderRequest:
-    predict: PredictImage
-    index: int
-    threshold: float
-    max_width: int
-    max_height: int
-    text_size: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    detected: Thumbnail
-    labelled: Thumbnail | None
-    shown: int
-    """Boxes that are drawn; `weaker` more have the confidence too."""
-    weaker: int
-    mistakes: Mistakes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +76,11 @@ class DetectionImages(Vertical):
         self._count = 0
         self._index = 0
         self._save_folder: Path | None = None
-        self._rendering = LatestQuery[_RenderRequest, _Rendered](self, _render, self._show_rendered, self._show_error)
+        self._kind: Kind | None = None
+        """Only mistakes of this kind have a text; None: all boxes have one."""
+        self._rendering = LatestQuery[RenderRequest, RenderedImage](
+            self, render_detections, self._show_rendered, self._show_error
+        )
         self._saving = LatestQuery[_SaveRequest, _Saved](self, _save, self._show_saved, self._show_save_error)
 
     def compose(self) -> ComposeResult:
@@ -120,11 +101,18 @@ class DetectionImages(Vertical):
         *,
         threshold: float = DEFAULT_THRESHOLD,
         save_folder: Path | None = None,
+        kind: Kind | None = None,
     ) -> None:
-        """Show `count` images; `predict` is called for each that is shown, and its detections from `threshold` on are drawn.
+        """Show images.
 
-        `save_folder`: where the images are saved, if they can be saved.
+        Args:
+            count: how many there are.
+            predict: called for each image that is shown.
+            threshold: the confidence from which detections are drawn.
+            save_folder: where the images are saved, if they can be saved.
+            kind: only mistakes of this kind get a text beside their box; None: all boxes get one.
         """
+        self._kind = kind
         self._predict, self._count, self._index = lru_cache(CACHED_PREDICTIONS)(predict), count, 0
         self.threshold, self._save_folder = threshold, save_folder
         self.render_current()
@@ -148,7 +136,9 @@ class DetectionImages(Vertical):
         image = self._labelled if self.has_class("-flipped") and not self.has_class("-beside") else self._detected
         width, height = image.max_image_size
         if self._predict is not None and self._count and width and height:
-            request = _RenderRequest(self._predict, self._index, self.threshold, width, height, image.text_size)
+            request = RenderRequest(
+                self._predict, self._index, self.threshold, width, height, image.text_size, self._kind
+            )
             self._rendering.submit(request)
 
     def on_terminal_image_size_changed(self, event: TerminalImage.SizeChanged) -> None:
@@ -185,6 +175,10 @@ class DetectionImages(Vertical):
         self.threshold = round(min(max(target, MIN_THRESHOLD), MAX_THRESHOLD), 2)
         self.render_current()
 
+    def show_labels(self, visible: bool) -> None:
+        """Show the labels instead of the detections, where there is no room for both."""
+        self.set_class(visible, "-flipped")
+
     def flip(self) -> None:
         """Show the labels instead of the detections, or the other way round."""
         self.toggle_class("-flipped")
@@ -196,7 +190,7 @@ class DetectionImages(Vertical):
 
     # Results of threads
 
-    def _show_rendered(self, rendered: _Rendered) -> None:
+    def _show_rendered(self, rendered: RenderedImage) -> None:
         had_labels = not self.has_class("-without-labels")
         self.set_class(rendered.labelled is None, "-without-labels")
         if had_labels != (rendered.labelled is not None):
@@ -229,7 +223,7 @@ class DetectionImages(Vertical):
     def _position(self) -> str:
         return f"{self._index + 1}/{self._count}"
 
-    def _caption_parts(self, rendered: _Rendered) -> Iterator[tuple[str, str] | str]:
+    def _caption_parts(self, rendered: RenderedImage) -> Iterator[tuple[str, str] | str]:
         yield f"{self._position()}  {rendered.detected.name}   "
         yield self._describe_count(rendered)
         yield "\n"
@@ -238,11 +232,11 @@ class DetectionImages(Vertical):
             yield "   "
         for class_name, count, (red, green, blue) in rendered.detected.objects:
             yield "■", f"rgb({red},{green},{blue})"
-            yield f" {printable(class_name)} x{count}   "
+            yield f" {printable(class_name)} x{count}".replace(" ", NO_BREAK_SPACE) + "   "
         if not rendered.detected.objects:
             yield _("no objects detected")
 
-    def _describe_count(self, rendered: _Rendered) -> str:
+    def _describe_count(self, rendered: RenderedImage) -> str:
         threshold = f"{self.threshold:.2f}"
         count = ngettext(
             "{count} box at {threshold}", "{count} boxes at {threshold}", rendered.shown, threshold=threshold
@@ -259,43 +253,6 @@ def _describe_mistakes(mistakes: Mistakes) -> Iterator[tuple[str, str] | str]:
     if mistakes.wrong:
         yield ", "
         yield ngettext("{count} box wrong", "{count} boxes wrong", mistakes.wrong), "$warning"
-
-
-def _render(request: _RenderRequest) -> _Rendered:
-    from engine.evaluation.detect import strongest
-    from engine.evaluation.mistakes import count_mistakes
-    from engine.evaluation.thumbnail import thumbnail
-
-    prediction = request.predict(request.index)
-    shown, weaker = strongest(prediction.detections, request.threshold)
-    classes, name = prediction.classes, printable(prediction.path.name)
-    size = request.max_width, request.max_height
-    detected = thumbnail(
-        prediction.pixels,
-        shown.boxes,
-        shown.labels,
-        classes,
-        *size,
-        name=name,
-        texts=[
-            f"{classes[label]} {score:.2f}" for label, score in zip(shown.labels.tolist(), shown.scores, strict=True)
-        ],
-        text_size=request.text_size,
-    )
-    if (truth := prediction.truth) is None:
-        return _Rendered(detected, None, len(shown.scores), weaker, None)
-    labelled = thumbnail(
-        prediction.pixels,
-        truth.boxes,
-        truth.labels,
-        classes,
-        *size,
-        name=name,
-        texts=[classes[label] for label in truth.labels.tolist()],
-        text_size=request.text_size,
-    )
-    mistakes = count_mistakes(prediction.detections, truth, request.threshold)
-    return _Rendered(detected, labelled, len(shown.scores), weaker, mistakes)
 
 
 def _save(request: _SaveRequest) -> _Saved:

@@ -11,11 +11,14 @@ from engine.events import CheckpointSaved, Event
 from tui.text.events import describe_event
 from tui.widgets.label import Label
 
+TIME_WIDTH = 10
+"""Columns of the time and the space behind it."""
+
 
 def event_lines(events: Iterable[Event]) -> list[str]:
     """Time and text of each event but steps and saved checkpoints, which are many and tell little."""
     return [
-        f"{time.strftime('%H:%M:%S', time.localtime(event.time))}  {text}"
+        f"{time.strftime('%H:%M:%S', time.localtime(event.time))}  {text}".replace("\n", f"\n{' ' * TIME_WIDTH}")
         for event in events
         if not isinstance(event, CheckpointSaved) and (text := describe_event(event)) is not None
     ]

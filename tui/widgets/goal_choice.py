@@ -45,4 +45,8 @@ def describe_goal_option(option: GoalOption) -> str:
     steps = ngettext("{count} step", "{count} steps", option.steps)
     if option.seconds is None:
         return _("{epochs}, {steps}", epochs=epochs, steps=steps)
+    if option.is_measured:
+        return _(
+            "{epochs}, {steps}, {time} as measured", epochs=epochs, steps=steps, time=rough_duration(option.seconds)
+        )
     return _("{epochs}, {steps}, about {time}", epochs=epochs, steps=steps, time=rough_duration(option.seconds))

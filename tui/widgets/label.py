@@ -7,8 +7,7 @@ from textual.selection import Selection
 from textual.visual import Visual, VisualType, visualize
 from textual.widgets import Static
 
-from tui.text.line_breaks import has_wide_characters
-from tui.widgets.line_breaks import WideText
+from tui.widgets.line_breaks import WideText, with_own_breaks
 
 
 class Label(Static):
@@ -32,7 +31,7 @@ class Label(Static):
 
     def render(self) -> Visual:
         """The content; text with wide characters breaks its lines in their way."""
-        return _breaking(self.visual)
+        return with_own_breaks(self.visual)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text. A selection counts lines as they are shown."""
@@ -45,8 +44,5 @@ class Label(Static):
         width, height = self.content_size
         if not height or self.styles.is_auto_width:
             return False
-        return _breaking(content).get_height(self.styles.get_rules(), width) == height
+        return with_own_breaks(content).get_height(self.styles.get_rules(), width) == height
 
-
-def _breaking(visual: Visual) -> Visual:
-    return WideText(visual) if isinstance(visual, Content) and has_wide_characters(visual.plain) else visual

@@ -10,7 +10,12 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import RenderOptions, Visual
 
-from tui.text.line_breaks import break_offsets
+from tui.text.line_breaks import NO_BREAK_SPACE, break_offsets, has_own_breaks
+
+
+def with_own_breaks(visual: Visual) -> Visual:
+    """`visual`, which breaks its lines as `tui.text.line_breaks` does where its text needs that."""
+    return WideText(visual) if isinstance(visual, Content) and has_own_breaks(visual.plain) else visual
 
 
 class WideText(Visual):
@@ -50,5 +55,10 @@ class WideText(Visual):
 
 def _broken(line: Content, width: int) -> Iterator[Content]:
     *parts, last = line.divide(break_offsets(line.plain, width))
-    yield from (part.rstrip() for part in parts)
-    yield last
+    yield from (_with_plain_spaces(part.rstrip()) for part in parts)
+    yield _with_plain_spaces(last)
+
+
+def _with_plain_spaces(line: Content) -> Content:
+    """`line` with spaces that may be copied: a no-break space has done its work."""
+    return Content(line.plain.replace(NO_BREAK_SPACE, " "), list(line.spans)) if NO_BREAK_SPACE in line.plain else line

@@ -15,6 +15,7 @@ from engine.planning.advice import Goal
 from engine.planning.request import PreparedPlan
 from engine.recipe import Recipe, to_plain_value
 from tui.text import N_, _, ngettext, translate
+from tui.text.devices import devices_text
 from tui.text.joining import join_parts, named, with_detail
 from tui.widgets.label import Label
 from tui.widgets.stage_table import StageTable
@@ -106,7 +107,7 @@ def _facts(
     """The texts for `FACTS`; a line without text is hidden."""
     plan, recipe = prepared.plan, prepared.plan.recipe
     height, width = recipe.input_shape
-    device = _("{device} in {precision}", device=plan.device, precision=plan.precision)
+    device = _("{device} in {precision}", device=devices_text(plan), precision=plan.precision)
     if plan.device == "cpu":
         device = join_parts(device, ngettext("{count} thread", "{count} threads", plan.threads))
     return {

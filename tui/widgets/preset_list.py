@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -15,6 +15,7 @@ from engine.recipe.presets import Preset
 from tui.text import N_, _
 from tui.text.joining import with_detail
 from tui.text.presets import preset_summary
+from tui.widgets.line_breaks import with_own_breaks
 from tui.wizard.recipe_fields import recipe_fields
 from tui.wizard.recommendation import Recommendation
 
@@ -39,6 +40,8 @@ class PresetList(OptionList):
     def __init__(self) -> None:
         super().__init__(markup=False)
         self._presets: dict[str, Preset] = {}
+        self.adapted: Mapping[str, Any] = {}
+        """The settings of the highlighted preset that are adapted to the data set."""
 
     @property
     def selected(self) -> Preset | None:
@@ -59,9 +62,9 @@ class PresetList(OptionList):
             members = [preset for preset in presets if preset.family == family]
             if members:
                 members.sort(key=lambda preset: preset.name != recommended.preset)
-                options.append(Option(Content(_(heading)), disabled=True))
+                options.append(Option(with_own_breaks(Content(_(heading))), disabled=True))
                 options += [
-                    Option(_card(preset, recommended, brings.get(preset.name, "")), id=preset.name)
+                    Option(with_own_breaks(_card(preset, recommended, brings.get(preset.name, ""))), id=preset.name)
                     for preset in members
                 ]
         self.clear_options()
@@ -78,11 +81,15 @@ class PresetList(OptionList):
             return ""
         fields = {field.name: field for field in recipe_fields()}
         lines = [with_detail(_(preset.title), preset.name), "", preset_summary(preset), ""]
-        for name, value in preset.settings.items():
+        recipe = preset.recipe()
+        for name, value in {**preset.settings, **self.adapted}.items():
             if name in Recipe.model_fields:
-                lines.append(f"{name} = {fields[name].text(value)}")
-                lines.append(f"    {fields[name].description}")
-        if not preset.settings:
+                line = f"{name} = {fields[name].text(value)}"
+                if name in self.adapted:
+                    own = fields[name].text(getattr(recipe, name))
+                    line = with_detail(line, _("adapted to your data set; the preset has {value}", value=own))
+                lines += [line, f"    {fields[name].description}"]
+        if not preset.settings and not self.adapted:
             lines.append(_("Every setting has its default value."))
         return "\n".join(lines)
 

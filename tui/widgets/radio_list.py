@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.visual import Visual
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tui.text import N_
+from tui.widgets.line_breaks import with_own_breaks
 
 SELECTED, NOT_SELECTED = "● ", "○ "
 
@@ -51,8 +53,8 @@ class RadioList(OptionList):
         for index in range(len(self._choices)):
             self.replace_option_prompt_at_index(index, self._prompt(index, index == self.highlighted))
 
-    def _prompt(self, index: int, is_selected: bool) -> Content:
+    def _prompt(self, index: int, is_selected: bool) -> Visual:
         name, meaning = self._choices[index]
         style = "bold" if is_selected else ""
         mark = SELECTED if is_selected else NOT_SELECTED
-        return Content.assemble(mark, (name, style), self._separator, (meaning, "$text-muted"))
+        return with_own_breaks(Content.assemble(mark, (name, style), self._separator, (meaning, "$text-muted")))

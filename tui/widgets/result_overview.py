@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import Digits
 
 from tui.text import _, ngettext, translate
+from tui.text.datasets import split_name
 from tui.text.joining import named
 from tui.text.map_verdicts import map_verdict
 from tui.widgets.class_bars import Bar, ClassBars
@@ -34,8 +35,10 @@ class ResultOverview(Horizontal):
     ResultOverview #overview-right { width: 1fr; height: 1fr; }
     ResultOverview.-message #overview-left { width: 1fr; margin-right: 0; }
     ResultOverview.-message #overview-right, ResultOverview.-message #verdict-row { display: none; }
+    ResultOverview.-message #measured-on { display: none; }
     ResultOverview.-message #class-part, ResultOverview.-message #checks-part { display: none; }
-    ResultOverview #verdict-row { height: 3; margin-bottom: 1; }
+    ResultOverview #verdict-row { height: 3; }
+    ResultOverview #measured-on { height: auto; margin-bottom: 1; color: $text-muted; }
     ResultOverview Digits { width: auto; margin-right: 2; }
     ResultOverview #facts { width: 1fr; height: 3; }
     ResultOverview #class-title { height: 1; color: $text-muted; }
@@ -50,6 +53,7 @@ class ResultOverview(Horizontal):
 
     _digits = getters.query_one(Digits)
     _facts = getters.query_one("#facts", Label)
+    _measured_on = getters.query_one("#measured-on", Label)
     _status = getters.query_one("#overview-status", Label)
     _class_part = getters.query_one("#class-part", Vertical)
     _class_bars = getters.query_one(ClassBars)
@@ -68,6 +72,7 @@ class ResultOverview(Horizontal):
             with Horizontal(id="verdict-row"):
                 yield Digits()
                 yield Label(id="facts")
+            yield Label(id="measured-on")  # a line of its own: beside the digits it would be cut
             with Vertical(id="class-part"):
                 yield Label(_("AP50 of each class, the weakest first"), id="class-title")
                 yield ClassBars(
@@ -99,6 +104,7 @@ class ResultOverview(Horizontal):
         self.remove_class("-message")
         self._digits.update(f"{report.scores.map50:.3f}")
         self._facts.update(Content("\n").join(_facts(report)))
+        self._measured_on.update(_measured_on(report))
         has_checks = bool(report.checks)
         self._class_part.display, self._checks_part.display = not has_checks, has_checks
         self._checks.update(describe_checks(report))
@@ -130,10 +136,15 @@ def _facts(report: RunReport) -> Iterator[Content]:
     scores, verdict = report.scores, map_verdict(report.scores.map50)
     yield Content.assemble(named("mAP50", ""), (_(verdict.word), f"bold {verdict.colour}"))
     yield Content(named("mAP50-95", f"{scores.map50_95:.3f}"))
-    images = ngettext(
-        "{count} image ({split}), in fp32", "{count} images ({split}), in fp32", scores.images, split=report.split
+
+
+def _measured_on(report: RunReport) -> str:
+    return ngettext(
+        "{count} image ({split})",
+        "{count} images ({split})",
+        report.scores.images,
+        split=split_name(report.split),
     )
-    yield Content.styled(images, "$text-muted")
 
 
 def _class_bars(report: RunReport) -> list[Bar]:

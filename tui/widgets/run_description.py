@@ -10,7 +10,7 @@ from engine.messages import printable
 from engine.runs.folder import BEST_WEIGHTS, LAST_WEIGHTS
 from tui.text import _
 from tui.text.joining import join_parts, with_detail
-from tui.text.run_states import describe_run_end, format_epochs
+from tui.text.run_states import describe_epochs, describe_run_end
 from tui.text.sizes import format_size
 from tui.wizard.stored_run import (
     StoredRun,
@@ -31,7 +31,7 @@ def describe_run(run: StoredRun) -> Content:
     def add_line(label: str, value: str) -> None:
         lines.append(Content.assemble((f"{label}  ", "$text-muted"), value))
 
-    add_line(_("run"), f"{printable(summary.name)}  {_('epoch {epochs}', epochs=format_epochs(summary))}")
+    add_line(_("run"), f"{printable(summary.name)}  {describe_epochs(summary)}")
     if (sentence := describe_run_end(summary)) != "":
         lines.append(Content.styled(sentence, "$warning"))
     for label, name in ((_("best weights"), BEST_WEIGHTS), (_("last weights"), LAST_WEIGHTS)):
@@ -59,9 +59,12 @@ def describe_next_steps(run: StoredRun, workspace: Path) -> Content:
     steps = [
         (_("Detect objects in your own images (here: key W):"), predict_command(run)),
         (_("Evaluate it on another data set with the same classes:"), evaluate_command(run)),
-        (_("Let it propose labels for images that have none; --to yolo for YOLO:"), label_command(run)),
+        (_("Let it propose labels for images that have none (here: key L); --to yolo for YOLO:"), label_command(run)),
         (_("List the 50 images that it is least sure of, to label them next:"), pick_command(run)),
-        (_("Train on the larger data set, starting from these weights:"), train_again_command(run)),
+        (
+            _("Train on the larger data set, starting from these weights (here: key L, then F8):"),
+            train_again_command(run),
+        ),
     ]
     if (extend := extend_command(run, workspace)) is not None:
         steps.append((_("Train for more epochs (here: key E on the Runs screen):"), extend))

@@ -7,9 +7,10 @@ from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from engine.plan import StagePlan
+from engine.plan import Plan, StagePlan
 from engine.planning.request import PreparedPlan
 from tui.text import N_, _
+from tui.text.devices import batch_text
 from tui.text.durations import duration
 from tui.text.sizes import format_size
 from tui.text.stages import STAGE_NAMES
@@ -64,7 +65,7 @@ class StageTable(Vertical):
         self._shows_plan = True
         self.remove_class("-outdated")
         stages = {stage.name: stage for stage in prepared.plan.stages}
-        rows = [_cells(stage, unknown_time) for stage in stages.values()]
+        rows = [_cells(prepared.plan, stage, unknown_time) for stage in stages.values()]
         header = [_(column) for column in COLUMNS]
         widths = [max(cell_len(row[column]) for row in (header, *rows)) for column in range(len(header))]
         self._header.update(_line(header, widths))
@@ -72,19 +73,18 @@ class StageTable(Vertical):
             line, meter = self.query_one(f"#line-{name}", Label), self.query_one(f"#memory-{name}", Meter)
             line.display = meter.display = name in stages
             if name in stages:
-                line.update(_line(_cells(stages[name], unknown_time), widths))
+                line.update(_line(_cells(prepared.plan, stages[name], unknown_time), widths))
                 meter.show(*_memory(stages[name]))
         advice = prepared.step_advice
         self._total.update(describe_steps(advice))
         self._total.set_class(advice.level == "few", "-too-few")
 
 
-def _cells(stage: StagePlan, unknown_time: str) -> list[str]:
-    batch = str(stage.batch_size) if stage.accumulate == 1 else f"{stage.batch_size} × {stage.accumulate}"
+def _cells(plan: Plan, stage: StagePlan, unknown_time: str) -> list[str]:
     return [
         _(STAGE_NAMES[stage.name]),
         f"{stage.first_epoch + 1}–{stage.last_epoch + 1}",
-        batch,
+        batch_text(plan, stage),
         str(stage.epochs * stage.steps_per_epoch),
         f"{stage.init_lr:.2g} → {stage.min_lr:.2g}",
         unknown_time if stage.seconds_estimate is None else duration(stage.seconds_estimate),

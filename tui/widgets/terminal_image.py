@@ -134,8 +134,8 @@ def _half_blocks(thumbnail: Thumbnail) -> list[list[Segment]]:
         for y in (above, above + 1):
             if 0 <= y < len(rows) and not any(taken[y][left : left + width]):
                 style = Style(color=Color.from_rgb(*label.text_colour), bgcolor=Color.from_rgb(*label.colour))
-                # One segment for each cell: the text in the first, the others empty.
-                rows[y][left : left + width] = [Segment(text, style), *[Segment("")] * (width - 1)]
+                # One segment for each cell: the text in the first, the others empty. Without a style, NO_COLOR would end the app.
+                rows[y][left : left + width] = [Segment(text, style), *[Segment("", style)] * (width - 1)]
                 taken[y][left : left + width] = [True] * width
                 break
     return rows

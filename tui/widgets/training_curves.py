@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 
@@ -21,6 +22,8 @@ ZOOMED_PART = 1 / 3
 """Of the epochs so far: what the zoomed plots show."""
 KEPT_USES = 60
 """Values of the use of the processor or card: the last minutes."""
+MIN_MAP_RANGE = 0.3
+"""The zoomed axis of mAP spans at least this: on a shorter one noise would look like progress."""
 SHOWN_MAP = 0.0005
 """A smaller mAP is written as 0.000: none is the best."""
 GIB = 2**30
@@ -121,7 +124,7 @@ class Curves(Vertical):
                 ),
             ),
             x_range=(first, last),
-            y_range=None if self._zoomed and history.maps else (0.0, 1.0),
+            y_range=_zoomed_map_range(history, first) if self._zoomed and history.maps else (0.0, 1.0),
             border=stage,
             marks=tuple(_best_map(history)),
         )
@@ -133,6 +136,17 @@ def _epoch_range(history: RunHistory) -> tuple[float, float]:
     done = history.epochs_done - first if history.latest is not None else 0.0
     planned = max(1.0, (history.last_epoch or 0) + 1 - first, done)
     return first, first + min(planned, _rounded_up(done))
+
+
+def _zoomed_map_range(history: RunHistory, first: float) -> tuple[float, float]:
+    """Round ends of the axis for the mAP from epoch `first` on, at least `MIN_MAP_RANGE` apart."""
+    shown = [map50 for epoch, map50, _map in history.maps if epoch + 1 >= first]
+    shown += [map50 for epoch, map50, _map in history.maps if epoch + 1 < first][-1:]  # the line comes from there
+    low, high = math.floor(min(shown) * 10) / 10, math.ceil(max(shown) * 10) / 10
+    missing = max(0.0, MIN_MAP_RANGE - (high - low))
+    low = max(0.0, low - missing / 2)
+    high = min(1.0, max(high, low + MIN_MAP_RANGE))
+    return round(min(low, high - MIN_MAP_RANGE), 2), round(high, 2)
 
 
 def _rounded_up(epochs: float) -> float:

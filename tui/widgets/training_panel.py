@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -26,16 +27,19 @@ from tui.widgets.sample_images import SampleImages
 from tui.widgets.stage_bar import StageBar
 from tui.widgets.training_curves import Curves
 from tui.wizard.run_history import RunHistory
-from tui.workers.training_session import Phase
+from tui.wizard.training_phase import Phase
 
 PHASES = {
     "preparing": N_("preparing ..."),
     "pausing": N_("pausing after this step ..."),
     "paused": N_("paused"),
     "stopping": N_("saving and stopping after this step ..."),
+    "detaching": N_("moving into the background ..."),
 }
 View = Literal["curves", "classes", "images"]
 VIEWS: tuple[View, ...] = ("curves", "classes", "images")
+NOTABLE_OTHERS = 20
+"""Percent of the processor that other programs take before it is said."""
 
 
 class TrainingPanel(Vertical):
@@ -53,12 +57,14 @@ class TrainingPanel(Vertical):
     .-high TrainingPanel #stage-reason { margin-bottom: 1; }
     TrainingPanel #verdict { text-style: bold; }
     TrainingPanel #steps, TrainingPanel #trend-note { color: $text-muted; }
+    TrainingPanel #neighbours { color: $text-warning; }
     TrainingPanel .-hidden { display: none; }
     TrainingPanel EventLines { margin-top: 1; }
     """
 
     _status = getters.query_one("#status", Label)
     _times = getters.query_one("#time-left", Label)
+    _neighbours = getters.query_one("#neighbours", Label)
     _stage_bar = getters.query_one(StageBar)
     _stage_reason = getters.query_one("#stage-reason", Label)
     _curves = getters.query_one(Curves)
@@ -72,6 +78,8 @@ class TrainingPanel(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._view: View = "curves"
+        self._hardware: Hardware | None = None
+        self._others: deque[int] = deque((0, 0), maxlen=2)
 
     @property
     def view(self) -> View:
@@ -87,6 +95,7 @@ class TrainingPanel(Vertical):
         """The current numbers, the main area, the verdict, the last events."""
         yield Label(id="status")
         yield Label(id="time-left")
+        yield Label(id="neighbours")
         yield StageBar()
         yield Label(id="stage-reason")
         yield Curves(live=True)
@@ -98,11 +107,14 @@ class TrainingPanel(Vertical):
         yield Label(_(TREND_NOTE), id="trend-note")
         yield EventLines()
 
-    def show(self, history: RunHistory, phase: Phase, hardware: Hardware | None) -> None:
-        """Show the current numbers and curves."""
+    def show(self, history: RunHistory, phase: Phase, hardware: Hardware | None, *, is_local: bool = True) -> None:
+        """Show the current numbers and curves. `is_local`: the training runs in this process."""
         width = self.content_size.width
         self._status.update(join_to_width(tuple(_status_parts(history, phase)), width))
-        self._times.update(join_to_width(tuple(_time_parts(history, phase)), width))
+        times = join_to_width(tuple(_time_parts(history, phase)), width)
+        self._times.update(times)
+        self._times.display = bool(times) or not history.has_ended
+        self._show_neighbours(hardware, is_training=is_local and phase == "training" and history.device == "cpu")
         stages = [
             (str(stage["name"]), int(stage["last_epoch"]) - int(stage["first_epoch"]) + 1) for stage in history.stages
         ]
@@ -112,6 +124,18 @@ class TrainingPanel(Vertical):
             self._curves.show(history, hardware)
         self._steps.update(_steps_text(history))
 
+    def _show_neighbours(self, hardware: Hardware | None, *, is_training: bool) -> None:
+        """Say that other programs slow a training on the processor down, if they do so for longer than a moment."""
+        if hardware is not None and hardware is not self._hardware and hardware.processor.others is not None:
+            self._hardware = hardware
+            self._others.append(hardware.processor.others)
+        percent = min(self._others)
+        self._neighbours.display = is_training and percent >= NOTABLE_OTHERS
+        if self._neighbours.display:
+            self._neighbours.update(
+                _("Another program takes {percent} % of the processor, so the training is slower.", percent=percent)
+            )
+
     def show_verdict(self, history: RunHistory) -> None:
         """Show the trend of the validation loss, and how many of the advised steps are done."""
         trend = trend_of(history.stage_losses)
@@ -120,7 +144,7 @@ class TrainingPanel(Vertical):
         elif not history.stage_losses:
             sentence = _("Whether it learns is seen from the validation loss, after the first epochs of this stage.")
         else:
-            sentence = describe_trend(trend, history.steps, history.step_advice)
+            sentence = describe_trend(trend, history.steps, history.step_advice, has_ended=history.has_ended)
         self._verdict.update(Content.styled(sentence, COLOURS[trend.verdict]))
         self._steps.update(_steps_text(history))
 
@@ -177,7 +201,10 @@ def _not_evaluated(history: RunHistory) -> str:
 def _steps_text(history: RunHistory) -> str:
     if not history.steps:
         return ""
-    steps = ngettext("{count} step so far", "{count} steps so far", history.steps)
+    if history.has_ended:
+        steps = ngettext("{count} step", "{count} steps", history.steps)
+    else:
+        steps = ngettext("{count} step so far", "{count} steps so far", history.steps)
     if history.advised_steps is None:
         return steps
     return _("{steps}; at least {advised} are advised.", steps=steps, advised=history.advised_steps)
@@ -197,8 +224,12 @@ def _status_parts(history: RunHistory, phase: Phase) -> Iterator[str]:
     latest, last_epoch = history.latest, history.last_epoch
     if latest is not None and last_epoch is not None:
         stage = history.stage.stage if history.stage is not None else latest.stage
-        yield _("epoch {epoch}/{epochs}", epoch=latest.epoch + 1, epochs=last_epoch + 1) + f"  {_(STAGE_NAMES[stage])}"
-        if latest.step + 1 < latest.steps or phase not in ("training", "stopping"):
+        begins = stage != latest.stage and phase == "training"  # its first step is not done yet
+        epoch = latest.epoch + 1 + begins
+        yield _("epoch {epoch}/{epochs}", epoch=epoch, epochs=last_epoch + 1) + f"  {_(STAGE_NAMES[stage])}"
+        if begins:
+            yield _("starting")
+        elif latest.step + 1 < latest.steps or phase != "training":
             yield _("step {step}/{steps}", step=latest.step + 1, steps=latest.steps)
         elif history.next_evaluation == latest.epoch + 1:
             yield _("validating, measuring mAP")
@@ -215,7 +246,7 @@ def _time_parts(history: RunHistory, phase: Phase) -> Iterator[str]:
     """How long it takes yet, and until when; of the stage too, if another one follows; how long it took."""
     elapsed = _("elapsed: {time}", time=duration(history.stopwatch.seconds))
     latest, seconds_left, stage_left = history.latest, history.seconds_left(), history.stage_seconds_left()
-    if latest is None:
+    if latest is None or history.has_ended:  # how long it took is said where it ends
         return
     if phase == "ended" or seconds_left is None:
         yield elapsed

@@ -69,12 +69,17 @@ def result_rows(run: ComparedRun) -> Iterator[tuple[str, str]]:
     yield _("batch size changed"), "; ".join(_batch_change(*change) for change in history.batch_changes)
 
 
-def setting_name(name: str) -> str:
-    """What people call a setting, and its name in files."""
+def setting_label(name: str) -> str:
+    """What people call a setting: at most 22 columns."""
     if name in ("data", "preset"):
         return _("data") if name == "data" else _("preset")
-    label = next((field.label for field in recipe_fields() if field.name == name), None)
-    return name if label is None else with_detail(label, name)
+    return next((field.label for field in recipe_fields() if field.name == name), name)
+
+
+def setting_name(name: str) -> str:
+    """What people call a setting, and its name in files."""
+    label = setting_label(name)
+    return label if name in ("data", "preset", label) else with_detail(label, name)
 
 
 def _batch_change(epoch: int, batch_size: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.dataset.index import Dataset
 from engine.hardware import Hardware
-from engine.messages import Message, format_bytes, phrase
+from engine.messages import Message, format_bytes, gettext_noop, phrase
 from engine.network.registry import network_spec
 from engine.plan import StageName
 from engine.planning.advice import MODERN_ADVISED_STEPS
@@ -296,19 +296,22 @@ def _need(problem: BatchSizeProblem) -> float:
     return math.inf if peak is None else problem.budget.need(peak)
 
 
+_TOO_LARGE = gettext_noop(
+    "{network} at {width}x{height} needs {need} for the smallest batch, 2, and {limit} are free on {device}. {options}"
+)
+_TOO_LARGE_FOR_EACH = gettext_noop(
+    "{network} at {width}x{height} needs {need} for 2 images in each of {parts} processes or cards, and {limit} are free for each. "
+    "{options}"
+)
+
+
 def does_not_fit_message(problem: BatchSizeProblem, device: str) -> Message:
     """The message for a training of which not even a batch size of 2 fits."""
     options = fit_options(problem)
     height, width = problem.recipe.input_shape
-    template = "{network} at {width}x{height} needs {need} for the smallest batch, 2, and {limit} are free on {device}. {options}"
-    if problem.parts > 1:
-        template = (
-            "{network} at {width}x{height} needs {need} for 2 images in each of {parts} processes or cards, and {limit} are free for "
-            "each. {options}"
-        )
     return Message(
         "plan.memory",
-        template,
+        _TOO_LARGE if problem.parts == 1 else _TOO_LARGE_FOR_EACH,
         {
             "parts": problem.parts,
             "network": problem.recipe.network,
