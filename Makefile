@@ -41,7 +41,7 @@ catalogues: $(VENV)/.installed-dev
 	$(BIN)/python -m tui.text.sentences
 
 bench: $(VENV)/.installed-dev
-	@for name in first_paint live_screen loader reading optimizer suggestion memory run_list; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in first_paint live_screen loader reading optimizer suggestion memory run_list mean_ap checkpoint; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Hours: both methods on a real data set, three seeds each. make bench-bccd BCCD=FOLDER
 bench-bccd: $(VENV)/.installed-dev

@@ -113,7 +113,11 @@ def write_weights(path: Path, name: str, classes: int, images: Sequence[Pixels],
     """Random weights that find a few objects in each image."""
     network = build_network(name, classes)
     assert isinstance(network, YoloV4)
-    initialise_heads(network, std=0.005, objectness=-1.0)
+    initialise_heads(network, std=0.005, objectness=1.0)
+    with torch.no_grad():
+        for convolution in network.head_convolutions:
+            # Boxes about as large as their anchors: of one that is ten times the input rounding alone moves the corners by more.
+            convolution.weight.unflatten(0, (-1, 5 + classes))[:, 2:4] *= 0.1
     info = info_of(network, [f"class {number}" for number in range(classes)], (side, side))
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:

@@ -39,7 +39,7 @@ CHANGES: dict[str, Any] = {
     "unfreeze_batch_size": 4,
     "unfreeze_epoch": 4,
 }
-HANG_SECONDS = 10
+HANG_SECONDS = 30
 
 
 class Training:

@@ -14,23 +14,27 @@ IMAGES, EPOCHS, CLASSES, BOXES = 20_000, 100, 20, 60
 
 
 def table(free_fraction: float) -> list[str]:
-    """The largest unfreeze batch size on cards of each size, of which this fraction is free."""
+    """The largest unfreeze batch size on cards of each size, of which this fraction is free: without → with checkpointing."""
     rows = ["| network | input | precision | " + " | ".join(f"{size} GiB" for size in CARD_SIZES) + " |"]
     rows.append("| --- | --- | --- |" + " ---: |" * len(CARD_SIZES))
     for network in ("yolov4-tiny", "yolov4"):
         for length in (416, 608):
             for precision, label in (("fp32", "fp32"), ("fp16", "16-bit")):
                 cells = [
-                    largest_batch_size(network, length, precision, round(free_fraction * size * 2**30))
+                    " → ".join(
+                        largest_batch_size(network, length, precision, round(free_fraction * size * 2**30), checkpointing)
+                        for checkpointing in ("off", "on")
+                    )
                     for size in CARD_SIZES
                 ]
                 rows.append(f"| {network} | {length} | {label} | " + " | ".join(cells) + " |")
     return rows
 
 
-def largest_batch_size(network: str, length: int, precision: str, free: int) -> str:
+def largest_batch_size(network: str, length: int, precision: str, free: int, checkpointing: str) -> str:
     """As text; "-" where not even 2 fits."""
-    recipe = make_recipe({"network": network, "input_shape": [length, length], "unfreeze_epoch": EPOCHS})
+    settings = {"network": network, "input_shape": [length, length], "unfreeze_epoch": EPOCHS}
+    recipe = make_recipe({**settings, "activation_checkpointing": checkpointing})
     batch_sizes = suggest_batch_sizes(
         BatchSizeProblem(recipe, CLASSES, BOXES, IMAGES, IMAGES // 9, precision, Budget(free, "cuda"), None)
     )

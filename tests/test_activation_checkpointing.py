@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from engine.events import BatchChanged, OutOfMemory, RunStarted
 from engine.network.detector import Detector, build_network
 from engine.network.precision import autocast, network_input
 from engine.network.recompute import statistics_unchanged
@@ -18,10 +20,16 @@ from engine.planning.memory.budget import Budget
 from engine.planning.memory.checkpointing import decide_checkpointing
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import make_recipe
+from engine.runner.resume import resume
+from engine.runner.start import exit_code, start
+from engine.training.checkpoint import load_newest
+from engine.training.control import Control
 from engine.training.learner import Learner
 from engine.training.loss.losses import build_loss
 from engine.training.stages import enter_stage
 from tests.nvml_stand_in import GIB
+from tests.small_training import only_run, plan_and_dataset, prepare
+from tests.training_passes import at_pass, out_of_memory
 
 CPU = torch.device("cpu")
 
@@ -151,3 +159,24 @@ def test_where_it_was_turned_off_it_is_the_first_option() -> None:
     problem = problem_on(2.7, activation_checkpointing="off")
     assert suggest_batch_sizes(problem) is None
     assert fit_options(problem)[0].settings == {"activation_checkpointing": "on"}
+
+
+def test_out_of_memory_is_retried_with_the_same_batch_and_so_is_a_resumed_run(tmp_path: Path) -> None:
+    prepare(tmp_path, images=12)
+    plan, dataset = plan_and_dataset(
+        tmp_path, freeze_epoch=1, unfreeze_epoch=2, unfreeze_batch_size=4, freeze_batch_size=4
+    )
+    assert not plan.activation_checkpointing
+    with at_pass(1, out_of_memory):  # after a step and a validation: the unfreeze stage
+        events = list(start(plan, Control(), dataset, on_out_of_memory="retry"))
+    assert exit_code(events[-1]) == 0
+    assert [event.suggested_checkpointing for event in events if isinstance(event, OutOfMemory)] == [True]
+    changed = [
+        (event.batch_size, event.activation_checkpointing) for event in events if isinstance(event, BatchChanged)
+    ]
+    assert changed == [(4, True)]
+    run = only_run(tmp_path)
+    assert load_newest(run).progress.activation_checkpointing
+    started = next(resume(run, Control(), overrides={"unfreeze_epoch": 3}))
+    assert isinstance(started, RunStarted)
+    assert started.plan["activation_checkpointing"]

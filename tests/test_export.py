@@ -160,6 +160,15 @@ def test_the_cfg_has_the_layers_of_the_published_one(name: str, layers: int, con
     assert widths == own
 
 
+def test_opencv_is_told_of_a_threshold_below_its_own() -> None:
+    with torch.device("meta"):
+        network = build_network("yolov4-tiny", 2)
+    for threshold, lines in ((0.1, ["thresh=0.1"] * 2), (0.3, [])):
+        text = darknet_cfg(network, info_of(network, ("cat", "dog"), (96, 128), threshold=threshold))
+        assert text is not None
+        assert [line for line in text.splitlines() if line.startswith("thresh")] == lines
+
+
 def test_the_tutorials_file_is_read_back_with_the_same_outputs(weights: Path, tmp_path: Path) -> None:
     exported = export_weights(weights, "tutorial", tmp_path / "model.pth")
     network, info = load_network(weights)

@@ -65,7 +65,14 @@ def test_no_help_shows_the_type_of_a_value_in_a_programmers_words(words: str) ->
 
 def test_options_stand_in_sections() -> None:
     titles = re.findall(r"╭─ (.+?) ─", command("train", "--help").stdout)
-    assert titles == ["Data set", "Recipe", "Files and device", "Output and help"]
+    assert titles == [
+        "Data set",
+        "Recipe",
+        "Files and device",
+        "Several processes and machines",
+        "Background and end",
+        "Output and help",
+    ]
 
 
 def test_the_help_is_in_chinese_with_the_same_examples() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from engine.events import Event, Failed, RunStarted, Stopped
 from engine.messages import BadInput, bad_input, to_record
-from engine.runner import launch as launcher
+from engine.runner import launcher
 from engine.runner.launch import Launch, launch
 from engine.runner.start import exit_code
 from engine.runs.folder import read_events

@@ -109,6 +109,7 @@ CASES: list[tuple[Any, list[Any]]] = [
     *((func, [torch.rand(7, 2), torch.rand(7, 2)]) for func in (aten.gt.Tensor, aten.lt.Tensor)),
     *((func, [torch.rand(3, 8, 4, 4, 2).permute(0, 2, 3, 1, 4)]) for func in (aten.exp.default, aten.sigmoid.default)),
     *((func, [torch.rand(7)]) for func in (aten.atan.default, aten.neg.default, aten.reciprocal.default)),
+    (aten.sqrt.default, [torch.rand(7, dtype=torch.float64)]),
     (aten.sigmoid.default, [torch.arange(3)]),
     (aten.clamp.default, [torch.arange(6).view(3, 2), 0, 25]),
     (aten.clamp.default, [torch.rand(3, 2), 1e-9]),

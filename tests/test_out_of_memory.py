@@ -72,7 +72,8 @@ def workspace(made: Path, tmp_path: Path) -> Path:
 
 
 def assert_resumes_with_what_was_proposed(run: Path, event: OutOfMemory) -> None:
-    overrides = {f"{event.stage}_batch_size": event.suggested_batch_size}
+    assert event.suggested_checkpointing  # the batch can stay as it is
+    overrides = {"activation_checkpointing": "on"}
     with closing(resume(run, Control(), overrides=overrides)) as events:
         started = next(events)
     assert isinstance(started, RunStarted)

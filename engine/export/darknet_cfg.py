@@ -9,11 +9,15 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.evaluation.predict import default_threshold
 from engine.network.backbones import CSPDarknet53, CSPDarknet53Tiny
 from engine.network.blocks import Activation, ConvBNAct, CSPStage
 from engine.network.detector import Detector
 from engine.network.registry import network_spec
 from engine.weights.native import WeightsInfo
+
+_OPENCV_THRESHOLD = 0.2
+"""OpenCV gives 0 for scores below it, unless the file names a lower one."""
 
 
 class CfgBuilder:
@@ -22,6 +26,7 @@ class CfgBuilder:
     def __init__(self, network: Detector, info: WeightsInfo) -> None:
         height, width = info.input_shape
         self._network = network
+        self._threshold = default_threshold(info)
         self._sections: list[str] = []
         self._layers = 0
         net = {"batch": 1, "subdivisions": 1, "width": width, "height": height, "channels": 3}
@@ -92,6 +97,8 @@ class CfgBuilder:
             "num": len(self._network.all_anchors),
             "scale_x_y": f"{self._network.scale_x_y[level]:g}",
         }
+        if self._threshold < _OPENCV_THRESHOLD:
+            settings["thresh"] = f"{self._threshold:g}"  # only OpenCV reads it
         self._add("yolo", settings)
         return before
 

@@ -1,6 +1,6 @@
 """One process of a training in several: started by torch's elastic agent on each device, it trains its part of every batch.
 
-It is told what to do by the process that started the training (`launch.py`), and tells it what happens:
+It is told what to do by the process that started the training (`launcher.py`), and tells it what happens:
 
     here     {"rank", "local_rank", "pid", "started", "device", "restart"}, then {"alive"}, and from the first process of a machine {"event"};
              before the first event perhaps {"refused"}; at the end {"bye"}, {"lost"} (the others do not answer) or {"failure"}

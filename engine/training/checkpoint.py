@@ -76,6 +76,12 @@ class Progress:
     )
     """The events of finished epochs (`restored_logs.epoch_record`); empty in checkpoints of older versions."""
 
+    def advance(self, images: int) -> None:
+        """Count a step that used so many images."""
+        self.step += 1
+        self.total_steps += 1
+        self.seen += images
+
     def next_epoch(self) -> None:
         """Move to the first step of the next epoch."""
         self.epoch += 1

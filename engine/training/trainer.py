@@ -122,9 +122,19 @@ class Trainer:
                 if self.progress.epoch <= stage.last_epoch:
                     yield from self._train_stage(stage)
         except StopRequested:
-            yield from self._stopped()
+            yield from self._report(max_pending=0)
+            saved = self.save()
+            yield saved
+            yield Stopped(epoch=self.progress.epoch, step=self.progress.step, checkpoint=saved.path)
             return
-        yield self._finished()
+        yield Finished(
+            run=str(self.run),
+            best=str(self.run / BEST_WEIGHTS),
+            last=str(self.run / LAST_WEIGHTS),
+            map50=self.progress.best_map50,
+            map50_95=self.progress.best_map50_95,
+            seconds=self.progress.seconds,
+        )
 
     def _train_stage(self, stage: StagePlan) -> Iterator[Event]:
         self.stage, self.phase = self._batches.current(stage), "training"
@@ -191,7 +201,7 @@ class Trainer:
                 waited = time.monotonic() - started
                 indices = order[self.progress.seen :][: self.stage.batch_size * self.stage.accumulate]
                 parts, lr = self._step(batches, indices)
-                self._advance(len(indices))
+                self.progress.advance(len(indices))
                 seconds = time.monotonic() - started
                 self.progress.epoch_seconds += seconds
                 self.reports.add(self.stage, self.progress, steps, lr, seconds, waited, parts, indices)
@@ -228,11 +238,6 @@ class Trainer:
         except NonFiniteLoss as error:
             raise NonFiniteLoss(indices.tolist()) from error
         return parts, lr
-
-    def _advance(self, images: int) -> None:
-        self.progress.step += 1
-        self.progress.total_steps += 1
-        self.progress.seen += images
 
     def _report(self, max_pending: int) -> Iterator[Event]:
         """The events of finished steps; at most `max_pending` stay on the device."""
@@ -338,21 +343,3 @@ class Trainer:
         self.progress = copy.deepcopy(checkpoint.progress)
         self._apply_checkpointing()
         self.learner.restore(checkpoint.network, checkpoint.ema, checkpoint.optimizer, checkpoint.scaler)
-
-    # The end
-
-    def _stopped(self) -> Iterator[Event]:
-        yield from self._report(max_pending=0)
-        saved = self.save()
-        yield saved
-        yield Stopped(epoch=self.progress.epoch, step=self.progress.step, checkpoint=saved.path)
-
-    def _finished(self) -> Finished:
-        return Finished(
-            run=str(self.run),
-            best=str(self.run / BEST_WEIGHTS),
-            last=str(self.run / LAST_WEIGHTS),
-            map50=self.progress.best_map50,
-            map50_95=self.progress.best_map50_95,
-            seconds=self.progress.seconds,
-        )

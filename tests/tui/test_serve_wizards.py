@@ -45,13 +45,13 @@ def origin_of(address: str) -> str:
 def ended(process: subprocess.Popen[str]) -> int:
     """End the server as `kill` does, and wait."""
     process.send_signal(signal.SIGTERM)
-    return process.wait(60)
+    return process.wait(120)
 
 
 async def shows(socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
     """Read until the wizard has drawn a text."""
     drawn = b""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while text.encode() not in drawn:
             message = await socket.receive()
             assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), (message, drawn)
@@ -75,7 +75,7 @@ def test_a_closed_tab_a_quit_and_the_end_of_the_server_end_the_wizards(tmp_path:
             while (await sockets[0].receive()).type != aiohttp.WSMsgType.CLOSED:
                 pass
             await sockets[1].close()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while len(server.children()) > 1:
                     await asyncio.sleep(0.05)
 
@@ -99,7 +99,7 @@ def test_a_wizard_ends_when_its_server_was_killed(tmp_path: Path) -> None:
 
     with served(tmp_path) as (address, process):
         wizard = asyncio.run(use(address, process))
-        assert psutil.wait_procs([wizard], 60)[0]
+        assert psutil.wait_procs([wizard], 120)[0]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -110,7 +110,7 @@ def test_a_browser_shows_the_wizard_and_sends_it_keys(tmp_path: Path) -> None:
             await tab.until("document.body.classList.contains('-first-byte')")
             await tab.until("document.activeElement.classList.contains('xterm-helper-textarea')")
             await tab.press_enter()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while load_state(workspace).screen_name != "data":
                     await asyncio.sleep(0.1)
             assert len(tab.requests) > 4

@@ -266,6 +266,22 @@ def test_a_card_that_fails_is_said_and_enter_quits(
     assert list_runs(workspace)[0].resumable
 
 
+def test_after_out_of_memory_enter_resumes_with_the_same_batch_and_checkpointing(workspace: Path) -> None:
+    async def script(app: Freezetui, pilot: Pilot[int], _: PassGate) -> None:
+        await ended(app, pilot)
+        event = app.training.last_event
+        assert isinstance(event, OutOfMemory)
+        assert "with the same batch, a quarter slower" in " ".join(shown(app).split())
+        await pilot.press("enter")
+        await until(pilot, lambda: app.training.history.steps > event.step)
+        assert app.training.history.batch_size == event.batch_size
+        assert app.training.run is not None
+        assert load_plan(app.training.run).activation_checkpointing
+
+    with at_pass(1, out_of_memory):
+        watch(workspace, script, freeze_batch_size=4, unfreeze_batch_size=4)
+
+
 def test_out_of_memory_is_explained_and_enter_resumes_with_a_smaller_batch(workspace: Path) -> None:
     """On any system; trainings whose memory really is limited are in test_out_of_memory.py."""
 
@@ -283,7 +299,7 @@ def test_out_of_memory_is_explained_and_enter_resumes_with_a_smaller_batch(works
         await until(pilot, lambda: app.training.history.steps > event.step)
 
     with at_pass(1, out_of_memory):  # after a step and a validation: the unfreeze stage
-        watch(workspace, script, freeze_batch_size=4, unfreeze_batch_size=4)
+        watch(workspace, script, freeze_batch_size=4, unfreeze_batch_size=4, activation_checkpointing="off")
 
 
 def test_what_cannot_begin_says_why_and_enter_goes_back(workspace: Path) -> None:

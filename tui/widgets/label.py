@@ -45,4 +45,3 @@ class Label(Static):
         if not height or self.styles.is_auto_width:
             return False
         return with_own_breaks(content).get_height(self.styles.get_rules(), width) == height
-

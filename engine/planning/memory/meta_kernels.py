@@ -269,6 +269,7 @@ META_KERNELS: Mapping[Any, Callable[..., Any]] = {
             _aten.div.Tensor,
             _aten.exp.default,
             _aten.reciprocal.default,
+            _aten.sqrt.default,
         ),
         _elementwise(_float_dtype),
     ),

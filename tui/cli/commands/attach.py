@@ -26,7 +26,7 @@ PAST_EVENTS = 20
 LiveRun = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help=N_("A run folder, or its name in logs/; without it, the only run that trains."),
         show_default=False,
         autocompletion=complete_run,
