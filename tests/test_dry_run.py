@@ -72,7 +72,7 @@ def card_that_fits(max_batch_size: int, stage_name: str = "unfreeze") -> Callabl
 
 
 def test_checkpointing_is_tried_before_a_smaller_batch(workspace: Path) -> None:
-    plan, dataset = plan_and_dataset(workspace, freeze_batch_size=8, unfreeze_batch_size=8)
+    plan, dataset = plan_and_dataset(workspace, freeze_batch_size=8, unfreeze_batch_size=8, input_shape=[256, 256])
 
     def run(plan: Plan) -> DryRunResult:
         return FITS if plan.activation_checkpointing else replace(FITS, out_of_memory="unfreeze")
@@ -82,7 +82,7 @@ def test_checkpointing_is_tried_before_a_smaller_batch(workspace: Path) -> None:
     assert [stage.batch_size for stage in checked.stages] == [8, 8]
     assert checked.warnings[-1].code == "plan.checkpointing_enabled"
     off, _ = plan_and_dataset(
-        workspace, freeze_batch_size=8, unfreeze_batch_size=8, activation_checkpointing="off"
+        workspace, freeze_batch_size=8, unfreeze_batch_size=8, input_shape=[256, 256], activation_checkpointing="off"
     )
     with pytest.raises(DoesNotFit, match="unfreeze_batch_size=4"):
         preflight(off, dataset, may_lower=False, run=run)

@@ -422,7 +422,7 @@ def test_in_the_current_folder_a_run_is_known_by_its_path(workspace: Path, monke
             await held(pilot, gate)
             assert app.state.screen_name == "train"
             app.show_screen("runs")
-            await until_shown(app, pilot, "Enter shows the Train screen.")
+            await until_shown(app, pilot, "Enter shows the training.")
             await pilot.press("enter")
             await until(pilot, lambda: app.state.screen_name == "train")
             app.training.stop()

@@ -26,7 +26,7 @@ def decide_checkpointing(problem: BatchSizeProblem) -> BatchSizeProblem:
     wanted = ALWAYS_USEFUL_BATCH_SIZE * problem.parts if chosen == "auto" else chosen
     batch_size = min(int(wanted), problem.max_batch_size)
     stage = problem.final_stage
-    return off if stage == "freeze" or off.fits(stage, batch_size) or not saves_memory(problem) else on
+    return off if stage == "freeze" or off.fits(stage, batch_size) or not saves_memory(problem, batch_size) else on
 
 
 def with_checkpointing(problem: BatchSizeProblem, *, enabled: bool) -> BatchSizeProblem:
@@ -35,9 +35,9 @@ def with_checkpointing(problem: BatchSizeProblem, *, enabled: bool) -> BatchSize
     return replace(problem, recipe=problem.recipe.model_copy(update=update))
 
 
-def saves_memory(problem: BatchSizeProblem) -> bool:
-    """Whether the last stage needs less memory with it; False where memory cannot be predicted."""
-    stage, batch_size = problem.final_stage, problem.min_batch_size
+def saves_memory(problem: BatchSizeProblem, batch_size: int) -> bool:
+    """Whether the last stage needs less memory with it at this batch size; False where memory cannot be predicted."""
+    stage = problem.final_stage
     without = with_checkpointing(problem, enabled=False).peak(stage, batch_size, batch_size)
     with_it = with_checkpointing(problem, enabled=True).peak(stage, batch_size, batch_size)
     return without is not None and with_it is not None and with_it < without

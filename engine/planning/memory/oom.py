@@ -39,8 +39,8 @@ def smaller_batch_size(plan: Plan, stage: StagePlan, dataset: Dataset, hardware:
 def suggests_checkpointing(plan: Plan, stage: StagePlan, dataset: Dataset, hardware: Hardware | None = None) -> bool:
     """Whether activation checkpointing is to be tried after `stage` ran out of memory, with the same batch.
 
-    Not where it is on already, where the user turned it off, or where it is predicted to help too little. `hardware` is probed
-    if it is not given.
+    Not where it is on already, where the user turned it off, or where it saves nothing. Whether it saves enough is tried and not
+    predicted: a smaller batch is the next way. `hardware` is probed if it is not given.
     """
     if plan.activation_checkpointing or plan.recipe.activation_checkpointing == "off" or stage.name == "freeze":
         return False
@@ -48,7 +48,7 @@ def suggests_checkpointing(plan: Plan, stage: StagePlan, dataset: Dataset, hardw
         problem = _problem(
             replace(plan, activation_checkpointing=True), dataset, hardware or probe(Path(plan.workspace))
         )
-        return saves_memory(problem) and problem.fits(stage.name, stage.batch_size)
+        return saves_memory(problem, stage.batch_size)
     except Exception as error:
         if not is_out_of_memory(error):  # the prediction itself needs some memory
             raise
