@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerContext
 
 IMPORTED = ("engine.runner.start", "tests.command", "tests.small_training")
-IMPORTED_DURING_TRAINING = ("matplotlib.pyplot", "torch.utils.tensorboard", "torchvision.ops", "torch._dynamo.distributed")
+IMPORTED_DURING_TRAINING = (
+    "matplotlib.pyplot",
+    "torch.utils.tensorboard",
+    "torchvision.ops",
+    "torch._dynamo.distributed",
+)
 
 
 def warm_processes() -> ForkServerContext:

@@ -52,7 +52,9 @@ def with_overrides(
     settings = _with_matching_freeze_epoch(plan.recipe.relevant_settings(), overrides)
     recipe = make_recipe(_with_matching_batches(settings, overrides))
     note = _note(plan.recipe, recipe, overrides)
-    new_plan = make_plan(recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), resumed=plan, nodes=plan.nodes)
+    new_plan = make_plan(
+        recipe, dataset, plan.data, probe(Path(plan.workspace)), Path(plan.workspace), resumed=plan, nodes=plan.nodes
+    )
     for stage in ("freeze", "unfreeze"):
         if checkpoint is not None and f"{stage}_batch_size" in overrides:
             checkpoint.progress.batch_sizes.pop(stage, None)

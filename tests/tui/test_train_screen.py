@@ -22,8 +22,8 @@ from tests.training_passes import PassGate, at_pass, card_busy, card_lost, gated
 from tests.tui.driving import drive, shown, until, until_shown
 from tests.tui.training import AT_TRAIN, ended, held, trained_run, workspace_with_data
 from tui.app import Freezetui
-from tui.dialogs.quit_training import QuitTrainingDialog
 from tui.dialogs.number_prompt import NumberPrompt
+from tui.dialogs.quit_training import QuitTrainingDialog
 from tui.screens.train import TrainScreen
 from tui.widgets.path_input import PathInput
 from tui.wizard.approved_plan import ApprovedPlan

@@ -15,9 +15,7 @@ from tui.text import N_, _, translate
 FIELD_GROUPS: Mapping[str, tuple[str, ...]] = {
     N_("Network"): ("network", "method", "model_path", "pretrained", "input_shape", "anchors"),
     N_("Schedule"): ("unfreeze_epoch", "freeze_train", "freeze_epoch", "init_epoch", "eval_period", "save_period"),
-    N_("Batch and memory"): (
-        *("unfreeze_batch_size", "freeze_batch_size", "accumulate", "activation_checkpointing"),
-    ),
+    N_("Batch and memory"): (*("unfreeze_batch_size", "freeze_batch_size", "accumulate", "activation_checkpointing"),),
     N_("Learning rate"): (
         *("init_lr", "min_lr", "lr_decay_type", "optimizer_type", "momentum", "weight_decay", "ema"),
     ),
