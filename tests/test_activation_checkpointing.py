@@ -164,7 +164,12 @@ def test_where_it_was_turned_off_it_is_the_first_option() -> None:
 def test_out_of_memory_is_retried_with_the_same_batch_and_so_is_a_resumed_run(tmp_path: Path) -> None:
     prepare(tmp_path, images=12)
     plan, dataset = plan_and_dataset(
-        tmp_path, freeze_epoch=1, unfreeze_epoch=2, unfreeze_batch_size=4, freeze_batch_size=4, input_shape=[256, 256]
+        tmp_path,
+        unfreeze_epoch=2,
+        unfreeze_batch_size=4,
+        freeze_batch_size=4,
+        freeze_train=False,
+        input_shape=[416, 416],
     )
     assert not plan.activation_checkpointing
     with at_pass(1, out_of_memory):  # after a step and a validation: the unfreeze stage

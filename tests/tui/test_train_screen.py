@@ -279,7 +279,7 @@ def test_after_out_of_memory_enter_resumes_with_the_same_batch_and_checkpointing
         assert load_plan(app.training.run).activation_checkpointing
 
     with at_pass(1, out_of_memory):
-        watch(workspace, script, freeze_batch_size=4, unfreeze_batch_size=4, input_shape=[256, 256])
+        watch(workspace, script, freeze_batch_size=4, unfreeze_batch_size=4, input_shape=[416, 416])
 
 
 def test_out_of_memory_is_explained_and_enter_resumes_with_a_smaller_batch(workspace: Path) -> None:
