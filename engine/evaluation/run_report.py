@@ -90,7 +90,7 @@ def run_report(
 ) -> RunReport:
     """Evaluate the best weights of a run on its validation images (without any, on its test or training images).
 
-    On the processor with the number of threads of the training: so the scores are those of the training to the last bit.
+    The scores are those of the training but for rounding: here batch norm is folded into the convolutions.
 
     Args:
         run: the run folder.

@@ -104,6 +104,8 @@ def test_every_text_of_the_engine_can_be_extracted() -> None:
         "phrase(template, **values)",
         "Message('plan.split_without_boxes', template, {'count': len(images)})",
         "Message(first.code, first.template, values)",
+        "Message('figure', template, values)",
+        "Message('plan.memory', template, values)",
         "bad_input('run.gone', RUN_GONE, run=run)",
         "finding(severity, code, file, template, count=count)",
         "finding(severity, code, relative_path(Path(file), self.root), template, **values)",

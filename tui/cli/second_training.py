@@ -1,7 +1,8 @@
-"""Says on the command line that a training is the second one on this machine. It is started all the same: scripts wait for nobody."""
+"""Says on the command line that a training is the second one on this machine. It is started all the same."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from tui.cli.errors import print_error
@@ -9,7 +10,12 @@ from tui.text import _
 
 
 def warn_of_other_trainings(workspace: Path) -> None:
-    """Name on standard error the trainings of other processes, if there are any, and what they share with this one."""
+    """Name on standard error the trainings of other processes, if there are any, and what they share with this one.
+
+    Only in a terminal: a script that starts several trainings does so on purpose.
+    """
+    if not sys.stderr.isatty():
+        return
     from engine.runs.live import other_trainings
 
     if others := other_trainings(workspace):

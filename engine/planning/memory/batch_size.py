@@ -309,22 +309,20 @@ def does_not_fit_message(problem: BatchSizeProblem, device: str) -> Message:
     """The message for a training of which not even a batch size of 2 fits."""
     options = fit_options(problem)
     height, width = problem.recipe.input_shape
-    return Message(
-        "plan.memory",
-        _TOO_LARGE if problem.parts == 1 else _TOO_LARGE_FOR_EACH,
-        {
-            "parts": problem.parts,
-            "network": problem.recipe.network,
-            "width": width,
-            "height": height,
-            "need": format_bytes(_need(problem)),
-            "limit": format_bytes(problem.budget.limit or 0),
-            "device": device,
-            "options": phrase("What would fit: {options}.", options=_alternatives(options))
-            if options
-            else phrase("No setting makes it fit: close other programs that hold memory, or train on another device."),
-        },
-    )
+    template = _TOO_LARGE if problem.parts == 1 else _TOO_LARGE_FOR_EACH
+    values = {
+        "parts": problem.parts,
+        "network": problem.recipe.network,
+        "width": width,
+        "height": height,
+        "need": format_bytes(_need(problem)),
+        "limit": format_bytes(problem.budget.limit or 0),
+        "device": device,
+        "options": phrase("What would fit: {options}.", options=_alternatives(options))
+        if options
+        else phrase("No setting makes it fit: close other programs that hold memory, or train on another device."),
+    }
+    return Message("plan.memory", template, values)
 
 
 def _alternatives(options: Sequence[FitOption]) -> object:
