@@ -204,7 +204,7 @@ def test_the_printed_plan_has_the_sum_of_its_stages(tmp_path: Path, capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     rows = [re.split(r"\s{2,}", line) for line in lines if line.startswith(("freeze", "unfreeze"))]
     assert sum(int(row[3]) for row in rows) == 8800
-    assert any(line.startswith("8800 steps in total") for line in lines)
+    assert any("8800 steps" in line for line in lines)
 
 
 @pytest.mark.parametrize("epochs", [2, 12, 40])

@@ -36,6 +36,9 @@ COMMANDS = (
         "runs note",
         "runs compare",
         "report",
+        "attach",
+        "runs stop",
+        "serve",
     ),
 )
 _IDENTIFIERS = re.compile(

@@ -23,7 +23,8 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 class FoldedConv(nn.Module):
     """What a `ConvBNAct` in eval mode computes, with one convolution that has a bias. It has no backward."""
 
-    def __init__(self, source: ConvBNAct) -> None:
+    def __init__(self, source: ConvBNAct, dtype: torch.dtype | None = None) -> None:
+        """`dtype` of its weights; None: that of `source`."""
         super().__init__()
         conv, norm = source.conv, source.norm
         assert norm.running_mean is not None
@@ -39,9 +40,10 @@ class FoldedConv(nn.Module):
             (int(conv.padding[0]), int(conv.padding[1])),
             device="meta",
         )
-        folded = (kernel.double() * scale.view(-1, 1, 1, 1)).to(kernel.dtype)
+        dtype = dtype or kernel.dtype
+        folded = (kernel.double() * scale.view(-1, 1, 1, 1)).to(dtype)
         self.conv.weight = nn.Parameter(folded.contiguous(memory_format=torch.channels_last), requires_grad=False)
-        self.conv.bias = nn.Parameter(shift.to(kernel.dtype), requires_grad=False)
+        self.conv.bias = nn.Parameter(shift.to(dtype), requires_grad=False)
         self.activation = source.activation
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,13 +64,15 @@ def fold_batch_norm(network: Detector) -> Detector:
 
 def fold_backbone(network: Detector, dtype: torch.dtype) -> nn.Module | None:
     """A copy of the backbone in `dtype` whose batch norm is folded; None if there is nothing to fold."""
-    folded = _folded_copy(network.backbone)
-    return None if folded is None else folded.to(dtype)
+    folded = _folded_copy(network.backbone, dtype)
+    if folded is None or all(tensor.dtype == dtype for tensor in folded.parameters()):
+        return folded
+    return folded.to(dtype)
 
 
-def _folded_copy(module: ModuleT) -> ModuleT | None:
+def _folded_copy(module: ModuleT, dtype: torch.dtype | None = None) -> ModuleT | None:
     # deepcopy takes the copy of an object from its memo: so nothing that is replaced is copied first.
     replaced: dict[int, object] = {
-        id(child): FoldedConv(child) for child in module.modules() if isinstance(child, ConvBNAct)
+        id(child): FoldedConv(child, dtype) for child in module.modules() if isinstance(child, ConvBNAct)
     }
     return copy.deepcopy(module, replaced).eval().requires_grad_(False) if replaced else None

@@ -14,7 +14,6 @@ from tui.cli.console import print_json, print_line
 from tui.cli.progress import waiting
 from tui.terminal.background import LOG, BackgroundProcess, start_in_background
 from tui.text import _
-from tui.wizard.farewell import background_farewell
 
 DETACH = "--detach"
 _PERIOD = 0.05
@@ -56,6 +55,8 @@ def start_detached(workspace: Path, run: Path | None = None, *, json: bool) -> i
     for line in printed.splitlines():
         print_line(line)
     print_line()
+    from tui.wizard.farewell import background_farewell  # imports NumPy, which completion does not wait for
+
     for line in background_farewell(started, workspace):
         print_line(line)
     print_line("  " + _("What it prints: {path}", path=started / LOG))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from engine.files import error_reason
 from engine.messages import BadInput, bad_input
 from tui.cli.console import OutputClosed, print_line
-from tui.wizard.farewell import background_farewell
 
 if TYPE_CHECKING:
     from engine.events import Event
@@ -75,6 +74,8 @@ class HostedTraining:
         """Say where the training is now, if anybody reads it: the terminal may be closed."""
         if json or self._run is None or self._host is None:
             return
+        from tui.wizard.farewell import background_farewell  # imports NumPy, which completion does not wait for
+
         with suppress(BadInput, OutputClosed):
             for line in background_farewell(self._run, self._host.workspace):
                 print_line(line)
