@@ -60,7 +60,9 @@ class LaunchSpec:
 
     def environment(self) -> dict[str, str]:
         """The environment of the agent."""
-        return {**os.environ, _VARIABLE: json.dumps(asdict(self))}
+        # Else processes that are started again meet in the store of those before them, and may connect to one that is dead.
+        own_store = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+        return {**os.environ, **own_store, _VARIABLE: json.dumps(asdict(self))}
 
 
 def launch_spec(environment: Mapping[str, str] = os.environ) -> LaunchSpec | None:

@@ -168,8 +168,8 @@ async def choose_first(app: Freezetui, pilot: Pilot[int], words: str) -> None:
     await until(pilot, lambda: "Type to search" in shown(app))
     await pilot.press(*words)
     hits = app.screen.query_one(CommandList)
-    await until(pilot, lambda: hits.option_count > 0 and words in str(hits.get_option_at_index(0).prompt))
-    await pilot.press("down", "enter")
+    await until(pilot, lambda: hits.highlighted == 0 and words in str(hits.get_option_at_index(0).prompt))
+    await pilot.press("enter")
 
 
 class ManyKeys(App[None]):
