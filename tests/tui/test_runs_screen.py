@@ -518,10 +518,12 @@ def test_a_data_set_that_was_moved_is_chosen_and_the_run_goes_on(workspace: Path
         await listed(app, pilot)
         await until(pilot, lambda: "Enter resumes it." in shown(app))
         await pilot.press("enter")
-        await until(pilot, lambda: "is not there" in shown(app))
+        await until(
+            pilot, lambda: "is not there" in " ".join(shown(app).split()) and "Enter chooses the folder" in shown(app)
+        )
         assert "freezetui resume" not in shown(app), "that is for the command line"
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, FolderPicker))
+        await until(pilot, lambda: isinstance(app.screen, FolderPicker) and "Enter selects" in shown(app))
         app.screen.dismiss(workspace / "moved")
         await until(pilot, lambda: app.training.history.steps > 2)
         app.training.stop()

@@ -52,9 +52,9 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
         if session.input_error.messages[0].code == DATA_MISSING:
             return RunOutcome(
                 message,
-                _("Enter chooses the folder where it is now; Esc goes back."),
+                _("Enter chooses the folder where the data set is now; Esc goes back."),
                 lambda: None,
-                _("Or move it back, then resume the run in Runs."),
+                _("If you move the data set back instead, resume the run in Runs."),
                 needs_data_folder=True,
             )
         if session.run is None:
