@@ -628,10 +628,9 @@ def measure_ddp(bench: Bench, report: Report) -> None:
     """What torch's DistributedDataParallel costs with one process, where there is nothing to exchange."""
     from torch import distributed
 
-    if "parallel" not in Recipe.model_fields:
-        report.note(
-            "the engine has no DDP (no setting `parallel`); measured: torch's DDP around the plain loop's network"
-        )
+    report.note(
+        "a training of one process has no DDP; measured: torch's DDP around the plain loop's network (see benchmarks/parallel.py)"
+    )
     table = report.table(
         NETWORK, PRECISION, BATCH, Column("plain", "images/s alone", ".1f"), Column("ddp", "with DDP", ".1f"),
         Column("cost_percent", "cost %", "+.1f"), Column("memory_mib", "more MiB", ".0f"),

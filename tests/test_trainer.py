@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.dataset.formats import open_dataset
-from engine.events import Failed, ImageSkipped, LossNotFinite, StageStarted, Step
+from engine.events import BatchChanged, Failed, ImageSkipped, LossNotFinite, StageStarted, Step
 from engine.messages import BadInput
 from engine.network.detector import build_network
 from engine.planning.synthetic import synthetic_batch
@@ -134,6 +134,22 @@ def test_a_smaller_batch_in_mid_epoch_does_not_turn_the_learning_rate_back(tmp_p
     assert len(halved) > plan.stages[0].steps_per_epoch
     rates = [step.lr for step in steps]
     assert all(after < before for before, after in pairwise(rates))
+
+
+def test_a_smaller_batch_that_is_asked_for_together_with_a_stop_holds_after_the_resume(tmp_path: Path) -> None:
+    prepare(tmp_path, images=20)
+    plan, dataset = plan_and_dataset(tmp_path, freeze_train=False, unfreeze_epoch=1, unfreeze_batch_size=4)
+    control, events = Control(), []
+    for event in start(plan, control, dataset):
+        events.append(event)
+        if isinstance(event, Step):
+            control.lower_batch(2)
+            control.stop()
+    assert [event.batch_size for event in events if isinstance(event, BatchChanged)] == [2]
+    assert exit_code(events[-1]) == 130
+    run = Path(list_runs(tmp_path)[0].path)
+    first = next(event for event in resume(run, Control(), workspace=tmp_path) if isinstance(event, StageStarted))
+    assert first.batch_size == 2
 
 
 @pytest.mark.parametrize(("method", "optimizer"), [("modern", "adamw"), ("modern", "sgd"), ("tutorial", "adam")])

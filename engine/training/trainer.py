@@ -219,9 +219,9 @@ class Trainer:
                 if requests.save:
                     yield from self._report(max_pending=0)
                     yield self.save()
-                if (size := requests.batch_size) is not None and size != self.stage.batch_size:
-                    yield from self._report(max_pending=0)
-                    yield self.lower_batch(size)
+                batch_size = self.stage.batch_size
+                yield from self._change_batch(requests)
+                if self.stage.batch_size != batch_size:
                     return
 
     def _agree_on_requests(self) -> Requests:
@@ -263,8 +263,14 @@ class Trainer:
             before, requests = requests, self._agree_on_requests()
             requests = replace(requests, batch_size=requests.batch_size or before.batch_size)
         if requests.stop:
+            yield from self._change_batch(requests)  # so that a run that is extended at once, or resumed, has it
             raise StopRequested
         return requests
+
+    def _change_batch(self, requests: Requests) -> Iterator[Event]:
+        if (size := requests.batch_size) is not None and size != self.stage.batch_size:
+            yield from self._report(max_pending=0)
+            yield self.lower_batch(size)
 
     def lower_batch(self, size: int, accumulate: int | None = None) -> BatchChanged:
         """From the next step on, this stage and those after it train with a batch size of at most `size`.
