@@ -53,7 +53,7 @@ def test_a_half_written_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [0, 20], ids=["shorter", "longer than before"])
-def test_a_log_that_was_set_back_is_read_anew(tmp_path: Path, more: int) -> None:
+def test_a_log_that_was_set_back_is_read_from_its_start(tmp_path: Path, more: int) -> None:
     follower = EventFollower(tmp_path)
     write(tmp_path, STARTED, step(0), step(1), epoch(0))
     assert len(follower.read().events) == 4

@@ -123,7 +123,7 @@ def test_the_tutorials_loss_is_that_of_one_process(tmp_path: Path) -> None:
 
 
 def test_on_cards_too_what_happens_in_one_process_happens_in_both(workspace: Path) -> None:
-    """There the loss is looked at one step later; so memory that runs out is told after the backward pass."""
+    """There the loss is checked one step later; so memory that runs out is told after the backward pass."""
     job = Job(workspace, SMALL, on_out_of_memory="retry", prepare=Fault(1, 1, "forward"), as_on_a_card=True)
     first, second = train_together(job)
     assert kinds(first) == kinds(second)

@@ -19,18 +19,18 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, library
 from torch.autograd.function import once_differentiable
 
 BLOCK = 2**17
 """Values in a block: the scratch memory of both threads of a small machine fits into their caches, and the calls cost little."""
 SCRATCH_BLOCKS = 3
 
-_TORCH_LIBRARY: Any = torch.library
-_LIBRARY = _TORCH_LIBRARY.Library("freezetui", "DEF")
-_LIBRARY.define("mish(Tensor x) -> Tensor")
-_LIBRARY.define("mish_(Tensor(a!) x) -> Tensor(a!)")
-_LIBRARY.define("mish_backward(Tensor gradient, Tensor x) -> Tensor")
+_OPERATORS: Any = library
+_DEFINITIONS = _OPERATORS.Library("freezetui", "DEF")
+_DEFINITIONS.define("mish(Tensor x) -> Tensor")
+_DEFINITIONS.define("mish_(Tensor(a!) x) -> Tensor(a!)")
+_DEFINITIONS.define("mish_backward(Tensor gradient, Tensor x) -> Tensor")
 OPERATORS: Any = torch.ops.freezetui
 _JIT: Any = torch.jit
 
@@ -177,9 +177,9 @@ def _blocks(dense: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
     yield from zip(*(matrix.split(max(1, BLOCK // columns)) for matrix in matrices), strict=True)
 
 
-_LIBRARY.impl("mish", _mish_kernel, "CPU")
-_LIBRARY.impl("mish_", _mish_in_place_kernel, "CPU")
-_LIBRARY.impl("mish_backward", _mish_backward_kernel, "CPU")
-_LIBRARY.impl("mish", torch.empty_like, "Meta")
-_LIBRARY.impl("mish_", lambda x: x, "Meta")
-_LIBRARY.impl("mish_backward", lambda gradient, x: torch.empty_like(x), "Meta")
+_DEFINITIONS.impl("mish", _mish_kernel, "CPU")
+_DEFINITIONS.impl("mish_", _mish_in_place_kernel, "CPU")
+_DEFINITIONS.impl("mish_backward", _mish_backward_kernel, "CPU")
+_DEFINITIONS.impl("mish", torch.empty_like, "Meta")
+_DEFINITIONS.impl("mish_", lambda x: x, "Meta")
+_DEFINITIONS.impl("mish_backward", lambda gradient, x: torch.empty_like(x), "Meta")

@@ -62,7 +62,7 @@ class _ProcessRecord(BaseModel):
 def run_lock(run: Path) -> Iterator[None]:
     """Hold the lock of a run. The operating system releases it when the process ends, however it ends.
 
-    Whoever acts on what is in the folder must read it inside the lock: until then another process may change or delete it.
+    Code that acts on what is in the folder must read it inside the lock: until then another process may change or delete it.
 
     Raises:
         BadInput: another process holds the lock, or the folder cannot be written or was deleted meanwhile.

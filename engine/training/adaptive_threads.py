@@ -41,16 +41,16 @@ class AdaptiveThreads:
         self._most = most
         self._read_others = NeighbourMeter().read if read_others is None else read_others
         self._clock = clock
-        self._looked_at = clock()
+        self._measured_at = clock()
         self._wanted = most
         self._read_others()
 
     def update(self) -> NewThreads | None:
         """Set torch's number of threads if other programs have started or ended; None if nothing changes."""
         now = self._clock()
-        if now - self._looked_at < PERIOD:
+        if now - self._measured_at < PERIOD:
             return None
-        self._looked_at = now
+        self._measured_at = now
         others = self._read_others()
         if others is None:
             return None

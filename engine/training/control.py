@@ -74,7 +74,7 @@ class Control:
     def extend(self, epochs: int, command_id: str = "") -> bool:
         """Request `epochs` epochs in total: the training stops, and its host resumes it. False: it is stopping for good.
 
-        This is reported as an event, so that whoever watches the run waits for what follows the stop. `command_id`: of the
+        This is reported as an event, so that other windows on the run wait for what follows the stop. `command_id`: of the
         command that asked for it, if one did.
         """
         return self._stop_for(

@@ -8,7 +8,7 @@ from its defaults:
   the last bits, is the same after a resume.
 - The running statistics of batch norm are merged by `merge_statistics`, after every step: all processes always have the same.
 
-Only parameters that are trained are given to DDP: it is built anew for each stage, and a frozen backbone is not exchanged.
+Only parameters that are trained are given to DDP: each stage has its own, and a frozen backbone is not exchanged.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Replica:
         self._ddp = self._build()
 
     def reset(self) -> None:
-        """After a step that failed: build DDP anew, which cannot be used again. Collective, as `enter_stage`."""
+        """After a step that failed: build a new DDP, since the old one cannot be used again. Collective, as `enter_stage`."""
         if self._ddp is not None:
             self._ddp = None
             self.enter_stage()

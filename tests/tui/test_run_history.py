@@ -73,7 +73,7 @@ def test_what_comes_between_epochs_is_no_step_but_counts_for_each_epoch_to_come(
     assert history.seconds_left() == pytest.approx(3 + 20 + 3 * 30, rel=0.01)
 
 
-def test_another_batch_is_measured_anew() -> None:
+def test_another_batch_is_measured_again() -> None:
     history = RunHistory().apply_all(begun()).apply_all(step(10.0 + number, 0, number) for number in range(4))
     history.apply(BatchChanged(time=14, stage="freeze", epoch=0, step=4, batch_size=2, init_lr=1e-3, min_lr=1e-5))
     assert history.batch_size == 2

@@ -275,7 +275,7 @@ def test_nothing_is_wider_than_the_screen(tmp_path: Path, language: str) -> None
     drive(tmp_path, script, screen_name="tune", preset="modern-whole", start="whole", language=language)
 
 
-def test_a_plan_is_asked_for_anew_only_where_free_memory_changed_noticeably() -> None:
+def test_a_plan_is_requested_again_only_where_free_memory_changed_noticeably() -> None:
     watch = FreeMemoryMonitor()
 
     def free(gibibytes: float) -> Hardware:

@@ -91,7 +91,7 @@ class TrainScreen(WizardScreen):
         self._last_run: RunSummary | None = None
         """The run that can be resumed where `_mode` is "idle"."""
         self._can_steer = True
-        """Whether wishes reach the training."""
+        """Whether commands reach the training."""
         self._footer_state: tuple[object, ...] | None = None
         self._drawn_state: tuple[object, ...] | None = None
 
@@ -312,16 +312,16 @@ class TrainScreen(WizardScreen):
             self.session.resume(run)
             self._update_mode()
         else:
-            self._ask(self.session.toggle_pause)
+            self._send(self.session.toggle_pause)
 
     def action_stop_and_save(self) -> None:
         """Save a checkpoint after this step, then stop."""
-        self._ask(self.session.stop)
+        self._send(self.session.stop)
 
-    def _ask(self, wish: Callable[[], None]) -> None:
-        """Tell the training a wish; show why it cannot be told one."""
+    def _send(self, command: Callable[[], None]) -> None:
+        """Send a command to the training; show why it cannot be sent."""
         try:
-            wish()
+            command()
         except BadInput as error:
             self.show_bad_input(error)
         self._update_mode()
@@ -334,7 +334,7 @@ class TrainScreen(WizardScreen):
             return
         dialog = batch_prompt(batch_size, self.session.history.recipe.get("method"))
         self.app.push_screen(
-            dialog, lambda size: None if size is None else self._ask(lambda: self.session.lower_batch(size))
+            dialog, lambda size: None if size is None else self._send(lambda: self.session.lower_batch(size))
         )
 
     def action_extend(self) -> None:
@@ -347,11 +347,11 @@ class TrainScreen(WizardScreen):
     def _extend(self, epochs: int | None) -> None:
         last_epoch = self.session.history.last_epoch
         if epochs is not None and last_epoch is not None and epochs != last_epoch + 1:
-            self._ask(lambda: self.session.extend(epochs))
+            self._send(lambda: self.session.extend(epochs))
 
     def action_detach(self) -> None:
         """Move the training into the background, where it outlives the wizard."""
-        self._ask(self.session.detach)
+        self._send(self.session.detach)
 
     def action_next_view(self) -> None:
         """Show classes instead of curves, then images, then curves again."""

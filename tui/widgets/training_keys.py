@@ -39,7 +39,7 @@ class TrainingKeys:
     session: TrainingSession
     panel: TrainingPanel
     can_steer: bool
-    """Whether wishes reach the training: those of another machine can only be watched."""
+    """Whether commands reach the training: those of another machine can only be watched."""
     is_wide: bool
 
     @property

@@ -221,7 +221,7 @@ class TrainingSession:
         self.last_event = self.input_error = self.crash = None
         self.log.clear()
 
-    # Wishes. Where another process trains, each raises BadInput if it cannot be told.
+    # Commands. Where another process trains, each raises BadInput if it cannot be reached.
 
     def toggle_pause(self) -> None:
         """Pause after the current step; or end the pause."""
@@ -229,14 +229,14 @@ class TrainingSession:
         if source is None or self.phase not in ("training", "pausing", "paused"):
             return
         if self.phase == "training":
-            self._ask(source.pause, "pausing")
+            self._send(source.pause, "pausing")
         else:
-            self._ask(source.resume, "training")
+            self._send(source.resume, "training")
 
     def stop(self) -> None:
         """Save a checkpoint after the current step, then end. Safe from any thread and from a signal handler."""
         if (source := self._source) is not None:
-            self._ask(source.stop, "stopping")
+            self._send(source.stop, "stopping")
 
     def lower_batch(self, batch_size: int) -> None:
         """Use a smaller batch size from the next step on."""
@@ -246,20 +246,20 @@ class TrainingSession:
     def extend(self, epochs: int) -> None:
         """Train for `epochs` epochs in total, more or fewer than planned, at least those that have begun. A running training is stopped and resumed for it; a paused one stays paused."""
         if (source := self._source) is not None:
-            self._ask(lambda: source.extend(epochs), "stopping")
+            self._send(lambda: source.extend(epochs), "stopping")
         elif self.run is not None:
             self.resume(self.run, {"unfreeze_epoch": epochs})
 
     def detach(self) -> None:
         """Continue the training in a process in the background, which outlives this one, and watch it."""
         if (source := self._source) is not None and source.can_detach:
-            self._ask(source.detach, "detaching")
+            self._send(source.detach, "detaching")
 
-    def _ask(self, wish: Callable[[], None], phase: Phase) -> None:
-        """Tell the training a wish, and show that it is on its way."""
+    def _send(self, command: Callable[[], None], phase: Phase) -> None:
+        """Send a command to the training, and show that it is on its way."""
         previous, self.phase = self.phase, phase
         try:
-            wish()
+            command()
         except BadInput:
             self.phase = previous
             raise

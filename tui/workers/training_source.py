@@ -1,4 +1,4 @@
-"""Where the events of a training come from, and where the user's wishes go: this process, or another one."""
+"""Where the events of a training come from, and where the user's commands go: this process, or another one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TrainingSource(Protocol):
     def is_pausing(self) -> bool:
         """Whether a pause was requested here and has not ended: a run that is resumed then begins with it."""
 
-    # Each of these raises BadInput where the training does not get to know the wish.
+    # Each of these raises BadInput where the command does not reach the training.
 
     def pause(self) -> None:
         """Pause after the current step."""

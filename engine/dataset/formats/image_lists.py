@@ -12,7 +12,7 @@ from engine.dataset.splits import split_in_name
 from engine.files import read_decoded, read_lines, text_lines
 from engine.messages import BadInput, gettext_noop, join_names
 
-_LINES_LOOKED_AT = 50
+_SAMPLED_LINES = 50
 _DARKNET_SPLITS = {"train": "train", "valid": "val", "test": "test"}
 _MAX_SETTINGS_BYTES = 1 << 16
 
@@ -49,7 +49,7 @@ def _settings(tree: FileTree, file: str) -> Iterator[tuple[str, str]]:
 def is_image_list(tree: FileTree, file: str) -> bool:
     """Whether most lines of a text file are paths of images and nothing else."""
     try:
-        lines = read_lines(tree.path(file))[:_LINES_LOOKED_AT]
+        lines = read_lines(tree.path(file))[:_SAMPLED_LINES]
     except BadInput:
         return False
     return bool(lines) and 2 * sum(suffix_of(line.replace("\\", "/")) in IMAGE_SUFFIXES for line in lines) > len(lines)

@@ -30,7 +30,7 @@ from engine.dataset.splits import split_in_name
 from engine.files import read_decoded, text_lines
 from engine.messages import BadInput, join_names
 
-_LINES_LOOKED_AT = 200
+_SAMPLED_LINES = 200
 _ROOT_LINES = 5
 _ROOT_PARTS = 10
 
@@ -122,7 +122,7 @@ def _find_lists(tree: FileTree) -> Iterator[str]:
 def _is_list(path: Path) -> bool:
     """Whether at least half of the lines begin with the path of an image, and some have boxes."""
     try:
-        lines = text_lines(read_decoded(path).text)[:_LINES_LOOKED_AT]
+        lines = text_lines(read_decoded(path).text)[:_SAMPLED_LINES]
     except BadInput:
         return False
     parsed = [found for line in lines if (found := parse_line(line)) is not None]
@@ -155,7 +155,7 @@ def _class_of(lists: Sequence[str], parsed: ParsedLabels) -> Callable[[str], int
 
 def _has_words(path: Path) -> bool:
     """Whether a list has class names in the place of class ids."""
-    lines = (parse_line(line) for line in text_lines(read_decoded(path).text)[:_LINES_LOOKED_AT])
+    lines = (parse_line(line) for line in text_lines(read_decoded(path).text)[:_SAMPLED_LINES])
     return any(is_word(box.class_text) for line in lines if line is not None for box in line.boxes or ())
 
 

@@ -34,8 +34,8 @@ from engine.messages import BadInput, join_names
 _YAML_NAMES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _MAX_YAML_FILES = 50
 _MAX_YAML_DEPTH = 3
-_LABELS_LOOKED_AT = 30
-_LINES_LOOKED_AT = 5
+_SAMPLED_LABELS = 30
+_SAMPLED_LINES = 5
 
 
 class _ChosenYaml(NamedTuple):
@@ -128,14 +128,14 @@ def _looks_like_yolo(tree: FileTree) -> bool:
     stems = {stem_of(image) for image in tree.images}
     for file in sorted(_text_files(tree, ()), key=lambda file: not is_label_folder(file)):
         try:
-            lines = text_lines(read_text(tree.path(file)))[:_LINES_LOOKED_AT]
+            lines = text_lines(read_text(tree.path(file)))[:_SAMPLED_LINES]
         except BadInput:
             continue
         may_be_label = is_label_folder(file) or stem_of(file) in stems
         if any(is_label_row(line, only_fractions=not may_be_label) for line in lines):
             return True
         looked_at += bool(lines)
-        if looked_at >= _LABELS_LOOKED_AT:
+        if looked_at >= _SAMPLED_LABELS:
             break
     return False
 

@@ -87,7 +87,7 @@ def serve(
     if not is_loopback(host):
         print_error(
             _(
-                "--host {host}: other machines can reach the wizard. Whoever has its address, or reads the network on the way, can use "
+                "--host {host}: other machines can reach the wizard. Everyone who has its address, or reads the network on the way, can use "
                 "your files through it. A tunnel is safer: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE",
                 host=host,
                 port=port or DEFAULT_PORT,

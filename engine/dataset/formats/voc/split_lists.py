@@ -26,7 +26,7 @@ _BOX = re.compile(r"\s-?\d+(\.\d+)?(,-?\d+(\.\d+)?){3}")
 _BOTH = "trainval"
 _OTHER_TASKS = frozenset({"layout", "segmentation", "action"})
 _MAX_LISTS = 20
-_LINES_LOOKED_AT = 20
+_SAMPLED_LINES = 20
 
 
 class _List(NamedTuple):
@@ -125,7 +125,7 @@ def _read_list(file: str, parsed: ParsedLabels) -> _List | None:
 
 def _is_of(found: _List, finder: _LabelFinder) -> bool:
     """Whether a list outside of ImageSets has names of XML files or their images, and no boxes."""
-    lines = found.lines[:_LINES_LOOKED_AT]
+    lines = found.lines[:_SAMPLED_LINES]
     return not any(map(_BOX.search, lines)) and any(map(finder.find, lines))
 
 
