@@ -7,8 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.files import error_reason
-from engine.messages import BadInput, bad_input
+from engine.messages import BadInput
 from tui.cli.console import OutputClosed, print_line
 
 if TYPE_CHECKING:
@@ -52,15 +51,7 @@ class HostedTraining:
 
     def _detach(self, run: Path) -> None:
         assert self._host is not None
-        try:
-            process = self._host.start_in_background(run)
-        except OSError as error:
-            raise bad_input(
-                "background.not_started",
-                "A process in the background cannot be started ({reason}).",
-                reason=error_reason(error),
-            ) from error
-        process.release()
+        self._host.start_in_background(run).release()
         self.has_detached = True
 
     def notify(self) -> None:

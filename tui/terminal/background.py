@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from engine.files import write_text
+from engine.files import error_reason, write_text
+from engine.messages import bad_input
 
 LOG = "background.log"
 """What the process prints, in the run folder."""
@@ -64,32 +66,30 @@ def start_in_background(words: Sequence[str], log: Path, *, ready: Path | None =
         ready: the file into which the process writes the path of its run when it trains.
 
     Raises:
-        OSError: it cannot be started.
+        BadInput: it cannot be started.
     """
     environment = {**os.environ, _LOG_VARIABLE: str(log.absolute())}
     if ready is not None:
         environment[_READY_VARIABLE] = str(ready.absolute())
-    command = [sys.executable, "-P", "-m", "tui", *words]
-    with log.open("ab") as file:
-        if sys.platform == "win32":
-            flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+    own_session: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        own_session = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    try:
+        with log.open("ab") as file:
             process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                command,
+                [sys.executable, "-P", "-m", "tui", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                creationflags=flags,
+                **own_session,
             )
-        else:
-            process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
+    except OSError as error:
+        raise bad_input(
+            "background.not_started",
+            "A process in the background cannot be started ({reason}).",
+            reason=error_reason(error),
+        ) from error
     return BackgroundProcess(process, log)
 
 

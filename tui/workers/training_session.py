@@ -18,8 +18,7 @@ from textual.message import Message
 from textual.signal import Signal
 
 from engine.events import CommandAnswered, Event, OutOfMemory, Step
-from engine.files import error_reason
-from engine.messages import BadInput, bad_input
+from engine.messages import BadInput
 from tui.wizard.run_history import RunHistory
 from tui.wizard.training_phase import Phase, phase_after
 from tui.workers.local_training import LocalTraining, StartRun
@@ -183,15 +182,7 @@ class TrainingSession:
         from tui.terminal.background import LOG, start_in_background
 
         words = ["resume", "--workspace", str(self._workspace), "--", str(run)]
-        try:
-            process = start_in_background(words, run / LOG)
-        except OSError as error:
-            raise bad_input(
-                "background.not_started",
-                "A process in the background cannot be started ({reason}).",
-                reason=error_reason(error),
-            ) from error
-        return WatchedTraining(run, process)
+        return WatchedTraining(run, start_in_background(words, run / LOG))
 
     def _begin(self, source: TrainingSource) -> None:
         if self._source is not None and not self._source.is_watched:
