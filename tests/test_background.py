@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytest.importorskip("termios", reason="terminals and signals as POSIX knows them")
@@ -97,6 +98,7 @@ def test_a_detached_training_is_watched_by_two_and_stopped_by_a_third(workspace:
     assert [json.loads(line) for line in printed[0].splitlines()] == [event.to_json() for event in read_events(run)]
     assert "A pause is requested." in printed[1]
     assert isinstance(list(read_events(run))[-1], Stopped)
+    wait_for(lambda: not psutil.pid_exists(answer["pid"]), "its process to be waited for, so that no zombie is left")
 
 
 def test_what_the_background_refuses_is_said_where_it_was_asked(workspace: Path) -> None:

@@ -20,10 +20,12 @@ from typing import Any
 
 from tests.small_training import child_environment
 
-# A shell starts background jobs, such as a whole test run, with SIGINT ignored, and an ignored signal stays ignored.
-CHECKING_IN = "import os, sys, fcntl, signal, termios; signal.signal(signal.SIGINT, signal.SIG_DFL); os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
-
-IGNORING_SIGHUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+# What starts a whole test run in the background (a shell, nohup) ignores SIGINT or SIGHUP, and an ignored signal stays ignored.
+CHECKING_IN = (
+    "import os, sys, fcntl, signal, termios; hangup = sys.argv.pop(1); signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "signal.signal(signal.SIGHUP, signal.SIG_IGN if hangup == 'ignored' else signal.SIG_DFL); os.setsid(); "
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+)
 
 
 class Session:
@@ -103,7 +105,8 @@ def session(
         [
             sys.executable,
             "-c",
-            (IGNORING_SIGHUP if nohup else "") + CHECKING_IN,
+            CHECKING_IN,
+            "ignored" if nohup else "heard",
             sys.executable,
             "-P",
             "-m",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,8 +54,8 @@ class BackgroundProcess:
 
     def release(self) -> None:
         """Leave it to itself: the system takes over when this process ends."""
-        if self._process.poll() is None:
-            self._process.returncode = 0  # else Python warns that nobody waits for it
+        # A child process that has ended stays in the process table, as if it lived, until its parent has waited for it.
+        threading.Thread(target=self._process.wait, name="background-wait", daemon=True).start()
 
 
 def start_in_background(words: Sequence[str], log: Path, *, ready: Path | None = None) -> BackgroundProcess:
