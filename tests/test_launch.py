@@ -55,7 +55,7 @@ def run_script(*ranks: list[list[list[Any]]], control: Control | None = None, re
 def left_over() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it ended a moment ago, or is somebody else's and nobody has waited for it
+        with suppress(psutil.NoSuchProcess):  # it ended a moment ago
             if "stand_in_agent" in " ".join(child.cmdline()):
                 found.append(child)
     return found
