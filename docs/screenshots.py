@@ -1,7 +1,7 @@
 """Makes the screenshots in docs/screens/ from a real run: `python docs/screenshots.py WORKSPACE [LANGUAGE ...]`.
 
 WORKSPACE contains model_data/yolov4-tiny.weights. The sample set is drawn there and trained for a few epochs for each
-language: some minutes on two cores.
+language: some minutes on two cores, which nothing else should use. The pictures show the folder above it as /home/me.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tui.app import Freezetui
+from tui.dialogs.confirm import ConfirmDialog
 from tui.wizard.state import WizardState
 
 SIZE = (100, 30)
 FOLDER = Path(__file__).parent / "screens"
+SHOWN_PARENT = "/home/me"
 
 
 async def main(workspace: Path, language: str) -> None:
@@ -30,7 +32,9 @@ async def main(workspace: Path, language: str) -> None:
 
         async def save(name: str, seconds: float = 3.0) -> None:
             await pilot.pause(seconds)
-            app.save_screenshot(f"{name}.svg", str(FOLDER / language))
+            path = Path(app.save_screenshot(f"{name}.svg", str(FOLDER / language)))
+            drawn = path.read_text(encoding="utf-8")
+            path.write_text(drawn.replace(str(workspace.parent), SHOWN_PARENT), encoding="utf-8")
 
         await save("hardware", 4)
         await pilot.press("enter")
@@ -44,6 +48,9 @@ async def main(workspace: Path, language: str) -> None:
                 state.settings.update({"unfreeze_epoch": 12, "eval_period": 3})
             await save(name, seconds)
         await pilot.press("enter")
+        await pilot.pause(2)
+        if isinstance(app.screen, ConfirmDialog):  # another process trains on this machine
+            await pilot.press("s")
         await until(pilot, lambda: app.training.history.steps > 110, 600)
         await save("train", 1)
         await until(pilot, lambda: not app.training.is_running, 900)

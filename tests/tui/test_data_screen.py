@@ -30,13 +30,14 @@ from tui.dialogs.format_choice import FormatDialog
 from tui.screens.data import DataScreen
 from tui.text import LANGUAGES, PSEUDO, set_language
 from tui.text.datasets import finding_sentence, split_origin
+from tui.widgets import dataset_path
 from tui.widgets.findings import FindingsPanel
 from tui.widgets.label import Label
 from tui.widgets.path_input import PathInput
 from tui.widgets.terminal_image import UPPER_HALF, TerminalImage
 from tui.wizard.dataset_inspection import read_class_names
 from tui.wizard.dataset_summary import formats_help
-from tui.wizard.path_completion import inspect_path, path_completions
+from tui.wizard.path_completion import PathStatus, inspect_path, path_completions
 
 
 def paste_path(app: Freezetui, text: str) -> None:
@@ -466,9 +467,18 @@ def test_page_keys_scroll_findings_that_do_not_fit_and_the_title_says_so(tmp_pat
 
 def test_escape_stops_the_reading_of_a_large_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = draw_sample_dataset(tmp_path / "drawn", 12).parents[1]
-    ended = threading.Event()
+    stopped, inspected, ended = threading.Event(), threading.Event(), threading.Event()
+    readings = 0
+
+    def inspect_late(*arguments: Any) -> PathStatus:
+        stopped.wait(60)
+        status = inspect_path(*arguments)
+        inspected.set()
+        return status
 
     def read_slowly(_self: object, _source: object, _seed: int, progress: Callable[[int, int], None]) -> None:
+        nonlocal readings
+        readings += 1
         try:
             for done in range(100_000):
                 progress(done, 100_000)
@@ -477,12 +487,19 @@ def test_escape_stops_the_reading_of_a_large_data_set(tmp_path: Path, monkeypatc
             ended.set()
 
     monkeypatch.setattr(DatasetReader, "open", read_slowly)
+    monkeypatch.setattr(dataset_path, "inspect_path", inspect_late)
+    monkeypatch.setattr(dataset_path, "OPEN_DELAY", 0.01)
 
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         await until_shown(app, pilot, "of 100000 ... Esc stops.")
         await pilot.press("escape")
         await until(pilot, ended.is_set)
         await until_shown(app, pilot, "The reading was stopped.", "Enter reads this data set.")
+        stopped.set()
+        await until(pilot, inspected.is_set)
+        await pilot.pause(0.1)
+        await until_shown(app, pilot, "The reading was stopped.")
+        assert readings == 1, "a path that was inspected late is read again"
         assert app.state.screen_name == "data"
         await pilot.press("escape")
         await until(pilot, lambda: app.state.screen_name == "hardware")

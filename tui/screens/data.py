@@ -257,6 +257,7 @@ class DataScreen(WizardScreen):
         if self._opening.is_reading:
             self._close()
             self._path.set_open(False, _("The reading was stopped."))
+            self._path.leave_closed()
             self._update_hint()
         else:
             super().action_back()

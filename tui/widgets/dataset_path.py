@@ -75,6 +75,7 @@ class DatasetPath(Vertical):
         self._initial_value = value
         self._open_timer: Timer | None = None
         self._is_open = False
+        self._left_closed: str | None = None
         self.is_wrong = False
         datasets = find_datasets(workspace.absolute())
         self.suggested = next((str(path) for path in datasets), SAMPLE)
@@ -109,9 +110,15 @@ class DatasetPath(Vertical):
         self._status.remove_class("-wrong")
         self._status.update(text)
 
+    def leave_closed(self) -> None:
+        """Do not open the data set at this path by itself: the user has stopped the reading."""
+        self._left_closed = self.value
+
     def on_input_changed(self, event: Input.Changed) -> None:
         """Inspect the path at every key."""
         event.stop()
+        if event.value != self._left_closed:
+            self._left_closed = None
         if self._open_timer is not None:
             self._open_timer.stop()
         self._query.submit(event.value)
@@ -123,9 +130,13 @@ class DatasetPath(Vertical):
     def _show_inspected(self, status: PathStatus) -> None:
         is_sample = status.text.strip() == SAMPLE
         self.is_wrong = bool(status.problem) and not is_sample
-        if not self._is_open:
+        if not self._is_open and self.value != self._left_closed:
             self._status.set_class(self.is_wrong, "-wrong")
             self._status.update("" if is_sample else status.problem or completion_hint(status))
         self.post_message(self.Inspected())
         if status.looks_like_dataset:
-            self._open_timer = self.set_timer(OPEN_DELAY, lambda: self.post_message(self.Recognised()))
+            self._open_timer = self.set_timer(OPEN_DELAY, self._report_recognised)
+
+    def _report_recognised(self) -> None:
+        if self.value != self._left_closed:
+            self.post_message(self.Recognised())
