@@ -129,6 +129,8 @@ class Freezetui(App[int]):
         )
         self._exit_code_after_training: int | None = None
         """Set while the app only waits for the training to stop."""
+        self._left_watched = False
+        """Whether the app ended while another process trained the run that was watched."""
         self._screen_before_runs: str | None = None
         self.opened_from_runs = False
         set_language(language or state.language or language_of_locale())
@@ -170,7 +172,7 @@ class Freezetui(App[int]):
         if "training" in self.__dict__ and (run := self.training.run) is not None:
             from tui.wizard.farewell import background_farewell, farewell
 
-            if self.training.watched is not None:
+            if self._left_watched or self.training.watched is not None:
                 yield from background_farewell(run, self.workspace)
             else:
                 yield from farewell(run, self.training.last_event, self.workspace)
@@ -191,6 +193,7 @@ class Freezetui(App[int]):
         """Stop the threads. A running training saves its checkpoint."""
         self._hardware_monitor.stop()
         if self.shows_training:
+            self._left_watched = self.training.watched is not None
             self.training.leave()
 
     def on_key(self, event: Key) -> None:

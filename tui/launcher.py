@@ -55,6 +55,11 @@ def open_wizard(
     if not offer_resume:
         state.screen_name = SCREEN_ORDER[0]
     if watched_run is not None:
+        if state.data is None:
+            from tui.wizard.train_again import use_data_of
+
+            with suppress(BadInput):  # the run is watched all the same
+                use_data_of(state, watched_run)
         state.visit("train")
     if data is not None and data != state.data:
         state.set_data(data)

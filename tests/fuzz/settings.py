@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hypothesis import HealthCheck, settings
 
-DEFAULT_EXAMPLES = 300
+DEFAULT_EXAMPLES = 100
 
 
 def examples(count: int = DEFAULT_EXAMPLES) -> settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from textual.pilot import Pilot
 
 from engine.events import CommandAnswered, Finished
 from engine.runs.commands import COMMANDS, RECEIVER, Receiver, read_receiver
-from engine.runs.folder import EVENTS, read_events
+from engine.runs.folder import EVENTS, load_plan, read_events
 from engine.runs.summary import list_runs
 from tests.command import command
 from tests.small_training import (
@@ -32,9 +33,11 @@ from tests.tui.driving import drive, until, until_shown
 from tests.tui.training import AT_TRAIN, ended, held
 from tests.waiting import wait_for
 from tui.app import Freezetui
+from tui.launcher import open_wizard
 from tui.screens.train import TrainScreen
 from tui.terminal.background import is_in_background
 from tui.wizard.approved_plan import ApprovedPlan
+from tui.wizard.state import WizardState, save_state
 
 TRAINS = """
 import sys, time
@@ -125,6 +128,7 @@ def test_keys_reach_the_process_and_its_death_is_said(live: tuple[Path, subproce
         process.kill()
         await ended(app, pilot)
         await until_shown(app, pilot, "The process was killed and left no reason", "Enter resumes from the last")
+        await until_shown(app, pilot, "⏎ resume")
 
     drive(tmp_path, script, screen_name="runs", furthest_screen="train")
 
@@ -151,12 +155,14 @@ def test_what_trains_on_another_machine_is_watched_and_not_steered(
         await pilot.press("ctrl+q")
         await until(pilot, lambda: app.return_value is not None)
         assert app.return_value == 0, "leaving stops nothing, so nothing is asked"
-        farewell = "\n".join(app.farewell)
-        assert f"The run {run.name} trains on in the background." in farewell
-        assert f"freezetui attach {run.name}" in farewell
+        left.append(app)
 
+    left: list[Freezetui] = []
     drive(tmp_path, script, screen_name="runs", furthest_screen="train")
     assert process.poll() is None
+    farewell = "\n".join(left[0].farewell)
+    assert f"The run {run.name} trains on in the background." in farewell
+    assert f"freezetui attach {run.name}" in farewell
 
 
 def test_the_train_screen_finds_the_training_that_was_left_in_the_background(
@@ -169,6 +175,37 @@ def test_the_train_screen_finds_the_training_that_was_left_in_the_background(
         await until_shown(app, pilot, "epoch 3/3")
 
     drive(tmp_path, script, run=str(run), **AT_TRAIN)
+
+
+def test_another_day_it_is_said_that_the_run_still_trains(
+    live: tuple[Path, subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    run, _process = live
+    state = WizardState(run=str(run), language="en", **AT_TRAIN)
+
+    async def go() -> None:
+        app = Freezetui(state, tmp_path, offer_resume=True)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until_shown(app, pilot, "Continue your last session?", f"The run {run.name} trains on in the")
+
+    asyncio.run(go())
+
+
+def test_who_attaches_without_entries_finds_the_data_set_of_the_run(
+    live: tuple[Path, subprocess.Popen[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _process = live
+    shown = []
+    monkeypatch.setattr("tui.launcher.can_show_screens", lambda: True)
+    monkeypatch.setattr(Freezetui, "run", lambda app: shown.append(app.state))
+    open_wizard(tmp_path, watched_run=run)
+    (state,) = shown
+    assert state.source == load_plan(run).data
+    assert state.screen_name == "train"
+
+    save_state(WizardState(data="mine"), tmp_path)
+    open_wizard(tmp_path, watched_run=run)
+    assert shown[1].data == "mine"
 
 
 def test_a_closed_terminal_leaves_the_training_to_the_background_if_so_chosen(tmp_path: Path) -> None:

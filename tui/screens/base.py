@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -209,3 +209,13 @@ class WizardScreen(Screen[None]):
 def _key_name(key: str) -> str:
     """A key as texts name it: Esc, F1, Ctrl+P."""
     return "Esc" if key == "escape" else "+".join(part.capitalize() for part in key.split("+"))
+
+
+def described(bindings: dict[str, ActiveBinding], descriptions: Mapping[str, str]) -> dict[str, ActiveBinding]:
+    """The keys with other `descriptions`: what each does now."""
+    changed = {
+        key: bindings[key]._replace(binding=replace(bindings[key].binding, description=description))
+        for key, description in descriptions.items()
+        if key in bindings
+    }
+    return {**bindings, **changed}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,7 +18,7 @@ from engine.planning.request import DatasetReader
 from engine.runs.folder import DETECTIONS
 from tui.dialogs.label_images import LabelImagesDialog
 from tui.dialogs.prediction import NO_WEIGHTS, prediction_dialog
-from tui.screens.base import WizardScreen
+from tui.screens.base import WizardScreen, described
 from tui.text import N_, _
 from tui.text.mistake_kinds import KIND_NAMES
 from tui.widgets.detection_images import DetectionImages
@@ -238,12 +237,16 @@ class ResultsScreen(ImageKeys, WizardScreen):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """On the page of curves N shows the next class."""
+        """What N and Enter do depends on the page."""
         bindings = super().active_bindings
-        if self._shows_classes and "n" in bindings:
-            active = bindings["n"]
-            bindings["n"] = active._replace(binding=replace(active.binding, description=_("next class")))
-        return bindings
+        descriptions = {}
+        if self._shows_classes:
+            descriptions["n"] = _("next class")
+        elif self.shown_images() is None:
+            descriptions["n"] = _("images")
+        if self.is_mounted and self._next_page() is None:
+            descriptions["enter"] = _("runs")
+        return described(bindings, descriptions)
 
     @property
     def _shows_classes(self) -> bool:

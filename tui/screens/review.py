@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,7 +19,7 @@ from engine.runs.live import other_trainings
 from engine.weights.download.registry import missing_file
 from tui.dialogs.save_preset import SavePresetDialog
 from tui.dialogs.second_training import second_training_dialog
-from tui.screens.base import WizardScreen
+from tui.screens.base import WizardScreen, described
 from tui.text import N_, _
 from tui.text.presets import SAVED_SUMMARY
 from tui.text.sizes import format_size
@@ -171,10 +170,7 @@ class ReviewScreen(WizardScreen):
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """All keys; while a training runs, Enter shows it."""
-        bindings = super().active_bindings
-        if self.wizard.is_training and (enter := bindings.get("enter")) is not None:
-            bindings["enter"] = enter._replace(binding=replace(enter.binding, description=_("show training")))
-        return bindings
+        return described(super().active_bindings, {"enter": _("show training")} if self.wizard.is_training else {})
 
     def _show_plan_error(self, error: BadInput) -> None:
         self._show_no_plan("\n".join(map(form_sentence, error.messages)))

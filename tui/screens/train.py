@@ -19,7 +19,7 @@ from engine.runs.summary import RunSummary, summarize_run
 from tui.dialogs.folder_picker import FolderPicker
 from tui.dialogs.log import LogDialog
 from tui.dialogs.number_prompt import batch_prompt, epochs_prompt
-from tui.screens.base import WizardScreen
+from tui.screens.base import WizardScreen, described
 from tui.text import N_, _, translate
 from tui.text.training_help import training_help
 from tui.widgets.dataset_path import holds_labels
@@ -146,8 +146,8 @@ class TrainScreen(WizardScreen):
         session = self.session
         has_ended = session.last_event is not None or session.input_error is not None or session.crash is not None
         self._mode = "running" if session.is_running else "ended" if has_ended else "idle"
-        self._update_footer()
         self._outcome = run_outcome(session, self.wizard) if self._mode == "ended" else None
+        self._update_footer()
         self._panel.display = self._mode == "running" or session.history.run is not None
         self.set_class(self._panel.display, "-shows-run")
         self._idle_text.display = self._mode == "idle"
@@ -181,6 +181,7 @@ class TrainScreen(WizardScreen):
             panel.view,
             panel.is_zoomed,
             self._can_steer,
+            self._outcome and self._outcome.key,
         )
         if footer_state != self._footer_state:
             self._footer_state = footer_state
@@ -268,7 +269,10 @@ class TrainScreen(WizardScreen):
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """All keys, with their descriptions; the footer shows those that do something and for which there is room."""
         bindings = super().active_bindings
-        return self._keys.for_footer(bindings) if self.is_mounted else bindings
+        if not self.is_mounted:
+            return bindings
+        keys = {} if self._outcome is None or not self._outcome.key else {"enter": self._outcome.key}
+        return described(self._keys.for_footer(bindings), keys)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide the keys of actions that are not possible now."""

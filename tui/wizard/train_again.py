@@ -1,4 +1,4 @@
-"""A further training that starts from the best weights of a run, on an enlarged data set."""
+"""What the wizard takes over from a run: its data set, or the start of a further training from its best weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from engine.recipe import Recipe
 from engine.runs.folder import load_plan
 from tui.wizard.state import WizardState
 from tui.wizard.stored_run import StoredRun
+
+
+def use_data_of(state: WizardState, run: Path) -> None:
+    """Choose the data set that `run` trains on, as that run reads it.
+
+    Raises:
+        BadInput: the plan of the run cannot be read.
+    """
+    data = load_plan(run).data
+    state.set_data(data.path)
+    state.format, state.classes_file, state.mapping = data.format, data.classes_file, dict(data.mapping)
 
 
 def start_from_run(state: WizardState, run: StoredRun, data: Path) -> None:

@@ -31,6 +31,8 @@ class RunOutcome:
     message: str
     hint: str
     """What Enter does."""
+    key: str
+    """The same in a word, for the footer."""
     on_enter: Callable[[], object]
     details: str = ""
     is_success: bool = False
@@ -46,6 +48,7 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
             return RunOutcome(
                 message,
                 _("Enter trains on with the data as it is now; Esc goes back."),
+                _("resume"),
                 session.resume_on_changed_data,
                 _("If you restore the data instead, the run ends as if nothing had happened."),
             )
@@ -53,18 +56,20 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
             return RunOutcome(
                 message,
                 _("Enter chooses the folder where the data set is now; Esc goes back."),
+                _("folder"),
                 lambda: None,
                 _("If you move the data set back instead, resume the run in Runs."),
                 needs_data_folder=True,
             )
         if session.run is None:
-            return RunOutcome(message, _("Enter returns to Review."), lambda: wizard.show_screen("review"))
+            return RunOutcome(message, _("Enter returns to Review."), _("Review"), lambda: wizard.show_screen("review"))
         return _from_last_checkpoint(session, message)
     match session.last_event:
         case Finished():
             return RunOutcome(
                 describe_end(session.last_event),
                 _("Enter shows the results."),
+                _("results"),
                 lambda: wizard.show_screen("results"),
                 is_success=True,
             )
@@ -73,6 +78,7 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
             return RunOutcome(
                 describe_end(session.last_event),
                 _("Enter shows the results so far."),
+                _("results"),
                 lambda: wizard.show_screen("results"),
                 details,
                 True,
@@ -86,7 +92,9 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
             details = _("freezetui must be restarted to use the card again. Then start the training in Review.")
             if session.last_event.checkpoint is not None:
                 details = _("freezetui must be restarted to use the card again. Then resume the run in Runs.")
-            return RunOutcome(describe_end(session.last_event), _("Enter quits."), lambda: wizard.leave(0), details)
+            return RunOutcome(
+                describe_end(session.last_event), _("Enter quits."), _("quit"), lambda: wizard.leave(0), details
+            )
         case Failed() if session.last_event.code != "defect":
             return _from_last_checkpoint(session, describe_end(session.last_event))
     reason = session.crash or _("unknown")
@@ -96,8 +104,8 @@ def run_outcome(session: TrainingSession, wizard: Wizard) -> RunOutcome:
 def _from_last_checkpoint(session: TrainingSession, message: str) -> RunOutcome:
     run = session.run
     if run is None or not (run / LAST_CHECKPOINT).is_file():
-        return RunOutcome(message, "", lambda: None)
-    return RunOutcome(message, _("Enter resumes from the last checkpoint."), lambda: session.resume(run))
+        return RunOutcome(message, "", "", lambda: None)
+    return RunOutcome(message, _("Enter resumes from the last checkpoint."), _("resume"), lambda: session.resume(run))
 
 
 def _after_out_of_memory(event: OutOfMemory, session: TrainingSession, wizard: Wizard) -> RunOutcome:
@@ -106,22 +114,25 @@ def _after_out_of_memory(event: OutOfMemory, session: TrainingSession, wizard: W
         return RunOutcome(
             message,
             _("Enter resumes from the last step with the same batch, a quarter slower (activation checkpointing)."),
+            _("resume"),
             lambda: session.resume(run),
             _("Nothing is lost: the last step is saved."),
         )
     if run is None or batch_size is None or event.checkpoint is None:
         details = "" if event.hint is None else translate(event.hint)
-        return RunOutcome(message, _("Enter returns to Tune."), lambda: wizard.show_screen("tune"), details)
+        return RunOutcome(message, _("Enter returns to Tune."), _("Tune"), lambda: wizard.show_screen("tune"), details)
     if event.during == "validation":
         return RunOutcome(
             message,
             _("Enter resumes from the last step and validates {batch} images at a time.", batch=batch_size),
+            _("resume"),
             lambda: session.resume(run),
             _("Nothing is lost: the last step is saved."),
         )
     return RunOutcome(
         message,
         _("Enter resumes from the last step with batch size {batch}.", batch=batch_size),
+        _("resume"),
         lambda: session.resume(run),
         _("Nothing is lost: the last step is saved.")
         + " "
@@ -138,6 +149,7 @@ def _after_non_finite_loss(event: LossNotFinite, session: TrainingSession, wizar
         return RunOutcome(
             describe_end(event),
             _("Enter returns to Tune: set a smaller init_lr, or precision fp32."),
+            _("Tune"),
             lambda: wizard.show_screen("tune"),
             details,
         )
@@ -151,6 +163,7 @@ def _after_non_finite_loss(event: LossNotFinite, session: TrainingSession, wizar
     return RunOutcome(
         describe_end(event),
         _("Enter prepares a new training from the best weights of this run, with init_lr {lr}.", lr=f"{lower_lr:g}"),
+        _("Review"),
         prepare_new_training,
         details,
     )
