@@ -89,6 +89,14 @@ def test_a_border_is_at_the_same_column_in_both_plots_and_has_its_name() -> None
     assert any("解冻" in line for line in lower)
 
 
+@pytest.mark.parametrize("x_range", [(3.8, 5.6), (4, 6), (0, 6), (0, 300)])
+def test_an_axis_of_more_than_one_epoch_has_no_parts_of_epochs(x_range: tuple[float, float]) -> None:
+    _, lower = drawn(lambda _, lower: lower.show([], x_range=x_range, y_range=(0, 1)))
+    numbers = lower[-1].replace("─", " ").replace("└", " ").split()[:-1]
+    assert numbers
+    assert all(number.isdigit() for number in numbers)
+
+
 def test_a_border_outside_of_the_axis_is_not_drawn() -> None:
     upper, _ = drawn(
         lambda upper, _: upper.show([Series("train", LINE)], x_range=(0, 10), border=Border(11, "unfreeze"))

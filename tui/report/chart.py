@@ -53,15 +53,15 @@ class _Axis:
         low, high = self._scaled(self.low), self._scaled(self.high)
         return self.start + (self._scaled(value) - low) / (high - low) * (self.end - self.start)
 
-    def ticks(self) -> list[float]:
-        """Round values along the axis."""
+    def ticks(self, min_step: float = 0.0) -> list[float]:
+        """Round values along the axis; on a linear one at least `min_step` apart."""
         if self.is_logarithmic:
             exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             values = [10.0**exponent * digit for exponent in exponents for digit in (1, 2, 5)]
             if len(exponents) > _TICKS:
                 values = [10.0**exponent for exponent in exponents]
             return [value for value in values if self.low <= value <= self.high]
-        step = _round_step((self.high - self.low) / _TICKS)
+        step = max(min_step, _round_step((self.high - self.low) / _TICKS))
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [number * step for number in range(first, last + 1)]
@@ -130,7 +130,8 @@ def _grid(x_axis: _Axis, y_axis: _Axis, x_title: str) -> Iterator[Element]:
         y = y_axis.position(value)
         yield element("line", class_="grid", x1=_LEFT, x2=_RIGHT, y1=y, y2=y)
         yield element("text", _number(value), class_="tick", x=_LEFT - 6, y=y + 4, text_anchor="end")
-    for value in x_axis.ticks():
+    min_step = 1.0 if x_axis.high - x_axis.low > 1 else 0.0  # no half epochs; recalls and thresholds end at 1
+    for value in x_axis.ticks(min_step):
         x = x_axis.position(value)
         yield element("line", class_="axis", x1=x, x2=x, y1=_BOTTOM, y2=_BOTTOM + 4)
         yield element("text", _number(value), class_="tick", x=x, y=_BOTTOM + 17, text_anchor="middle")

@@ -235,7 +235,8 @@ def _x_axis(scale: Scale, title: str, width: int) -> Row:
     title = f" {title}"
     line = [AXIS] * max(0, width - cell_len(title))
     next_free = 0
-    for tick in scale.ticks(max(1, width // 12)):
+    min_step = 1.0 if scale.high - scale.low > 1 else 0.0  # no half epochs; recalls and thresholds end at 1
+    for tick in scale.ticks(max(1, width // 12), min_step):
         text = f"{tick:.10g}"
         column = min(round(scale.place(tick) * (width - 1)), len(line)) - len(text) // 2
         column = max(0, column)

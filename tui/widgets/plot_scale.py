@@ -31,8 +31,8 @@ class Scale:
         factor = 1 / (high - low)
         return [(value - low) * factor for value in values]
 
-    def ticks(self, count: int) -> list[float]:
-        """About `count` round values, the roundest first."""
+    def ticks(self, count: int, min_step: float = 0.0) -> list[float]:
+        """About `count` round values, the roundest first; on a linear scale at least `min_step` apart."""
         if self.high <= self.low or count < 1:
             return [self.low]
         if self.logarithmic:
@@ -40,7 +40,7 @@ class Scale:
             every = max(1, len(exponents) // count)
             candidates = (factor * 10.0**exponent for factor in (1, 3, 2, 5) for exponent in exponents[::every])
             return [tick for tick in candidates if self.low <= tick <= self.high]
-        step = _round_step((self.high - self.low) / count)
+        step = max(min_step, _round_step((self.high - self.low) / count))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [number * step for number in range(first, last + 1)]
 
