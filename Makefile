@@ -21,10 +21,11 @@ demo: $(VENV)/.installed
 		$(BIN)/freezetui train --data $(DATA) --preset quick-cpu; \
 	fi
 
-# Two workers on two cores, each with one thread: threads that wait for each other are slower than none. Files go in the order
-# of their names, in which those with whole trainings come early; by number of tests they would come last, and one worker wait.
+# Three workers on two cores, each with one thread: threads that wait for each other are slower than none, and a fifth of the time
+# a test waits for another process. Files go in the order of their names, in which those with whole trainings come early; by
+# number of tests they would come last, and one worker wait.
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(SOURCES)

@@ -26,7 +26,7 @@ MIB = 2**20
 
 
 def configurations() -> Iterator[dict[str, Any]]:
-    """Both networks and methods, batch sizes 2 to 8, fp32 and bf16, SGD, Adam and AdamW, with and without EMA, 320 and 416."""
+    """Both networks and methods, batch sizes 2 to 8, fp32 and bf16, SGD, Adam and AdamW, with and without EMA and checkpointing, 320 and 416."""
     tiny = {"network": "yolov4-tiny"}
     for length in (320, 416):
         for batch in (2, 4, 8):
@@ -46,6 +46,10 @@ def configurations() -> Iterator[dict[str, Any]]:
     yield {**full, "length": 320, "batch": 8, "optimizer_type": "sgd"}
     yield {**full, "length": 320, "batch": 2, "optimizer_type": "adam", "method": "tutorial"}
     yield {**full, "length": 320, "batch": 2, "optimizer_type": "adamw", "precision": "bf16"}
+    for network in (tiny, full):
+        for precision in ("fp32", "bf16"):
+            settings = {"optimizer_type": "adamw", "precision": precision, "activation_checkpointing": "on"}
+            yield {**network, "length": 320, "batch": 4, **settings}
 
 
 def main() -> None:
@@ -81,6 +85,8 @@ def main() -> None:
                 flush=True,
             )
         count += 1
+    if not errors:
+        sys.exit(f"no configuration contains {arguments.only!r}")
     print(
         f"\n{count} configurations, {len(errors)} peaks: errors from {100 * min(errors):+.1f} % to {100 * max(errors):+.1f} %."
     )

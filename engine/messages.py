@@ -157,6 +157,12 @@ def _message_from_json(record: Mapping[str, Any]) -> Message:
     )
 
 
+def did_you_mean(word: str, choices: Iterable[str]) -> Message:
+    """The end of a sentence about a wrong `word`: the most similar of `choices`, or a full stop where none is similar."""
+    close = nearest(word, choices)
+    return phrase(".") if close is None else phrase("; did you mean {nearest}?", nearest=close)
+
+
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The choice most similar to `word`; None where none is similar enough."""
     by_fold = {choice.casefold(): choice for choice in choices}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def test_a_detached_training_is_watched_by_two_and_stopped_by_a_third(workspace:
         assert for_programs.stdout is not None
         assert for_people.stdout is not None
         printed = [for_programs.stdout.readline(), for_people.stdout.readline()]
+        assert re.fullmatch(rf"{run.name}: epoch \d+ of \d+, steps done: \d+\.\n", printed[1])
         receiver = read_receiver(run)
         assert receiver is not None
         assert (receiver.pid, receiver.can_detach) == (answer["pid"], False)
@@ -97,6 +99,7 @@ def test_a_detached_training_is_watched_by_two_and_stopped_by_a_third(workspace:
         assert [for_programs.wait(), for_people.wait()] == [130, 130]
     assert [json.loads(line) for line in printed[0].splitlines()] == [event.to_json() for event in read_events(run)]
     assert "A pause is requested." in printed[1]
+    assert "Training in" not in printed[1], "what happened before is not told again"
     assert isinstance(list(read_events(run))[-1], Stopped)
     wait_for(lambda: not psutil.pid_exists(answer["pid"]), "its process to be waited for, so that no zombie is left")
 

@@ -173,6 +173,16 @@ def test_class_names_that_do_not_match_are_explained_and_can_be_mapped(tmp_path:
     ("words", "sentence"),
     [
         (["train"], "Missing option '--data'"),
+        (["--data", "no such folder"], "there is no such folder"),
+        (["--preset", "modern-hole"], "did you mean modern-whole?"),
+        (["runs", "--workspace", "a file"], "--workspace a file: this is a file; name a folder."),
+        (["data", "sample", "x", "--images", "1"], "--images 1: it needs a whole number, 2 or more; the nearest is 2."),
+        (["train", "--data", "x", "--nodes", "two"], "--nodes two: it needs a whole number."),
+        (
+            ["evaluate", "--batch-size", "1.6"],
+            "--batch-size 1.6: it needs a whole number, 1 or more; the nearest is 2.",
+        ),
+        (["predict", "x", "--iou", "2"], "--iou 2: it needs a number from 0 to 1; the nearest is 1."),
         (["trian"], "Did you mean 'train'?"),
         (["data", "check", "no such folder"], "there is no such folder"),
         (["plan", "--data", "sample", "--preset", "modern-hole"], "did you mean modern-whole?"),
@@ -182,6 +192,7 @@ def test_class_names_that_do_not_match_are_explained_and_can_be_mapped(tmp_path:
     ],
 )
 def test_wrong_words_get_one_sentence_and_exit_2(words: list[str], sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
     done = command(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert sentence in done.stderr

@@ -208,6 +208,8 @@ def test_bad_input_is_refused_with_one_sentence(weights: Path, tmp_path: Path) -
     taken.write_bytes(b"mine")
     for arguments, sentence in (
         (("--format", "onx"), "did you mean onnx?"),
+        (("--to", "onx"), "did you mean onnx?"),
+        (("--to", "keras"), "--format keras: it is onnx, torchscript, darknet or tutorial."),
         (("--format", "onnx", "--out", str(taken)), "this file exists already"),
         (("--format", "onnx", "--out", str(tmp_path / "model.pt")), "a file in this format ends in .onnx"),
         (("--format", "torchscript", "--nms"), "only for --format onnx"),

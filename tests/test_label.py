@@ -277,7 +277,7 @@ def test_images_that_cannot_be_read_are_listed_with_a_count(tmp_path: Path, weig
     done = label(weights, tmp_path, "--to", "voc")
     assert done.returncode == 0
     assert "b.jpg: the image is cut off" in done.stderr
-    assert done.stderr.splitlines()[-1] == "1 image cannot be read"
+    assert done.stderr.splitlines()[-1] == "1 image cannot be read."
     assert sorted(path.name for path in tmp_path.glob("*.xml")) == ["a.xml", "c.xml"]
     for name in ("a", "c"):
         (tmp_path / f"{name}.jpg").unlink()
@@ -333,6 +333,7 @@ def test_ctrl_c_keeps_what_is_written_and_the_next_run_does_the_rest(
     done = label(weights, tmp_path, "--to", to)
     assert done.returncode == 130
     assert "2 label files are written" in done.stdout
+    assert f"They are in {tmp_path.resolve()}" in done.stdout
     monkeypatch.undo()
     assert len(label_json(weights, tmp_path, "--to", to)["written"]) == 2
     assert len(boxes_read(tmp_path)) == 4
@@ -425,6 +426,7 @@ def test_a_class_may_have_a_threshold_of_its_own(tmp_path: Path, weights: Path) 
         ("nan", "a number from 0 to 1"),
         ("ball=-1", "CLASS=0"),
         ("bal=0.5", "did you mean ball?"),
+        ("cow=0.5", "the weights have no such class. They have crate, ball, 星."),
     ],
 )
 def test_bad_thresholds_are_one_sentence(tmp_path: Path, weights: Path, word: str, sentence: str) -> None:
@@ -449,6 +451,8 @@ def test_of_images_that_look_nearly_the_same_one_is_picked(tmp_path: Path, weigh
     assert values == sorted(values, reverse=True)
     done = label(weights, tmp_path, "--pick", "5")
     assert "The other images look nearly the same" in done.stdout
+    assert "choose from" not in done.stdout
+    assert "There are only 5 images to choose from." in label(weights, tmp_path, "--pick", "500").stdout
     assert files_below(tmp_path) == before, "nothing is written"
 
 

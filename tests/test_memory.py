@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from engine.network.detector import build_network
 from engine.plan import StageName
-from engine.planning.memory.profile import MemoryProfile, memory_profile
+from engine.planning.memory.profile import MemoryProfile, memory_profile, waiting_images
 from engine.planning.memory.tracker import peak
 from engine.planning.synthetic import synthetic_batch
 from engine.recipe import make_recipe
@@ -24,6 +24,11 @@ def predict(precision: str = "fp32", **settings: Any) -> MemoryProfile:
     predicted = memory_profile(recipe, CLASSES, BOXES, "cpu", precision)
     assert predicted is not None
     return predicted
+
+
+def waiting(batch_size: int, **settings: Any) -> int:
+    """What the loader has in memory beside a step, which `measure` takes without one."""
+    return batch_size * waiting_images(make_recipe({"input_shape": [LENGTH, LENGTH], **settings}), "cpu")
 
 
 def measure(stage: StageName, batch_size: int, precision: str, validation_batch_size: int = 0, **settings: Any) -> int:
@@ -72,16 +77,16 @@ def measure(stage: StageName, batch_size: int, precision: str, validation_batch_
 def test_the_peak_of_a_step_is_predicted(
     stage: StageName, batch_size: int, precision: str, settings: dict[str, Any]
 ) -> None:
-    predicted = peak(predict(precision, **settings).steps[stage], batch_size)
+    predicted = peak(predict(precision, **settings).steps[stage], batch_size) - waiting(batch_size, **settings)
     # Slightly too high is better than too low; at real sizes the error is smaller (benchmarks/memory.py).
-    assert -0.01 <= predicted / measure(stage, batch_size, precision, **settings) - 1 <= 0.05
+    assert -0.002 <= predicted / measure(stage, batch_size, precision, **settings) - 1 <= 0.05
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_peak_of_a_validation_is_predicted(precision: str) -> None:
     predicted = predict(precision, ema=False).peak("freeze", 2, 32)
     assert predicted > predict(precision, ema=False).peak("freeze", 2, 2)
-    measured = measure("freeze", 2, precision, validation_batch_size=32, ema=False)
+    measured = measure("freeze", 2, precision, validation_batch_size=32, ema=False) + waiting(32)
     assert -0.01 <= predicted / measured - 1 <= 0.05
 
 

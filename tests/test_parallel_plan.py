@@ -141,6 +141,30 @@ def test_a_batch_that_cannot_be_split_names_the_nearest_that_can(machines: dict[
     )
 
 
+def test_numbers_in_devices_that_do_nothing_are_a_note(machines: dict[str, Hardware], tmp_path: Path) -> None:
+    def note(hardware: Hardware, code: str, **settings: Any) -> str | None:
+        made = plan(hardware, tmp_path, network="yolov4-tiny", **settings)
+        return next((str(warning) for warning in made.warnings if warning.code == code), None)
+
+    on_cpu: dict[str, Any] = {"device": "cpu", "devices": [0, 1]}
+    alone = note(PROCESSOR_ONLY, "plan.devices_unused", parallel="none", **on_cpu)
+    assert alone is not None
+    assert alone.startswith("devices=[0, 1] changes nothing here, since parallel is none")
+    assert note(PROCESSOR_ONLY, "plan.devices_unused", **on_cpu) is None
+    one_card = note(machines["two"], "plan.devices_unused", parallel="none", devices=[1, 0])
+    assert one_card is not None
+    assert "only cuda:1 trains" in one_card
+    assert note(machines["two"], "plan.devices_unused", parallel="none", devices=[1]) is None
+
+
+def test_more_processes_than_cores_are_a_note(tmp_path: Path) -> None:
+    two_cores = replace(PROCESSOR_ONLY, processor=Processor("any", cores=2), memory=Memory(32 * GIB, 16 * GIB))
+    settings: dict[str, Any] = {"device": "cpu", "network": "yolov4-tiny"}
+    four = plan(two_cores, tmp_path, devices=[0, 1, 2, 3], **settings)
+    assert "4 processes share 2 core(s)" in " ".join(map(str, four.warnings))
+    assert "plan.processes_share_cores" not in codes(plan(two_cores, tmp_path, devices=[0, 1], **settings))
+
+
 def test_the_devices_of_the_recipe_are_taken_in_their_order(machines: dict[str, Hardware], tmp_path: Path) -> None:
     made = plan(machines["mixed"], tmp_path, devices=[3, 2])
     assert (made.device, made.devices) == ("cuda:3", ("cuda:3", "cuda:2"))

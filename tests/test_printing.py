@@ -118,6 +118,14 @@ def test_steps_are_no_line_and_bad_ends_go_to_standard_error_instead(event: Even
     assert event_text(event) is None
 
 
+def test_a_run_of_this_folder_is_resumed_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "logs" / "loss_1"
+    stopped = Stopped(epoch=1, step=2, checkpoint=str(run / "last.ckpt"))
+    assert str(event_text(stopped)).endswith(f"freezetui resume {run}")
+    monkeypatch.chdir(tmp_path)
+    assert str(event_text(stopped)).endswith("freezetui resume loss_1")
+
+
 def test_names_from_outside_are_shown_without_control_characters() -> None:
     shown = [
         event_text(RunStarted(run="a\x1b[31mb", plan={}, epoch=0, step=0, continued=True)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import tomlkit
 
 from engine.messages import BadInput
-from engine.recipe import Recipe, load_recipe, make_recipe, parse_assignments, recipe_to_toml
+from engine.recipe import Recipe, batch_size_problems, load_recipe, make_recipe, parse_assignments, recipe_to_toml
 from engine.recipe.presets import find_preset, list_presets
 
 PROJECT = Path(__file__).parent.parent
@@ -36,6 +37,11 @@ PROJECT = Path(__file__).parent.parent
         ({"device": "gpu"}, "did you mean cuda?"),
         ({"precision": "half"}, "did you mean fp16?"),
         ({"input_shape": "big"}, "it needs a list, for example [416, 416]"),
+        ({"input_shape": [416]}, "it needs more values, for example [416, 416]"),
+        ({"input_shape": [416, 416, 3]}, "it needs fewer values, for example [416, 416]"),
+        ({"devices": "[0,x]"}, "it needs a list, for example [0, 1]"),
+        ({"devices": [-1, 0]}, "devices: -1 is not possible (it must be 0 or more); the nearest is 0."),
+        ({"anchors": [[10, 20], [30]]}, "anchors: [30] is not possible (it needs more values, for example [[10, 14]"),
         ({"sync_bn": True}, "sync_bn: only the processes of parallel=ddp can share their batch norm statistics"),
         (
             {"sync_bn": True, "parallel": "ddp", "device": "cpu"},
@@ -47,6 +53,8 @@ PROJECT = Path(__file__).parent.parent
         ),
         ({"parallel": "ddp", "device": "mps"}, "set parallel=none"),
         ({"parallel": "ddb"}, "did you mean ddp?"),
+        ({"parallel": "dpp", "device": "cpu"}, "did you mean ddp?"),
+        ({"parallel": "dpp", "device": "mps"}, "(possible are none, dp, ddp)."),
         ({"parallel": "ddp", "devices": [0, 1, 0]}, "devices: each number may occur once; the nearest is [0, 1]"),
         (
             {"parallel": "ddp", "devices": [0, 1, 2], "unfreeze_batch_size": 9},
@@ -67,6 +75,29 @@ def test_a_wrong_setting_is_one_sentence_with_the_nearest_valid_value(settings: 
         make_recipe(settings)
     (message,) = refused.value.messages
     assert sentence in str(message)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+def test_the_nearest_batch_sizes_are_valid_together(parts: int) -> None:
+    device = {"device": "cpu", "parallel": "ddp", "devices": list(range(parts))} if parts > 1 else {}
+    for unfreeze, freeze in product(range(2, 14), range(2, 30)):
+        sizes = {"unfreeze_batch_size": unfreeze, "freeze_batch_size": freeze}
+        for key, problem in batch_size_problems(Recipe(**sizes, **device), parts).items():
+            assert str(problem).startswith(f"{key}: {sizes[key]} ")
+            nearest = problem.values["nearest"]
+            assert isinstance(nearest, int)
+            sizes[key] = nearest
+        make_recipe({**sizes, **device})
+
+
+def test_batch_sizes_that_cannot_be_split_name_one_pair() -> None:
+    with pytest.raises(BadInput) as refused:
+        make_recipe(
+            {"parallel": "ddp", "device": "cpu", "devices": [0, 1], "unfreeze_batch_size": 5, "freeze_batch_size": 3}
+        )
+    unfreeze, freeze = map(str, refused.value.messages)
+    assert unfreeze.endswith("at least 2; the nearest is 6.")
+    assert freeze.endswith("the nearest that is 1 to 2 times unfreeze_batch_size=6 is 6.")
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
@@ -211,11 +242,16 @@ def test_presets_for_a_very_weak_gpu_have_only_the_freeze_stage(name: str) -> No
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("modern-hole", "modern-whole"), ("quikc", "quick-cpu"), ("scrach", "modern-scratch"), ("qqq", "modern-whole")],
+    [("modern-hole", "modern-whole"), ("quikc", "quick-cpu"), ("scrach", "modern-scratch")],
 )
 def test_an_unknown_preset_names_the_nearest_by_its_name_or_a_word_of_it(name: str, nearest: str) -> None:
     with pytest.raises(BadInput, match=f"did you mean {nearest}"):
         find_preset(name)
+
+
+def test_a_preset_that_is_like_none_names_those_that_there_are() -> None:
+    with pytest.raises(BadInput, match=r"There is no preset qqq; there are .*modern-whole"):
+        find_preset("qqq")
 
 
 def test_the_page_about_recipes_is_generated_from_the_model() -> None:

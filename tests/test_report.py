@@ -208,6 +208,12 @@ def test_an_automatic_batch_size_is_repeated_as_a_number(content: ReportContent,
     assert f"unfreeze_batch_size={plan.stages[-1].batch_size}" in words
 
 
+def test_a_run_is_not_compared_with_itself(run: Path, workspace: Path) -> None:
+    refused = command("report", run.name, "--compare", str(run), "--workspace", str(workspace))
+    assert refused.returncode == 2
+    assert refused.stderr == f"--compare {run}: this is the run of the report itself; name another one.\n"
+
+
 def test_no_file_is_replaced_without_force_but_the_report_in_the_run(
     run: Path, workspace: Path, tmp_path: Path
 ) -> None:

@@ -80,6 +80,8 @@ def test_a_note_of_an_unknown_run_or_of_too_many_characters_is_one_sentence(run:
     refused = command("runs", "note", "loss_2026", "text", "--workspace", str(workspace))
     assert refused.returncode == 2
     assert f"did you mean {run.name}?" in refused.stderr
+    unlike = command("runs", "note", "NOSUCH", "text", "--workspace", str(workspace))
+    assert unlike.stderr == f"NOSUCH: there is no such run; the newest is {run.name}.\n"
     with pytest.raises(BadInput, match=f"at most {MAX_NOTE_LENGTH}"):
         write_note(run, "x" * (MAX_NOTE_LENGTH + 1))
     assert write_note(run, "框" * MAX_NOTE_LENGTH) == read_note(run)

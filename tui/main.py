@@ -33,6 +33,7 @@ from tui.cli.console import print_line
 from tui.cli.errors import BAD_INPUT, STOPPED, refuse, run_guarded
 from tui.cli.options import DATA_PATH, HERE, OUTPUT_SECTION, Json, Workspace
 from tui.cli.typer_translation import TranslatedCommand, TranslatedGroup, usage_error
+from tui.cli.wizard_options import check_wizard_options
 from tui.terminal.web import is_web
 from tui.text import LANGUAGES, N_, language_of_locale, parse_language, set_language
 
@@ -132,6 +133,7 @@ def _freezetui(
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context, data, preset, workspace)
         return 0
+    check_wizard_options(data, preset, workspace)
     if not is_web() and not (sys.stdin.isatty() and sys.stdout.isatty()):
         print_line(context.get_help())
         return 0

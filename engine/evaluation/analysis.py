@@ -18,7 +18,7 @@ from engine.evaluation.evaluate import ImageResult, evaluate
 from engine.evaluation.inference import resolve_device
 from engine.evaluation.metrics import ClassDetails, Details, Scores, SizeScore
 from engine.evaluation.mistakes import Kind, Matches, Mistakes, confusion_matrix, match_boxes, sum_mistakes
-from engine.messages import bad_input, nearest
+from engine.messages import bad_input, did_you_mean
 from engine.weights.load import load_network
 from engine.weights.native import WeightsInfo
 
@@ -147,9 +147,9 @@ def analyse_weights(
     if split not in SPLITS:
         raise bad_input(
             "evaluate.split",
-            "--split {split}: there is no such split; did you mean {nearest}?",
+            "--split {split}: it is train, val or test{hint}",
             split=split,
-            nearest=nearest(split, SPLITS) or "val",
+            hint=did_you_mean(split, SPLITS),
         )
     network, info = load_network(weights)
     info = _with_names(info, class_names)

@@ -21,7 +21,7 @@ from engine.evaluation.predict import Prediction, WorkTimes, default_threshold, 
 from engine.evaluation.result_files import ResultFiles, WrittenFiles
 from engine.evaluation.sources.inputs import images_of
 from engine.evaluation.sources.words import Source
-from engine.messages import Message, bad_input, join_names, nearest, phrase
+from engine.messages import Message, bad_input, did_you_mean, join_names, nearest, phrase
 from engine.weights.load import load_network
 
 
@@ -153,9 +153,9 @@ def _parse_precision(precision: str, device: torch.device) -> Precision:
     if precision not in DTYPES:
         raise bad_input(
             "predict.precision",
-            "--precision {word}: it is fp32, bf16 or fp16; did you mean {nearest}?",
+            "--precision {word}: it is fp32, bf16 or fp16{hint}",
             word=precision,
-            nearest=nearest(precision, DTYPES) or "fp32",
+            hint=did_you_mean(precision, DTYPES),
         )
     if precision == "fp16" and device.type == "cpu":
         raise bad_input("predict.fp16", "--precision fp16: only for a graphics card; use bf16 or fp32.")

@@ -29,7 +29,7 @@ from engine.export.metadata import metadata
 from engine.export.onnx_file import OPSET, onnx_runner, require_packages, runtime_name, write_onnx, write_onnx_with_nms
 from engine.export.torchscript import torchscript_runner, write_torchscript
 from engine.files import disk_error, error_reason, remove_abandoned, temporary_name
-from engine.messages import Message, bad_input, nearest
+from engine.messages import Message, bad_input, did_you_mean
 from engine.network.detector import Detector
 from engine.network.folding import fold_batch_norm
 from engine.weights.darknet import read_darknet, write_darknet
@@ -233,9 +233,9 @@ def _suffixes(file_format: str) -> tuple[str, ...]:
         return SUFFIXES[file_format]
     raise bad_input(
         "export.format",
-        "--format {word}: it is onnx, torchscript, darknet or tutorial; did you mean {nearest}?",
+        "--format {word}: it is onnx, torchscript, darknet or tutorial{hint}",
         word=file_format,
-        nearest=nearest(file_format, SUFFIXES) or "onnx",
+        hint=did_you_mean(file_format, SUFFIXES),
     )
 
 

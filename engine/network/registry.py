@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.messages import bad_input, gettext_noop, nearest
+from engine.messages import bad_input, did_you_mean, gettext_noop, join_names
 
 Anchors = tuple[tuple[float, float], ...]
 """Width and height in pixels of the input, smallest first."""
@@ -170,7 +170,8 @@ def network_spec(name: str) -> NetworkSpec:
         return spec
     raise bad_input(
         "network.unknown",
-        "network: there is no {name}; did you mean {nearest}?",
+        "network: there is no {name}; there are {networks}{hint}",
         name=name,
-        nearest=nearest(name, NETWORKS) or next(iter(NETWORKS)),
+        networks=join_names(NETWORKS),
+        hint=did_you_mean(name, NETWORKS),
     )

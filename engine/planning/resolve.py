@@ -26,7 +26,7 @@ from engine.planning.memory.batch_size import (
 )
 from engine.planning.memory.checkpointing import checkpointing_note, decide_checkpointing
 from engine.planning.warnings import parallel_warnings, plan_warnings
-from engine.recipe import COCO, MIN_BATCH_SIZE, Recipe, indivisible_batch, make_recipe
+from engine.recipe import COCO, MIN_BATCH_SIZE, Recipe, batch_size_problems, make_recipe
 from engine.training.schedule import fit_stage
 from engine.weights.download.registry import find, official_file
 from engine.weights.load import require_weights_file
@@ -152,13 +152,8 @@ def _check_split(recipe: Recipe, train_images: int, devices: int, nodes: int) ->
             count=train_images,
             most=train_images // MIN_BATCH_SIZE,
         )
-    problems = [
-        indivisible_batch(key, getattr(recipe, key), parts)
-        for key in ("freeze_batch_size", "unfreeze_batch_size")
-        if recipe.freeze_train or key == "unfreeze_batch_size"
-    ]
-    if found := [problem for problem in problems if problem is not None]:
-        raise BadInput(*found)
+    if problems := batch_size_problems(recipe, parts):
+        raise BadInput(*problems.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,15 @@ def parallel_warnings(plan: Plan, hardware: Hardware) -> Iterator[Message]:
     """What a user should know about the devices that train together."""
     recipe = plan.recipe
     if recipe.parallel == "none":
+        yield from _unused_devices(plan)
         return
+    processes, cores = len(plan.devices), hardware.processor.cores
+    if plan.device == "cpu" and processes > max(1, cores):
+        yield Message(
+            "plan.processes_share_cores",
+            "{processes} processes share {cores} core(s) of the processor: more processes than cores do not train faster.",
+            {"processes": processes, "cores": cores},
+        )
     if plan.batch_parts == 1:
         yield Message(
             "plan.one_device",
@@ -86,6 +94,30 @@ def parallel_warnings(plan: Plan, hardware: Hardware) -> Iterator[Message]:
                 "cards": join_names(f"cuda:{card.cuda_index} ({card.name})" for card in left_out),
                 "all": [card.cuda_index for card in hardware.usable_cards],
             },
+        )
+
+
+def _unused_devices(plan: Plan) -> Iterator[Message]:
+    """The numbers in `devices` that do nothing, since one process trains on one device."""
+    devices = list(plan.recipe.devices)
+    if devices and plan.device == "mps":
+        yield Message(
+            "plan.devices_unused",
+            "devices={devices} changes nothing here: there is one device to train on, mps.",
+            {"devices": devices},
+        )
+    elif devices and plan.device == "cpu":
+        yield Message(
+            "plan.devices_unused",
+            "devices={devices} changes nothing here, since parallel is none: one process trains on the processor. parallel=ddp starts "
+            "one for each number.",
+            {"devices": devices},
+        )
+    elif len(devices) > 1:
+        yield Message(
+            "plan.devices_unused",
+            "devices={devices}: only {device} trains, since parallel is none; parallel=ddp trains on all of them.",
+            {"devices": devices, "device": plan.device},
         )
 
 

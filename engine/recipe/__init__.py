@@ -3,14 +3,14 @@
 from engine.recipe.files import load_recipe, parse_assignments, read_settings_file, recipe_to_toml, to_plain_value
 from engine.recipe.making import make_recipe
 from engine.recipe.model import COCO, MIN_BATCH_SIZE, Network, Recipe, is_read_by
-from engine.recipe.rules import indivisible_batch, nearest_divisible
+from engine.recipe.rules import batch_size_problems, nearest_divisible
 
 __all__ = [
     "COCO",
     "MIN_BATCH_SIZE",
     "Network",
     "Recipe",
-    "indivisible_batch",
+    "batch_size_problems",
     "is_read_by",
     "load_recipe",
     "make_recipe",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +24,9 @@ _OTHER_WORDS: Mapping[str, str] = {
     "full": "fp32",
 }
 """What other programs call a value of ours that is spelled differently."""
+
+_UNSUITED: Mapping[str, tuple[str, ...]] = {"cpu": ("dp",), "mps": ("dp", "ddp")}
+"""Values of `parallel` that a device refuses; they are not suggested for it."""
 
 
 def make_recipe(
@@ -77,17 +80,18 @@ def _unread_settings(given: Mapping[str, Any]) -> Iterator[Problem]:
             yield (key,), message
 
 
-def _wrong_settings(error: ValidationError, given: Iterable[str]) -> dict[str, Message]:
+def _wrong_settings(error: ValidationError, given: Mapping[str, Any]) -> dict[str, Message]:
     """One message for each setting in `given` that pydantic refuses; not for a default derived from one."""
     wrong: dict[str, Message] = {}
     for detail in error.errors(include_url=False):
         key = str(detail["loc"][0])
-        if key in given:
-            wrong.setdefault(key, _message_of(key, detail))
+        # A list that may also be a word is refused as both; what is wrong in the list says more.
+        if key in given and not (detail["type"] == "literal_error" and isinstance(given[key], list | tuple)):
+            wrong.setdefault(key, _message_of(key, detail, given))
     return wrong
 
 
-def _message_of(key: str, detail: ErrorDetails) -> Message:
+def _message_of(key: str, detail: ErrorDetails, given: Mapping[str, Any]) -> Message:
     if detail["type"] == "extra_forbidden":
         close = nearest(key, Recipe.model_fields)
         if close is None:
@@ -100,7 +104,12 @@ def _message_of(key: str, detail: ErrorDetails) -> Message:
     return Message(
         "recipe.wrong_value",
         "{key}: {value} is not possible ({reason}){hint}",
-        {"key": key, "value": _shortened(detail["input"]), "reason": _reason(detail), "hint": _hint(key, detail)},
+        {
+            "key": key,
+            "value": _shortened(detail["input"]),
+            "reason": _reason(key, detail),
+            "hint": _hint(key, detail, given),
+        },
     )
 
 
@@ -112,24 +121,31 @@ _REASONS = {
     "float_type": gettext_noop("it needs a number"),
     "bool_parsing": gettext_noop("it is true or false"),
     "bool_type": gettext_noop("it is true or false"),
-    "tuple_type": gettext_noop("it needs a list, for example [416, 416]"),
-    "greater_than": gettext_noop("input should be greater than {gt}"),
-    "greater_than_equal": gettext_noop("input should be greater than or equal to {ge}"),
-    "less_than": gettext_noop("input should be less than {lt}"),
-    "less_than_equal": gettext_noop("input should be less than or equal to {le}"),
-    "multiple_of": gettext_noop("input should be a multiple of {multiple_of}"),
+    "tuple_type": gettext_noop("it needs a list, for example {example}"),
+    "too_long": gettext_noop("it needs fewer values, for example {example}"),
+    "missing": gettext_noop("it needs more values, for example {example}"),
+    "greater_than": gettext_noop("it must be more than {gt}"),
+    "greater_than_equal": gettext_noop("it must be {ge} or more"),
+    "less_than": gettext_noop("it must be less than {lt}"),
+    "less_than_equal": gettext_noop("it must be {le} or less"),
+    "multiple_of": gettext_noop("it must be a multiple of {multiple_of}"),
     "literal_error": gettext_noop("possible are {expected}"),
-    "finite_number": gettext_noop("input should be a finite number"),
-    "string_type": gettext_noop("input should be a valid string"),
+    "finite_number": gettext_noop("it must be a finite number"),
+    "string_type": gettext_noop("it needs a word"),
 }
 """Reasons that can be translated, by pydantic's error type; for other types the reason is pydantic's own English text."""
 
 
-def _reason(detail: ErrorDetails) -> Message | str:
+_EXAMPLES = {"devices": "[0, 1]", "input_shape": "[416, 416]", "anchors": "[[10, 14], [23, 27], ...]"}
+"""A list that the setting takes."""
+
+
+def _reason(key: str, detail: ErrorDetails) -> Message | str:
     template = _REASONS.get(detail["type"])
     if template is None:
         return detail["msg"].lower()
-    values = dict(detail.get("ctx", {}))
+    values = {name: _without_fraction(value) for name, value in detail.get("ctx", {}).items()}
+    values["example"] = _EXAMPLES.get(key, "[1, 2]")
     if detail["type"] == "literal_error":
         values["expected"] = ", ".join(_choices(detail))
     return Message("", template, values)
@@ -141,7 +157,11 @@ def _choices(detail: ErrorDetails) -> list[str]:
     return [choice.strip(" '") for choice in expected.replace(" or ", ",").split(",")]
 
 
-def _hint(key: str, detail: ErrorDetails) -> Message:
+def _without_fraction(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _hint(key: str, detail: ErrorDetails, given: Mapping[str, Any]) -> Message:
     """The nearest valid value, if there is one."""
     value, bounds = detail["input"], detail.get("ctx", {})
     if detail["type"] == "multiple_of" and isinstance(value, int):
@@ -152,7 +172,9 @@ def _hint(key: str, detail: ErrorDetails) -> Message:
             return phrase("; the smallest is {least}, since batch norm cannot train on 1.", least=bounds[bound])
         if bound in ("ge", "le") and bound in bounds:
             return phrase("; the nearest is {nearest}.", nearest=bounds[bound])
-    choices = _choices(detail) if detail["type"] == "literal_error" and isinstance(value, str) else ()
+    choices = _choices(detail) if detail["type"] == "literal_error" and isinstance(value, str) else []
+    if key == "parallel":
+        choices = [choice for choice in choices if choice not in _UNSUITED.get(str(given.get("device")), ())]
     close = _OTHER_WORDS.get(str(value).casefold())
     if (close := close if close in choices else nearest(str(value), choices)) is not None:
         return phrase("; did you mean {nearest}?", nearest=close)

@@ -12,7 +12,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.files import make_folder, write_text
-from engine.messages import BadInput, Message, bad_input, nearest
+from engine.messages import BadInput, Message, bad_input, join_names, nearest
 from engine.recipe.files import read_settings_file, to_plain_value
 from engine.recipe.making import make_recipe
 from engine.recipe.model import Recipe
@@ -84,8 +84,15 @@ def find_preset(name: str, workspace: Path | None = None) -> Preset:
     paths = {path.stem: path for path in _preset_files(workspace)}
     if name not in paths:
         close = nearest(name, paths) or next(
-            (preset for preset in paths if nearest(name, preset.split("-")) is not None), DEFAULT_PRESET
+            (preset for preset in paths if nearest(name, preset.split("-")) is not None), None
         )
+        if close is None:
+            raise bad_input(
+                "preset.unknown",
+                "There is no preset {name}; there are {presets}.",
+                name=name,
+                presets=join_names(paths),
+            )
         raise bad_input(
             "preset.unknown",
             "There is no preset {name}; did you mean {nearest}?",

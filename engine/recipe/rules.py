@@ -21,17 +21,6 @@ class _Rule:
     check: Callable[[Recipe], Message | None]
 
 
-def _freeze_batch_size(recipe: Recipe) -> Message | None:
-    freeze, unfreeze = recipe.freeze_batch_size, recipe.unfreeze_batch_size
-    if not recipe.freeze_train or freeze == "auto" or unfreeze == "auto" or unfreeze <= freeze <= 2 * unfreeze:
-        return None
-    return Message(
-        "recipe.freeze_batch",
-        "freeze_batch_size: {freeze} must be 1 to 2 times unfreeze_batch_size ({unfreeze}); the nearest is {nearest}.",
-        {"freeze": freeze, "unfreeze": unfreeze, "nearest": min(max(freeze, unfreeze), 2 * unfreeze)},
-    )
-
-
 def _freeze_needs_weights(recipe: Recipe) -> Message | None:
     if recipe.start != "scratch" or not recipe.freeze_train:
         return None
@@ -126,24 +115,58 @@ def _distinct_devices(recipe: Recipe) -> Message | None:
     )
 
 
-def _freeze_batch_per_device(recipe: Recipe) -> Message | None:
-    return _batch_per_device(recipe, "freeze_batch_size") if recipe.freeze_train else None
+def _freeze_batch_size(recipe: Recipe) -> Message | None:
+    return batch_size_problems(recipe, _parts(recipe)).get("freeze_batch_size")
 
 
-def _unfreeze_batch_per_device(recipe: Recipe) -> Message | None:
-    return _batch_per_device(recipe, "unfreeze_batch_size")
+def _unfreeze_batch_size(recipe: Recipe) -> Message | None:
+    return batch_size_problems(recipe, _parts(recipe)).get("unfreeze_batch_size")
 
 
-def _batch_per_device(recipe: Recipe, key: str) -> Message | None:
-    if recipe.parallel == "none":
-        return None
-    return indivisible_batch(key, getattr(recipe, key), len(set(recipe.devices)))
+def _parts(recipe: Recipe) -> int:
+    """In how many parts the recipe itself says that a batch is split."""
+    return 1 if recipe.parallel == "none" else max(1, len(set(recipe.devices)))
 
 
-def indivisible_batch(key: str, batch_size: int | str, parts: int) -> Message | None:
-    """What is wrong with a batch size that is split into `parts` for as many cards or processes; None if it can be split."""
-    if batch_size == "auto" or parts < 2 or (nearest := nearest_divisible(int(batch_size), parts)) == batch_size:
-        return None
+def batch_size_problems(recipe: Recipe, parts: int) -> dict[str, Message]:
+    """What is wrong with the batch sizes where a batch is split into `parts` for as many cards or processes.
+
+    By key. The nearest values that the messages name are valid together: each can be split, and the batch of the freeze stage
+    is 1 to 2 times the other.
+    """
+    problems: dict[str, Message] = {}
+    freeze, unfreeze = recipe.freeze_batch_size, recipe.unfreeze_batch_size
+    nearest_unfreeze: int | None = None
+    if unfreeze != "auto":
+        nearest_unfreeze = nearest_divisible(unfreeze, parts)
+        if nearest_unfreeze != unfreeze:
+            problems["unfreeze_batch_size"] = _batch_split("unfreeze_batch_size", unfreeze, parts, nearest_unfreeze)
+    if not recipe.freeze_train or freeze == "auto":
+        return problems
+    alone = nearest = nearest_divisible(freeze, parts)
+    if nearest_unfreeze is not None:
+        nearest = min(max(alone, nearest_unfreeze), 2 * nearest_unfreeze)
+    if nearest == freeze:
+        return problems
+    if alone == nearest:
+        problems["freeze_batch_size"] = _batch_split("freeze_batch_size", freeze, parts, nearest)
+    elif alone != freeze:
+        problems["freeze_batch_size"] = Message(
+            "recipe.batch_split",
+            "freeze_batch_size: {size} cannot be split over {parts} devices: each gets the same number of images, at least 2; the "
+            "nearest that is 1 to 2 times unfreeze_batch_size={unfreeze} is {nearest}.",
+            {"size": freeze, "parts": parts, "unfreeze": nearest_unfreeze, "nearest": nearest},
+        )
+    else:
+        problems["freeze_batch_size"] = Message(
+            "recipe.freeze_batch",
+            "freeze_batch_size: {freeze} must be 1 to 2 times unfreeze_batch_size ({unfreeze}); the nearest is {nearest}.",
+            {"freeze": freeze, "unfreeze": nearest_unfreeze, "nearest": nearest},
+        )
+    return problems
+
+
+def _batch_split(key: str, batch_size: int, parts: int, nearest: int) -> Message:
     return Message(
         "recipe.batch_split",
         "{key}: {size} cannot be split over {parts} devices: each gets the same number of images, at least 2; the nearest is "
@@ -167,7 +190,6 @@ def _adaptive_threads(recipe: Recipe) -> Message | None:
 
 
 _RULES = (
-    _Rule(("freeze_train", "freeze_batch_size", "unfreeze_batch_size"), _freeze_batch_size),
     _Rule(("freeze_train", "model_path", "pretrained"), _freeze_needs_weights),
     _Rule(("init_epoch", "unfreeze_epoch"), _init_epoch),
     _Rule(("freeze_train", "freeze_epoch", "unfreeze_epoch"), _freeze_epoch),
@@ -177,8 +199,8 @@ _RULES = (
     _Rule(("sync_bn", "parallel", "device"), _sync_bn),
     _Rule(("parallel", "device"), _parallel_device),
     _Rule(("devices", "parallel"), _distinct_devices),
-    _Rule(("freeze_batch_size", "freeze_train", "parallel", "devices"), _freeze_batch_per_device),
-    _Rule(("unfreeze_batch_size", "parallel", "devices"), _unfreeze_batch_per_device),
+    _Rule(("unfreeze_batch_size", "parallel", "devices"), _unfreeze_batch_size),
+    _Rule(("freeze_batch_size", "unfreeze_batch_size", "freeze_train", "parallel", "devices"), _freeze_batch_size),
 )
 
 

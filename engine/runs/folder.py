@@ -145,7 +145,7 @@ def find_run(path: Path, workspace: Path) -> Path:
     """The run folder at `path`, or of that name in logs/.
 
     Raises:
-        BadInput: there is no such run. The message names the run with the most similar name, else the newest.
+        BadInput: there is no such run. The message names the run with a similar name, else the newest.
     """
     for folder in (path, logs_folder(workspace) / path):
         with suppress(OSError):  # such as a name that is too long
@@ -155,7 +155,12 @@ def find_run(path: Path, workspace: Path) -> Path:
     if not names:
         logs = logs_folder(workspace)
         raise bad_input("run.none", "{path}: there is no such run, and {logs} contains no runs.", path=path, logs=logs)
-    similar = nearest(path.name, names) or names[-1]
+    begins_so = (name for name in reversed(names) if path.name and name.startswith(path.name))
+    similar = nearest(path.name, names) or next(begins_so, None)
+    if similar is None:
+        raise bad_input(
+            "run.unknown", "{path}: there is no such run; the newest is {newest}.", path=path, newest=names[-1]
+        )
     raise bad_input("run.unknown", "{path}: there is no such run; did you mean {nearest}?", path=path, nearest=similar)
 
 

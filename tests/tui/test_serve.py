@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -152,7 +153,10 @@ def test_every_address_of_a_wide_server_is_its_own_but_no_foreign_name() -> None
     [
         (["--public-url", "gpu.example.org"], "--public-url gpu.example.org"),
         (["--preset", "qick-cpu"], "quick-cpu"),
-        (["--port", "99999"], "--port"),
+        (["--port", "99999"], "--port 99999: it needs a whole number from 0 to 65535; the nearest is 65535."),
+        (["--port", "abc"], "--port abc: it needs a whole number from 0 to 65535."),
+        (["--host", "192.0.2.1"], "--host 192.0.2.1: this is not an address of this machine; give 127.0.0.1"),
+        (["--data", "no such folder"], "no such folder: there is no such folder"),
     ],
 )
 def test_bad_options_are_refused_in_one_sentence(tmp_path: Path, words: list[str], said: str) -> None:
@@ -160,3 +164,22 @@ def test_bad_options_are_refused_in_one_sentence(tmp_path: Path, words: list[str
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("is_free", [True, False])
+def test_that_other_machines_reach_the_wizard_is_said_once_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_free: bool
+) -> None:
+    async def serve(
+        _server: object, _host: str, ports: Sequence[int], announce: Callable[[int], None], _: object
+    ) -> None:
+        if not is_free:
+            raise OSError(errno.EADDRINUSE, "in use")
+        announce(ports[0])
+
+    monkeypatch.setattr("tui.serve.server.serve", serve)
+    done = command("serve", "--workspace", str(tmp_path), "--host", "0.0.0.0", "--port", "8123")
+    assert done.returncode == (0 if is_free else 2)
+    assert ("other machines can reach the wizard" in done.stderr) == is_free
+    assert ("--port 8123: it cannot be used" in done.stderr) != is_free
+    assert ("ssh -L 8123:127.0.0.1:8123" in done.stderr) == is_free

@@ -79,13 +79,15 @@ def test_a_closed_tab_a_quit_and_the_end_of_the_server_end_the_wizards(tmp_path:
                 while len(server.children()) > 1:
                     await asyncio.sleep(0.05)
 
-    with served(tmp_path, "--data", "some [where]") as (address, process):
+    data = tmp_path / "some [where]"
+    data.mkdir()
+    with served(tmp_path, "--data", str(data)) as (address, process):
         server = psutil.Process(process.pid)
         asyncio.run(use(address, server))
         [last] = server.children() or [None]
         assert ended(process) == 0
         assert last is None or not last.is_running()
-    assert load_state(tmp_path).data == "some [where]"
+    assert load_state(tmp_path).data == str(data)
 
 
 def test_a_wizard_ends_when_its_server_was_killed(tmp_path: Path) -> None:

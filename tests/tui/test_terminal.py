@@ -24,7 +24,9 @@ RESTORED = b"\x1b[?1049l"  # leaves the alternate screen
 def test_a_signal_restores_the_terminal_keeps_the_state_and_ends_with_130(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with session("--workspace", tmp_path, "--lang", "en", "--data", "some [where]") as terminal:
+    data = tmp_path / "some [where]"
+    data.mkdir()
+    with session("--workspace", tmp_path, "--lang", "en", "--data", data) as terminal:
         before = terminal.modes
         terminal.see(FIRST)
         assert terminal.modes != before
@@ -33,15 +35,15 @@ def test_a_signal_restores_the_terminal_keeps_the_state_and_ends_with_130(
         assert terminal.modes == before
         assert RESTORED in terminal.printed
         assert b"Traceback" not in terminal.printed
-    assert load_state(tmp_path).data == "some [where]"
+    assert load_state(tmp_path).data == str(data)
 
 
 def test_a_terminal_that_is_closed_ends_the_wizard_with_its_state_kept(tmp_path: Path) -> None:
-    with session("--workspace", tmp_path, "--lang", "en", "--data", "somewhere") as terminal:
+    with session("--workspace", tmp_path, "--lang", "en", "--data", tmp_path) as terminal:
         terminal.see(FIRST)
         terminal.hang_up()
         assert terminal.ended() == 130
-    assert load_state(tmp_path).data == "somewhere"
+    assert load_state(tmp_path).data == str(tmp_path)
     assert "Traceback" not in (tmp_path / "logs" / "wizard.log").read_text()
 
 
@@ -63,12 +65,12 @@ def test_the_language_is_the_locales_or_that_of_the_option(tmp_path: Path) -> No
 
 def test_the_language_of_the_option_is_not_kept(tmp_path: Path) -> None:
     save_state(WizardState(language="en"), tmp_path)
-    with session("--workspace", tmp_path, "--lang", "zh_CN", "--data", "somewhere") as terminal:
+    with session("--workspace", tmp_path, "--lang", "zh_CN", "--data", tmp_path) as terminal:
         terminal.see("这台机器的配置")
         terminal.press("\x11")
         assert terminal.ended() == 0
     assert load_state(tmp_path).language == "en"
-    assert load_state(tmp_path).data == "somewhere"
+    assert load_state(tmp_path).data == str(tmp_path)
 
 
 def test_a_language_that_is_not_spoken_is_refused_in_one_sentence(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from tui.cli.command_log import is_shown
 from tui.cli.errors import print_error
+from tui.cli.run_argument import run_argument
 from tui.text import _
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _report_crash(signal_number: int, run: Path | None) -> int:
             _(
                 "The training process was ended by {signal}. Resume from the last checkpoint with: {command}",
                 signal=name,
-                command=f"freezetui resume {run.name}",
+                command=f"freezetui resume {run_argument(run)}",
             )
         )
     return _SHELL_SIGNAL_BASE + signal_number

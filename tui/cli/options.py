@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.messages import bad_input
 from tui.cli import completion
 from tui.cli.command_log import show_log, use_workspace
 from tui.cli.errors import print_error
@@ -40,6 +41,10 @@ def _show_log(context: typer.Context, is_given: bool) -> None:
 
 def _use_workspace(context: typer.Context, workspace: Path) -> Path:
     if not context.resilient_parsing:
+        if workspace.expanduser().is_file():
+            raise bad_input(
+                "command.workspace_file", "--workspace {path}: this is a file; name a folder.", path=workspace
+            )
         if (notice := new_workspace_notice(workspace)) is not None:
             print_error(notice)
         use_workspace(workspace)

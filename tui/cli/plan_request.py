@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.messages import bad_input, nearest
+from engine.messages import bad_input, did_you_mean
 from tui.cli.errors import print_error
 from tui.cli.progress import count_bar, waiting
 from tui.cli.weights_download import download_missing
@@ -77,9 +77,9 @@ def parse_on_oom(word: str) -> OnOutOfMemory:
             return answer
     raise bad_input(
         "command.on_oom",
-        "--on-oom {word}: it is stop, retry or accumulate; did you mean {nearest}?",
+        "--on-oom {word}: it is stop, retry or accumulate{hint}",
         word=word,
-        nearest=nearest(word, ("stop", "retry", "accumulate")) or "retry",
+        hint=did_you_mean(word, ("stop", "retry", "accumulate")),
     )
 
 

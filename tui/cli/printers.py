@@ -18,6 +18,7 @@ from engine.events import (
 )
 from tui.cli.console import print_json_text, print_line, without_controls
 from tui.cli.errors import print_error
+from tui.cli.run_argument import run_argument
 from tui.text import _, translate
 from tui.text.durations import duration
 from tui.text.events import describe_end, describe_event, epoch_number
@@ -144,7 +145,7 @@ def event_text(event: Event, epochs: int | None = None) -> str | None:
             return None
         case Stopped():
             run = Path(event.checkpoint).parent
-            resume = _("Resume with: {command}", command=f"freezetui resume {run}")
+            resume = _("Resume with: {command}", command=f"freezetui resume {run_argument(run)}")
             return join_sentences(describe_event(event), resume)
         case Finished():
             return join_sentences(describe_event(event), _("The weights: {path}", path=event.best))

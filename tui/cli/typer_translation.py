@@ -21,6 +21,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from engine.messages import Message
 from tui.cli.console import OutputClosed, discard_output, output_error
 from tui.cli.examples import EXAMPLES
+from tui.cli.number_option import wrong_number
 from tui.cli.options import OUTPUT_SECTION, Verbose
 from tui.text import N_, _
 from tui.text.line_breaks import wide_breaks_in_rich
@@ -49,10 +50,6 @@ USAGE_ERRORS = (
     N_("Option {option} does not take a value."),
     N_("Got unexpected extra argument(s) ({arguments})"),
     N_("Invalid value for {option}: {reason}"),
-    N_("Input should be a valid integer, unable to parse string as an integer"),
-    N_("Input should be a valid number, unable to parse string as a number"),
-    N_("Input should be greater than or equal to {limit}"),
-    N_("Input should be less than or equal to {limit}"),
 )
 """What typer says. The values are found by matching its English text, which is all that its exceptions hold."""
 
@@ -125,6 +122,23 @@ class _Option(TyperOption):
     def display_type_rich(self, ctx: Context) -> str | None:
         """What the value is, such as FOLDER; nothing for a flag."""
         return None if self.is_flag else super().display_type_rich(ctx)
+
+    def process_value(self, ctx: Context, value: Any) -> Any:
+        """The value as its type. A wrong number is an error with a sentence of our own: typer's has pydantic's words.
+
+        Raises:
+            BadInput: the value is no number, or out of range.
+        """
+        try:
+            return super().process_value(ctx, value)
+        except typer.BadParameter as error:
+            described = self.type_descriptor
+            if described.annotation not in (int, float) or not isinstance(value, str):
+                raise
+            info = described.parameter_info
+            raise wrong_number(
+                self.opts[-1], value, is_whole=described.annotation is int, least=info.min, largest=info.max
+            ) from error
 
 
 def usage_error(text: str) -> Message | str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from engine.messages import bad_input
+from engine.messages import bad_input, join_names
 
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh_CN": "简体中文"}
 """Language codes and native names."""
@@ -64,11 +64,19 @@ def parse_language(code: str) -> str:
         BadInput: it is not.
     """
     if code not in (*LANGUAGES, PSEUDO):
+        similar = next((known for known in LANGUAGES if known[:2] == code[:2].lower()), None)
+        if similar is None:
+            raise bad_input(
+                "wizard.language",
+                "--lang {language}: there is no such language; there are {languages}.",
+                language=code,
+                languages=join_names(LANGUAGES),
+            )
         raise bad_input(
             "wizard.language",
             "--lang {language}: there is no such language; did you mean {nearest}?",
             language=code,
-            nearest=next((known for known in LANGUAGES if known[:2] == code[:2].lower()), "en"),
+            nearest=similar,
         )
     return code
 

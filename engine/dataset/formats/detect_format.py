@@ -16,7 +16,7 @@ from engine.dataset.formats.reading import Reading
 from engine.dataset.formats.voc import read_voc
 from engine.dataset.formats.yolo import read_yolo
 from engine.dataset.image_files import images_below, is_image_file
-from engine.messages import BadInput, bad_input, join_names, join_phrases, nearest, phrase
+from engine.messages import BadInput, bad_input, did_you_mean, join_names, join_phrases, phrase
 
 READERS: Mapping[str, Callable[[Path, Reading], ParsedLabels | None]] = {
     "voc": read_voc,
@@ -38,9 +38,10 @@ def read_labels(path: Path, format: str, reading: Reading) -> ParsedLabels:
     if format not in ("auto", *READERS):
         raise bad_input(
             "dataset.format",
-            "--format {format}: there is no such format; did you mean {nearest}?",
+            "--format {format}: it is auto, {formats}{hint}",
             format=format,
-            nearest=nearest(format, READERS) or "voc",
+            formats=join_names(READERS),
+            hint=did_you_mean(format, ("auto", *READERS)),
         )
     if format != "auto":
         if (parsed := READERS[format](path, reading)) is None:

@@ -53,14 +53,7 @@ def open_dataset(
         BadInput: the path does not exist, is of no known format, or contains no usable box.
     """
     path = path.expanduser().absolute()
-    if not path.exists():
-        raise _missing(path)
-    if path.is_dir() and is_root_or_home(path):
-        raise bad_input(
-            "dataset.whole_disk",
-            "{path}: this is the whole disk or your home folder; choose the folder of the data set itself.",
-            path=path,
-        )
+    require_path(path)
     cache = IndexCache(path, _options(format, classes_file, mapping or {}))
     if (cached := cache.load(progress)) is not None:
         _log.info("%s: read from the index cache", path)
@@ -75,6 +68,22 @@ def open_dataset(
     if reading.file_count() >= MIN_FILES and (state := fingerprint_folders(reading.folders(), started, progress)):
         cache.store(dataset, reading.folders(), state)
     return dataset
+
+
+def require_path(path: Path) -> None:
+    """Check that something is at the absolute `path` that can be a data set. Reads no labels.
+
+    Raises:
+        BadInput: the path does not exist, or is the whole disk or the home folder.
+    """
+    if not path.exists():
+        raise _missing(path)
+    if path.is_dir() and is_root_or_home(path):
+        raise bad_input(
+            "dataset.whole_disk",
+            "{path}: this is the whole disk or your home folder; choose the folder of the data set itself.",
+            path=path,
+        )
 
 
 def _options(format: str, classes_file: Path | None, mapping: Mapping[str, str]) -> dict[str, Any]:

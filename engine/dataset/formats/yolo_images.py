@@ -13,7 +13,7 @@ from engine.dataset.formats.yolo_sources import Source, Sources
 from engine.dataset.formats.yolo_yaml import DataYaml
 from engine.dataset.image_files import IMAGE_SUFFIXES
 from engine.dataset.splits import SPLITS
-from engine.messages import join_names, nearest
+from engine.messages import did_you_mean, join_names
 
 
 def report_sources(data: DataYaml, sources: Sources, parsed: ParsedLabels) -> None:
@@ -102,10 +102,10 @@ def _report_unknown(source: Source, count: int, parsed: ParsedLabels) -> None:
         "warning",
         "split.unknown_key",
         source.path,
-        "{file}: the key {key} names {count} images, but is no split; did you mean {near}? They are put into no split.",
+        "{file}: the key {key} names {count} images, but is no split{hint} They are put into no split.",
         key=source.entry.key,
         count=count,
-        near=nearest(source.entry.key, SPLITS) or "train",
+        hint=did_you_mean(source.entry.key, SPLITS),
     )
 
 

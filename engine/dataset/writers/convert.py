@@ -31,7 +31,7 @@ from engine.dataset.writers.split_shares import OWN, with_splits
 from engine.dataset.writers.voc_writer import VocWriter
 from engine.dataset.writers.yolo_writer import YoloWriter
 from engine.files import disk_error, error_reason, make_folder, replace_file, temporary_name
-from engine.messages import bad_input, nearest
+from engine.messages import bad_input, did_you_mean
 
 OutputFormat = Literal["voc", "yolo", "coco"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = ("voc", "yolo", "coco")
@@ -102,9 +102,9 @@ def parse_output_format(word: str) -> OutputFormat:
         )
     raise bad_input(
         "convert.format",
-        "--to {word}: it is voc, yolo or coco; did you mean {nearest}?",
+        "--to {word}: it is voc, yolo or coco{hint}",
         word=word,
-        nearest=nearest(word, OUTPUT_FORMATS) or "yolo",
+        hint=did_you_mean(word, OUTPUT_FORMATS),
     )
 
 

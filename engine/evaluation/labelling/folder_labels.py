@@ -25,7 +25,7 @@ from engine.dataset.formats.voc.places import ImagesByStem, voc_tree
 from engine.dataset.formats.voc.reader import MAX_XML_BYTES
 from engine.dataset.formats.yolo_label_files import match_label_files
 from engine.dataset.formats.yolo_yaml import YAML_SUFFIXES, may_be_data_yaml, read_data_yaml
-from engine.messages import BadInput, bad_input, nearest
+from engine.messages import BadInput, bad_input, did_you_mean
 from engine.regular_files import read_regular_file
 
 LabelFormat = Literal["voc", "yolo"]
@@ -68,9 +68,9 @@ def parse_label_format(word: str) -> LabelFormat:
             return known
     raise bad_input(
         "label.format",
-        "--to {word}: it is voc or yolo; did you mean {nearest}?",
+        "--to {word}: it is voc or yolo{hint}",
         word=word,
-        nearest=nearest(word, LABEL_FORMATS) or "yolo",
+        hint=did_you_mean(word, LABEL_FORMATS),
     )
 
 

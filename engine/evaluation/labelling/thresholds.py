@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.messages import BadInput, bad_input, join_names, nearest
+from engine.messages import BadInput, bad_input, did_you_mean, join_names
 
 AUTO = "auto"
 
@@ -35,9 +35,9 @@ class Thresholds:
             if name not in classes:
                 raise bad_input(
                     "label.threshold_class",
-                    "--threshold {name}=...: the weights have no such class; did you mean {nearest}? They have {names}.",
+                    "--threshold {name}=...: the weights have no such class{hint} They have {names}.",
                     name=name,
-                    nearest=nearest(name, classes) or classes[0],
+                    hint=did_you_mean(name, classes),
                     names=join_names(classes),
                 )
         general = default if self.general is None else self.general

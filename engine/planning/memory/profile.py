@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.dataset.loader import PREFETCHED_BATCHES
 from engine.network.detector import Detector, build_network
 from engine.plan import StageName
 from engine.planning.cache import code_version, load_cached, store_cached
@@ -180,12 +181,13 @@ def profile_with(
         freeze = memory.peaks_since(start)
         folded = sum(tensor.nbytes for copy in network.frozen_backbone for tensor in copy.parameters())
     backbone = sum(parameter.nbytes for parameter in learner.network.backbone.parameters())
+    waiting = waiting_images(recipe, request.device_type)
     return MemoryProfile(
         # In the freeze stage the backbone has neither optimizer state nor gradients, but a folded copy.
-        steps={"freeze": _shifted(freeze, ema - backbone_state), "unfreeze": _shifted(unfreeze, ema)},
+        steps={"freeze": _shifted(freeze, ema - backbone_state, waiting), "unfreeze": _shifted(unfreeze, ema, waiting)},
         validation={
-            "freeze": _shifted(validation, ema - backbone_state - backbone + folded),
-            "unfreeze": _shifted(validation, ema),
+            "freeze": _shifted(validation, ema - backbone_state - backbone + folded, waiting),
+            "unfreeze": _shifted(validation, ema, waiting),
         },
     )
 
@@ -210,6 +212,15 @@ def _backbone_optimizer_state(learner: Learner) -> int:
     return sum(tensor.nbytes for state in states for tensor in state.values())
 
 
+def waiting_images(recipe: Recipe, device_type: str) -> int:
+    """Bytes for each image of a batch that are taken by the batches after the present one.
+
+    The loader prepares them ahead, and a step that accumulates has all of its batches. On a GPU they wait in the host's memory.
+    """
+    height, width = recipe.input_shape
+    return 0 if device_type != "cpu" else (PREFETCHED_BATCHES + recipe.accumulate - 1) * height * width * 3
+
+
 def _make_example(recipe: Recipe, boxes: int) -> _Example:
     height, width = recipe.input_shape
     images = torch.empty(PRIME_BATCH_SIZE, height, width, 3, dtype=torch.uint8).permute(0, 3, 1, 2)
@@ -229,5 +240,5 @@ def _validate(learner: Learner, example: _Example) -> None:
     del raw, terms, decoded
 
 
-def _shifted(envelope: Sequence[Bytes], offset: int) -> tuple[Bytes, ...]:
-    return tuple((fixed + offset, per_image) for fixed, per_image in envelope)
+def _shifted(envelope: Sequence[Bytes], offset: int, per_image_offset: int) -> tuple[Bytes, ...]:
+    return tuple((fixed + offset, per_image + per_image_offset) for fixed, per_image in envelope)

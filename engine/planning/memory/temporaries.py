@@ -22,11 +22,11 @@ def no_temporaries(func: Any, args: Sequence[Any], results: Sequence[Tensor]) ->
 
 
 def cpu_temporaries(bf16_convolutions: bool) -> Temporaries:
-    """The rule for convolutions and Mish on the CPU, as measured for every shape of both networks.
+    """The rule for convolutions, batch norm and Mish on the CPU, as measured for every shape of both networks.
 
     oneDNN copies the weight into a layout of its own (as many bytes), and makes two more copies of its gradient. A processor
     without bf16 convolutions (no AVX-512) takes another path in torch: it unfolds the windows of all images, and copies an
-    argument that is a view of a larger tensor first.
+    argument that is a view of a larger tensor first. The gradient of batch norm's input is allocated twice at a time.
     """
 
     def temporaries(func: Any, args: Sequence[Any], results: Sequence[Tensor]) -> int:
@@ -34,6 +34,8 @@ def cpu_temporaries(bf16_convolutions: bool) -> Temporaries:
             weight, output, copies, inputs = args[1], results[0], 1, args[:1]
         elif func is torch.ops.aten.convolution_backward.default:
             weight, output, copies, inputs = args[2], args[0], 2, args[:2]
+        elif func is torch.ops.aten.native_batch_norm_backward.default:
+            return int(results[0].nbytes)
         elif func in _MISH:
             return SCRATCH_BLOCKS * BLOCK * torch.float32.itemsize
         else:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine.files import sha256_of
-from engine.messages import bad_input, nearest
+from engine.messages import bad_input, did_you_mean, join_names
 from engine.network.registry import NETWORKS, KnownFile, network_spec
 from engine.recipe import COCO, Recipe
 
@@ -36,9 +36,10 @@ def known_file(name: str) -> KnownFile:
         return official
     raise bad_input(
         "weights.not_known",
-        "{name}: no published weights of that name are known; did you mean {nearest}?",
+        "{name}: no published weights of that name are known; there are {files}{hint}",
         name=name,
-        nearest=nearest(name, KNOWN) or next(iter(KNOWN)),
+        files=join_names(KNOWN),
+        hint=did_you_mean(name, KNOWN),
     )
 
 

@@ -19,9 +19,7 @@ from tui.text import N_, _
 if TYPE_CHECKING:
     from engine.events import Event
     from engine.runs.follow import EventBatch
-
-PAST_EVENTS = 20
-"""So many of the events before are printed for people."""
+    from tui.wizard.run_history import RunHistory
 
 LiveRun = Annotated[
     Path | None,
@@ -75,6 +73,7 @@ def print_events(run: Path, *, json: bool) -> int:
     from engine.runs.exit_code import exit_code
     from engine.runs.follow import RunWatch
     from engine.runs.summary import summarize_run
+    from tui.cli.console import print_line
     from tui.cli.event_queue import EventQueue
     from tui.cli.printers import print_failure
     from tui.cli.run_loop import Printing, make_printer
@@ -89,6 +88,8 @@ def print_events(run: Path, *, json: bool) -> int:
             for batch in watch.batches(leave):
                 for event in batch.events:
                     history.apply(event)
+                if last is None and not json:
+                    print_line(_progress(run, history))
                 for event in _shown(batch, json=json, is_first=last is None):
                     event_queue.put(event)
                 last = batch.events[-1]
@@ -109,8 +110,11 @@ def print_events(run: Path, *, json: bool) -> int:
 
 
 def _shown(batch: EventBatch, *, json: bool, is_first: bool) -> Sequence[Event]:
-    """The events to print. When the log was set back to a checkpoint, those before were printed already."""
-    from engine.events import CheckpointSaved, RunStarted, Step
+    """The events to print. When the log was set back to a checkpoint, those before were printed already; of the first batch,
+    people see the end of the run at most.
+    """
+    from engine.events import RunStarted
+    from engine.runs.event_scan import RunEnd
 
     if not batch.is_from_start:
         return batch.events
@@ -119,7 +123,20 @@ def _shown(batch: EventBatch, *, json: bool, is_first: bool) -> Sequence[Event]:
         return batch.events[starts[-1] :] if starts else batch.events
     if json:
         return batch.events
-    return [event for event in batch.events if not isinstance(event, Step | CheckpointSaved)][-PAST_EVENTS:]
+    return [event for event in batch.events[-1:] if isinstance(event, RunEnd)]
+
+
+def _progress(run: Path, history: RunHistory) -> str:
+    """Where a run stands, for people: what happened before is in its Train screen and in its log."""
+    if history.latest is None or history.last_epoch is None:
+        return _("{run}: the training starts.", run=run.name)
+    return _(
+        "{run}: epoch {epoch} of {epochs}, steps done: {steps}.",
+        run=run.name,
+        epoch=history.epochs_begun,
+        epochs=history.last_epoch + 1,
+        steps=history.steps,
+    )
 
 
 def wants_screen(*, json: bool) -> bool:

@@ -22,6 +22,7 @@ def export(
         str,
         typer.Option(
             "--format",
+            "--to",
             metavar="FORMAT",
             help=N_("The format to write: onnx, torchscript, darknet or tutorial."),
             autocompletion=completion.one_of(*FORMATS),

@@ -156,24 +156,27 @@ def _print_done(done: _Done, labels: FolderLabels, thresholds: dict[str, float],
     if before:
         print_line(
             ngettext(
-                "{count} image had labels and stays as it is", "{count} images had labels and stay as they are", before
+                "{count} image had labels and stays as it is.",
+                "{count} images had labels and stay as they are.",
+                before,
             )
         )
     boxes = sum(item.boxes for item in done.written)
     print_line(
         ngettext(
-            "{count} label file is written, with {boxes} boxes",
-            "{count} label files are written, with {boxes} boxes",
+            "{count} label file is written, with {boxes} boxes.",
+            "{count} label files are written, with {boxes} boxes.",
             len(done.written),
             boxes=boxes,
         )
     )
-    print_line(_("Minimum confidence: {thresholds}", thresholds=_threshold_text(thresholds)))
+    _print_folders({item.label_file.parent for item in done.written if item.label_file is not None})
+    print_line(_("Minimum confidence: {thresholds}.", thresholds=_threshold_text(thresholds)))
     if nothing := len(done.without_objects):
         print_line(
             ngettext(
-                "{count} image got none, since nothing was found in it",
-                "{count} images got none, since nothing was found in them",
+                "{count} image got none, since nothing was found in it.",
+                "{count} images got none, since nothing was found in them.",
                 nothing,
             )
         )
@@ -194,6 +197,13 @@ def _print_done(done: _Done, labels: FolderLabels, thresholds: dict[str, float],
     _print_left_out(done.skipped, done.unreadable)
 
 
+def _print_folders(folders: set[Path]) -> None:
+    if len(folders) == 1:
+        print_line(_("They are in {folder}.", folder=folders.pop()))
+    elif folders:
+        print_line(_("They are in {count} folders, the first is {folder}.", count=len(folders), folder=min(folders)))
+
+
 def _threshold_text(thresholds: dict[str, float]) -> str:
     if len(set(thresholds.values())) == 1:
         return f"{next(iter(thresholds.values())):.2f}"
@@ -204,7 +214,7 @@ def _print_left_out(skipped: list[Message], unreadable: list[Message]) -> None:
     for message in (*skipped, *unreadable):
         print_error(translate(message))
     if unreadable:
-        print_error(ngettext("{count} image cannot be read", "{count} images cannot be read", len(unreadable)))
+        print_error(ngettext("{count} image cannot be read.", "{count} images cannot be read.", len(unreadable)))
 
 
 def _pick(job: LabelJob, labels: FolderLabels, count: int, *, json: bool) -> int:
@@ -245,6 +255,14 @@ def _print_picked(picked: list[Doubt], wanted: int, candidates: int) -> None:
     if not candidates:
         print_line(_("Every image has labels that somebody has checked."))
         return
-    print_table((_("Image"), _("Doubt"), _("Boxes")), [(str(item.image), item.value, item.boxes) for item in picked])
+    if wanted > candidates:
+        print_line(
+            ngettext(
+                "There is only {count} image to choose from.",
+                "There are only {count} images to choose from.",
+                candidates,
+            )
+        )
+    print_table((_("file"), _("doubt"), _("boxes")), [(str(item.image), item.value, item.boxes) for item in picked])
     if len(picked) < min(wanted, candidates):
         print_line(_("The other images look nearly the same as one of these."))

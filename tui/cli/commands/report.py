@@ -48,6 +48,10 @@ def report(
     from engine.runs.folder import find_run
 
     folder = find_run(run, workspace)
+    if other is not None and find_run(other, workspace) == folder:
+        raise bad_input(
+            "report.same_run", "--compare {run}: this is the run of the report itself; name another one.", run=other
+        )
     target = folder / REPORT if out is None else out
     if target.is_dir():
         raise bad_input(

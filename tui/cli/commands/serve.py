@@ -16,6 +16,7 @@ from tui.cli.completion import complete_preset
 from tui.cli.console import print_line
 from tui.cli.errors import print_error
 from tui.cli.options import DATA_PATH, HERE, Workspace
+from tui.cli.wizard_options import check_wizard_options
 from tui.text import N_, _
 
 DEFAULT_PORT = 8000
@@ -68,11 +69,9 @@ def serve(
     """Serve the wizard until Ctrl+C."""
     _require_packages()
     _check_public_url(public_url)
-    if preset is not None:
-        from engine.recipe.presets import find_preset
-
-        find_preset(preset, workspace)  # here, where the user sees the mistake
+    check_wizard_options(data, preset, workspace)
     from tui.serve.access import is_loopback, make_access
+    from tui.serve.host import require_host
     from tui.serve.server import WizardServer
     from tui.serve.server import serve as serve_forever
 
@@ -83,18 +82,19 @@ def serve(
         *([] if data is None else ["--data", data]),
         *([] if preset is None else ["--preset", preset]),
     ]
+    require_host(host)
     access = make_access(host, public_url)
-    if not is_loopback(host):
-        print_error(
-            _(
-                "--host {host}: other machines can reach the wizard. Everyone who has its address, or reads the network on the way, can use "
-                "your files through it. A tunnel is safer: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE",
-                host=host,
-                port=port or DEFAULT_PORT,
-            )
-        )
 
     def announce(bound: int) -> None:
+        if not is_loopback(host):
+            print_error(
+                _(
+                    "--host {host}: other machines can reach the wizard. Everyone who has its address, or reads the network on the way, can use "
+                    "your files through it. A tunnel is safer: ssh -L {port}:127.0.0.1:{port} THIS_MACHINE",
+                    host=host,
+                    port=bound,
+                )
+            )
         base = public_url.rstrip("/") if public_url else f"http://{_in_address(host)}:{bound}"
         print_line(_("Open this address in your browser: {address}", address=f"{base}/{access.token}/"))
         print_error(_("The address is the key: keep it to yourself. Ctrl+C ends the server and its wizards."))
