@@ -328,7 +328,7 @@ def test_curves_over_the_threshold_and_the_confusion_matrix_are_a_key_away(train
     async def script(app: Freezetui, pilot: Pilot[int]) -> None:
         screen = await judged(app, pilot)
         screen.query_one(TabbedContent).active = "page-curves"
-        await until_shown(app, pilot, "v next view", "n next image")
+        await until_shown(app, pilot, "v next view", "n images")
         await pilot.press("v")
         await until_shown(app, pilot, "precision", "recall", "mean mAP50 0.683", "n next class")
         await pilot.press("n")
