@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,6 +199,10 @@ def test_who_attaches_without_entries_finds_the_data_set_of_the_run(
     shown = []
     monkeypatch.setattr("tui.launcher.can_show_screens", lambda: True)
     monkeypatch.setattr(Freezetui, "run", lambda app: shown.append(app.state))
+    # What it changes in the process, for its whole life.
+    monkeypatch.setattr("tui.launcher.gc.set_threshold", lambda *_thresholds: None)
+    for package in ("engine", "tui"):
+        monkeypatch.setattr(logging.getLogger(package), "handlers", [])
     open_wizard(tmp_path, watched_run=run)
     (state,) = shown
     assert state.source == load_plan(run).data
