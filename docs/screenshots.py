@@ -7,11 +7,14 @@ language: some minutes on two cores, which nothing else should use. The pictures
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from tui.app import Freezetui
@@ -21,6 +24,9 @@ from tui.wizard.state import WizardState
 SIZE = (100, 30)
 FOLDER = Path(__file__).parent / "screens"
 SHOWN_PARENT = "/home/me"
+CELL = 12.2
+"""Width of a column in the pictures."""
+TEXT = re.compile(r'(<text [^>]*textLength=")[^"]*("[^>]*>)([^<]*)(?=</text>)')
 
 
 async def main(workspace: Path, language: str) -> None:
@@ -33,8 +39,8 @@ async def main(workspace: Path, language: str) -> None:
         async def save(name: str, seconds: float = 3.0) -> None:
             await pilot.pause(seconds)
             path = Path(app.save_screenshot(f"{name}.svg", str(FOLDER / language)))
-            drawn = path.read_text(encoding="utf-8")
-            path.write_text(drawn.replace(str(workspace.parent), SHOWN_PARENT), encoding="utf-8")
+            drawn = path.read_text(encoding="utf-8").replace(str(workspace.parent), SHOWN_PARENT)
+            path.write_text(with_true_widths(drawn), encoding="utf-8")
 
         await save("hardware", 4)
         await pilot.press("enter")
@@ -60,6 +66,16 @@ async def main(workspace: Path, language: str) -> None:
         await save("images", 4)
         app.show_screen("runs")
         await save("runs", 3)
+
+
+def with_true_widths(drawn: str) -> str:
+    """Give each piece of text the width of its columns: Textual counts a Chinese character as one, and it has two."""
+
+    def widened(match: re.Match[str]) -> str:
+        columns = cell_len(html.unescape(match[3]))
+        return f"{match[1]}{columns * CELL:g}{match[2]}{match[3]}"
+
+    return TEXT.sub(widened, drawn)
 
 
 async def until(pilot: Pilot[int], met: Callable[[], bool], seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from tui.text import _, language_of_locale, ngettext, set_language, translate
 from tui.text.joining import join_parts, join_sentences, named
 from tui.text.sentences import ENGINE, KEYWORDS, catalogue_paths, extract_from, read_catalogue, template
 from tui.wizard.recipe_fields import recipe_fields
+
+WORD, PLACE = re.compile(r"\b[a-z]{2,}\b"), re.compile(r"\{.*?\}")
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +50,16 @@ class TestCatalogue:
         catalogue = translations_of(read_catalogue(path))
         translated = {text for text, translations in catalogue.items() if translations and all(translations)}
         assert translated == translations_of(texts).keys(), "run: make catalogues"
+
+    def test_no_sentence_is_english(self, path: Path) -> None:
+        """A text of several English words has letters of the language; figures and listings of files have none."""
+        english = [
+            translation
+            for translations in translations_of(read_catalogue(path)).values()
+            for translation in translations
+            if WORD.search(PLACE.sub("", translation)) and translation.isascii() and "  " not in translation
+        ]
+        assert set(english) <= {"focal loss", "torch {value}", "Annotations/*.xml"}, "only names are left as they are"
 
     def test_the_compiled_form_is_that_of_the_source(self, path: Path) -> None:
         with path.with_suffix(".mo").open("rb") as file:
