@@ -161,7 +161,7 @@ def test_more_processes_than_cores_are_a_note(tmp_path: Path) -> None:
     two_cores = replace(PROCESSOR_ONLY, processor=Processor("any", cores=2), memory=Memory(32 * GIB, 16 * GIB))
     settings: dict[str, Any] = {"device": "cpu", "network": "yolov4-tiny"}
     four = plan(two_cores, tmp_path, devices=[0, 1, 2, 3], **settings)
-    assert "4 processes share 2 core(s)" in " ".join(map(str, four.warnings))
+    assert "Processes: 4, cores of the processor: 2." in " ".join(map(str, four.warnings))
     assert "plan.processes_share_cores" not in codes(plan(two_cores, tmp_path, devices=[0, 1], **settings))
 
 

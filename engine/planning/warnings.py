@@ -70,7 +70,7 @@ def parallel_warnings(plan: Plan, hardware: Hardware) -> Iterator[Message]:
     if plan.device == "cpu" and processes > max(1, cores):
         yield Message(
             "plan.processes_share_cores",
-            "{processes} processes share {cores} core(s) of the processor: more processes than cores do not train faster.",
+            "Processes: {processes}, cores of the processor: {cores}. More processes than cores do not train faster.",
             {"processes": processes, "cores": cores},
         )
     if plan.batch_parts == 1:

@@ -15,7 +15,7 @@ def check_wizard_options(data: str | None, preset: str | None, workspace: Path) 
         from engine.recipe.presets import find_preset
 
         find_preset(preset, workspace)
-    # What exists is looked at on the Data screen: the imports below would delay the first screen.
+    # A path that exists is read on the Data screen: the imports below would delay the first screen.
     if data is not None and not Path(data).exists():
         from engine.dataset.formats.open_dataset import require_path
         from tui.wizard.data_source import SAMPLE, data_source

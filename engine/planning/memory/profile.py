@@ -182,12 +182,13 @@ def profile_with(
         folded = sum(tensor.nbytes for copy in network.frozen_backbone for tensor in copy.parameters())
     backbone = sum(parameter.nbytes for parameter in learner.network.backbone.parameters())
     waiting = waiting_images(recipe, request.device_type)
+    validating = waiting_images(recipe.model_copy(update={"accumulate": 1}), request.device_type)
     return MemoryProfile(
         # In the freeze stage the backbone has neither optimizer state nor gradients, but a folded copy.
         steps={"freeze": _shifted(freeze, ema - backbone_state, waiting), "unfreeze": _shifted(unfreeze, ema, waiting)},
         validation={
-            "freeze": _shifted(validation, ema - backbone_state - backbone + folded, waiting),
-            "unfreeze": _shifted(validation, ema, waiting),
+            "freeze": _shifted(validation, ema - backbone_state - backbone + folded, validating),
+            "unfreeze": _shifted(validation, ema, validating),
         },
     )
 
